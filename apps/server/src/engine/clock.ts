@@ -19,7 +19,9 @@ export const systemClock: Clock = {
     let timer: NodeJS.Timeout;
     const arm = (left: Millis): void => {
       timer =
-        left > LONGEST_TIMER ? setTimeout(() => arm(left - LONGEST_TIMER), LONGEST_TIMER) : setTimeout(callback, Math.max(0, left));
+        left > LONGEST_TIMER
+          ? setTimeout(() => arm(left - LONGEST_TIMER), LONGEST_TIMER)
+          : setTimeout(callback, Math.max(0, left));
     };
     arm(delay);
     return () => clearTimeout(timer);

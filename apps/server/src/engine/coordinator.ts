@@ -1,5 +1,5 @@
 /** What the transports and the admin API may ask. Decoders make the inputs; every refusal is a thrown `Refusal`. */
-import type { ListFilter, Page, KeyValue } from "../stores/store.js";
+import type { KeyValue, ListFilter, Page } from "../stores/store.js";
 import type { Loaded, Protocol, TransactionOptions } from "./transaction.js";
 
 export interface StepInput {
@@ -51,7 +51,10 @@ export interface Coordinator {
   query(gid: string): Promise<Loaded | null>;
   list(filter: ListFilter): Promise<Page>;
   /** `timeoutSeconds` null: three times TimeoutToFail. */
-  resetCronTime(ask: { readonly timeoutSeconds: number | null; readonly limit: number }): Promise<{ readonly count: number; readonly remaining: boolean }>;
+  resetCronTime(ask: {
+    readonly timeoutSeconds: number | null;
+    readonly limit: number;
+  }): Promise<{ readonly count: number; readonly remaining: boolean }>;
   resetNextCronTime(gid: string): Promise<void>;
 }
 
@@ -63,7 +66,11 @@ export interface TopicRegistry {
   unsubscribe(topic: string, url: string): Promise<void>;
   deleteTopic(topic: string): Promise<void>;
   findKeys(filter: { readonly cat: string; readonly key: string }): Promise<readonly KeyValue[]>;
-  scanKeys(page: { readonly cat: string; readonly position: string; readonly limit: number }): Promise<{ readonly entries: readonly KeyValue[]; readonly nextPosition: string }>;
+  scanKeys(page: {
+    readonly cat: string;
+    readonly position: string;
+    readonly limit: number;
+  }): Promise<{ readonly entries: readonly KeyValue[]; readonly nextPosition: string }>;
 }
 
 /** What the parts report to, so that none knows prom-client. Every method is cheap and never throws (protocol.md 7.5). */

@@ -22,7 +22,13 @@ export const REFUSALS = {
   ROLLED_BACK: { ...FAILURE, meaning: "a waiting submit ended in a rollback; the message is its reason" },
   WAIT_NOT_SUCCESS: { ...FAILURE, meaning: "a waiting submit has not ended yet; query tells how it goes on" },
   BRANCH_REFUSED: { ...FAILURE, meaning: "a branch that must succeed answered FAILURE to a waiting caller; it is retried" },
-  BRANCH_ONGOING: { http: 425, grpc: Grpc.FAILED_PRECONDITION, jsonRpc: -32603, result: "ONGOING", meaning: "a branch is still at work; it is asked again" },
+  BRANCH_ONGOING: {
+    http: 425,
+    grpc: Grpc.FAILED_PRECONDITION,
+    jsonRpc: -32603,
+    result: "ONGOING",
+    meaning: "a branch is still at work; it is asked again",
+  },
   BRANCH_ERROR: { ...PLAIN, meaning: "a branch answered with a temporary error to a waiting caller; it is retried" },
   INVALID_INPUT: { ...PLAIN, grpc: Grpc.INVALID_ARGUMENT, meaning: "the request breaks a rule of R22; nothing was stored" },
   UNPARSABLE: { ...PLAIN, grpc: Grpc.INVALID_ARGUMENT, jsonRpc: -32700, meaning: "the body is not JSON" },
@@ -34,8 +40,18 @@ export const REFUSALS = {
   STORE_REFUSED: { ...PLAIN, meaning: "the store refused the data; nothing was stored" },
   TOO_LARGE: { http: 413, grpc: Grpc.RESOURCE_EXHAUSTED, jsonRpc: -32603, meaning: "the body is over 4 MiB" },
   UNAUTHENTICATED: { http: 401, grpc: Grpc.UNAUTHENTICATED, jsonRpc: -32603, meaning: "the token is missing or wrong" },
-  FORBIDDEN: { http: 403, grpc: Grpc.PERMISSION_DENIED, jsonRpc: -32603, meaning: "a cross-site request, or a Host that is not ours" },
-  UNAVAILABLE: { http: 503, grpc: Grpc.UNAVAILABLE, jsonRpc: -32603, meaning: "the store can't answer or the server stops; try again" },
+  FORBIDDEN: {
+    http: 403,
+    grpc: Grpc.PERMISSION_DENIED,
+    jsonRpc: -32603,
+    meaning: "a cross-site request, or a Host that is not ours",
+  },
+  UNAVAILABLE: {
+    http: 503,
+    grpc: Grpc.UNAVAILABLE,
+    jsonRpc: -32603,
+    meaning: "the store can't answer or the server stops; try again",
+  },
   INTERNAL: { ...PLAIN, grpc: Grpc.INTERNAL, meaning: "a defect of the server" },
 } as const satisfies Record<string, RefusalForm>;
 

@@ -3,7 +3,16 @@
  * Time is an argument. A store throws only `StoreUnavailable` (outcome unknown or store down), `StoreOverloaded`
  * (its bounded queue is full) and `StoreRejected` (the data itself is refused); see rules.md R7.
  */
-import type { BranchStatus, GlobalStatus, Loaded, Millis, Owner, Branch, Transaction, TransactionType } from "../engine/transaction.js";
+import type {
+  Branch,
+  BranchStatus,
+  GlobalStatus,
+  Loaded,
+  Millis,
+  Owner,
+  Transaction,
+  TransactionType,
+} from "../engine/transaction.js";
 
 /** The condition of every write of a driver (R1). */
 export interface Fence {
@@ -159,8 +168,16 @@ export interface TransactionStore {
   /** Exact, newest first. */
   list(filter: ListFilter): Promise<Page>;
   /** Makes up to `limit` unfinished ones that are due later than `after` due at `at`. */
-  resetDue(reset: { readonly after: Millis; readonly at: Millis; readonly limit: number }): Promise<{ readonly count: number; readonly remaining: boolean }>;
-  summary(ask: { readonly stuckAttempts: number; readonly stuckRefusals: number; readonly overdueBefore: Millis }): Promise<Summary>;
+  resetDue(reset: {
+    readonly after: Millis;
+    readonly at: Millis;
+    readonly limit: number;
+  }): Promise<{ readonly count: number; readonly remaining: boolean }>;
+  summary(ask: {
+    readonly stuckAttempts: number;
+    readonly stuckRefusals: number;
+    readonly overdueBefore: Millis;
+  }): Promise<Summary>;
 }
 
 export interface KeyValue {
@@ -175,13 +192,28 @@ export interface KeyValue {
 
 /** dtm's generic kv table; only category `topics` is used (protocol.md 7.6). */
 export interface KeyValueStore {
-  createKey(entry: { readonly cat: string; readonly key: string; readonly value: string; readonly at: Millis }): Promise<"created" | "exists">;
+  createKey(entry: {
+    readonly cat: string;
+    readonly key: string;
+    readonly value: string;
+    readonly at: Millis;
+  }): Promise<"created" | "exists">;
   /** Only from `version`, which it raises by one. */
-  updateKey(entry: { readonly cat: string; readonly key: string; readonly value: string; readonly version: number; readonly at: Millis }): Promise<boolean>;
+  updateKey(entry: {
+    readonly cat: string;
+    readonly key: string;
+    readonly value: string;
+    readonly version: number;
+    readonly at: Millis;
+  }): Promise<boolean>;
   deleteKey(cat: string, key: string): Promise<boolean>;
   /** Empty filters match everything. */
   findKeys(filter: { readonly cat: string; readonly key: string }): Promise<readonly KeyValue[]>;
-  scanKeys(page: { readonly cat: string; readonly position: string; readonly limit: number }): Promise<{ readonly entries: readonly KeyValue[]; readonly nextPosition: string }>;
+  scanKeys(page: {
+    readonly cat: string;
+    readonly position: string;
+    readonly limit: number;
+  }): Promise<{ readonly entries: readonly KeyValue[]; readonly nextPosition: string }>;
 }
 
 export type Store = TransactionStore & KeyValueStore;

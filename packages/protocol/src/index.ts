@@ -1,2 +1,6 @@
-export * from "./words.js";
+export * as dtmgimp from "./gen/dtmgimp.js";
+export { Empty } from "./gen/google/protobuf/empty.js";
+export * as workflow from "./gen/workflow.js";
 export * from "./outcome.js";
+export * from "./reflection.js";
+export * from "./words.js";

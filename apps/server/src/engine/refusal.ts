@@ -36,6 +36,7 @@ export const REFUSALS = {
   NOT_FOUND: { ...PLAIN, grpc: Grpc.INTERNAL, meaning: "storage: NotFound, in dtm's words" },
   TOPIC_NOT_FOUND: { ...PLAIN, grpc: Grpc.INTERNAL, meaning: "the topic is unknown or has no subscriber" },
   TOPIC_REFUSED: { ...PLAIN, meaning: "a topic change that can't be made; the message says why" },
+  BRANCH_TYPE_UNKNOWN: { ...PLAIN, meaning: "only tcc, xa and workflow transactions register branches" },
   DUPLICATE_BRANCH: { ...PLAIN, meaning: "this branch and op are registered already" },
   STORE_REFUSED: { ...PLAIN, meaning: "the store refused the data; nothing was stored" },
   TOO_LARGE: { http: 413, grpc: Grpc.RESOURCE_EXHAUSTED, jsonRpc: -32603, meaning: "the body is over 4 MiB" },

@@ -157,6 +157,8 @@ export interface TransactionStore {
 
   /** Due transactions that no live owner holds, aborting ones first; each goes to one claimer only (R1, R2). */
   claimDue(claim: Claim): Promise<Claimed>;
+  /** What this very claim holds: how a node reads back a claim whose reply was lost (R7). */
+  ownedBy(owner: Owner): Promise<readonly Loaded[]>;
   /** Up to `limit` resting transactions that wait for this destination, due or not (R13). */
   claimWaiting(destination: string, claim: Claim): Promise<readonly Loaded[]>;
   /** Makes up to `limit` that wait for this destination due at `at`, and forgets what they waited for; returns how many. */

@@ -199,6 +199,10 @@ export class MemoryStore extends MemoryKeys implements Store {
     };
   }
 
+  async ownedBy(owner: Owner): Promise<readonly Loaded[]> {
+    return this.#unfinishedRows().filter((loaded) => loaded.transaction.owner === owner);
+  }
+
   async claimWaiting(destination: string, claim: Claim): Promise<readonly Loaded[]> {
     return this.#waitingOn(destination)
       .slice(0, claim.limit)

@@ -1,0 +1,77 @@
+/** The coordinator without its edges: engine, scheduler and commands over a store and participants. What the server, the simulation and the test kit build. */
+import type { Clock } from "./engine/clock.js";
+import { Commands } from "./engine/commands.js";
+import type { Coordinator, Log, Telemetry, TopicRegistry } from "./engine/coordinator.js";
+import { DEFAULT_RULES, Destinations } from "./engine/destinations.js";
+import type { AlertEvent } from "./engine/drive.js";
+import { Engine } from "./engine/engine.js";
+import type { EngineSettings } from "./engine/settings.js";
+import type { Participants } from "./participants/participant.js";
+import { ClaimLoop } from "./scheduler/claim-loop.js";
+import { Heartbeat } from "./scheduler/heartbeat.js";
+import { Probes } from "./scheduler/probes.js";
+import type { TransactionStore } from "./stores/store.js";
+
+export interface CoreParts {
+  readonly store: TransactionStore;
+  readonly participants: Participants;
+  readonly topics: Pick<TopicRegistry, "subscribers">;
+  readonly clock: Clock;
+  readonly settings: EngineSettings;
+  readonly log: Log;
+  readonly telemetry: Telemetry;
+  readonly alert: (event: AlertEvent) => void;
+  readonly random: () => number;
+  readonly newEpoch: () => string;
+  /** Told how late each due transaction was claimed, in milliseconds. */
+  readonly claimLag?: (millis: number) => void;
+}
+
+export interface Core {
+  readonly coordinator: Coordinator;
+  readonly engine: Engine;
+  readonly destinations: Destinations;
+  start(): Promise<void>;
+  /** First of all when stopping: no new work, no new call; waiting callers hear of it as the calls in flight end (R18). */
+  beginStop(): void;
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+export function buildCore(parts: CoreParts): Core {
+  const { store, clock, settings, log } = parts;
+  const probes: Probes = new Probes({
+    store,
+    engine: () => engine,
+    clock,
+    log,
+    look: () => loop.look(),
+    readBack: (owner) => void loop.readBack(owner),
+  });
+  const destinations = new Destinations(clock, { ...DEFAULT_RULES, limit: settings.destinationLimit }, probes);
+  const engine: Engine = new Engine({ ...parts, destinations });
+  const lag = parts.claimLag === undefined ? {} : { lag: parts.claimLag };
+  const loop: ClaimLoop = new ClaimLoop({ store, engine, clock, log, intervalMs: settings.transCronInterval * 1000, ...lag });
+  const heartbeat = new Heartbeat({ store, engine, clock, log, everyMs: settings.heartbeatMs, leaseMs: settings.leaseMs });
+  engine.listen({ dueAt: (at) => loop.dueAt(at), missed: (destination) => probes.missed(destination) });
+  const coordinator = new Commands({ store, engine, scheduler: loop, topics: parts.topics, clock, settings });
+  return {
+    coordinator,
+    engine,
+    destinations,
+    async start() {
+      await heartbeat.start();
+      await probes.start(destinations);
+      loop.start();
+    },
+    beginStop() {
+      engine.beginStop();
+    },
+    async stop(deadline) {
+      engine.beginStop();
+      probes.stop();
+      await loop.stop();
+      await engine.stop(deadline);
+      await heartbeat.stop();
+    },
+  };
+}

@@ -1,0 +1,269 @@
+/**
+ * What a caller may ask: prepare, submit, abort, registerBranch, forceStop and the questions. Each answers only after its change is
+ * durable (promise 1); the drive that follows starts in the same tick.
+ */
+import { type ListFilter, type Page, StoreUnavailable, type TransactionStore } from "../stores/store.js";
+import type { Clock } from "./clock.js";
+import type { BranchInput, Coordinator, TopicRegistry, TransactionInput } from "./coordinator.js";
+import { createLoaded, newBranch } from "./creation.js";
+import { truncate } from "./drive.js";
+import type { Engine } from "./engine.js";
+import { newGid } from "./gid.js";
+import { Refusal } from "./refusal.js";
+import type { EngineSettings } from "./settings.js";
+import { assertNever } from "./step.js";
+import {
+  type Branch,
+  type GlobalStatus,
+  isFinal,
+  type Loaded,
+  type Owner,
+  type Transaction,
+  type TransactionType,
+} from "./transaction.js";
+import { checkBranch, checkGid, checkText, checkTransaction, checkType } from "./validate.js";
+import { answerWaiting } from "./waiting.js";
+
+/** Whom the commands wake when something became due. */
+export interface Scheduler {
+  look(): void;
+  /** Its first call may go through an open breaker (R13). */
+  nudged(gid: string): void;
+}
+
+export interface CommandParts {
+  readonly store: TransactionStore;
+  readonly engine: Engine;
+  readonly scheduler: Scheduler;
+  readonly topics: Pick<TopicRegistry, "subscribers">;
+  readonly clock: Clock;
+  readonly settings: EngineSettings;
+}
+
+const UNFINISHED: readonly GlobalStatus[] = ["prepared", "submitted", "aborting"];
+
+export class Commands implements Coordinator {
+  constructor(private readonly parts: CommandParts) {}
+
+  newGid(): string {
+    return newGid();
+  }
+
+  async prepare(input: TransactionInput): Promise<void> {
+    this.#refuseWhileStopping();
+    const loaded = await this.#create(input, checkTransaction(input), "prepared", "");
+    const created = await this.parts.store.create(loaded);
+    if (created.kind === "created") return;
+    const { status } = created.current.transaction;
+    if (status !== "prepared") throw new Refusal("STATUS_CONFLICT", `current status '${status}', cannot prepare. FAILURE`);
+  }
+
+  async submit(input: TransactionInput): Promise<void> {
+    this.#refuseWhileStopping();
+    const type = checkTransaction(input);
+    if (type === "workflow") return this.#endWorkflow(input);
+    const { engine, scheduler, store } = this.parts;
+    const owner = engine.room() > 0 ? engine.newOwner() : "";
+    const loaded = await this.#create(input, type, "submitted", owner);
+    const { gid, options } = loaded.transaction;
+    const submitted = await this.#leasing(gid, owner, store.submit(loaded));
+    switch (submitted.kind) {
+      case "created":
+        this.#drive(loaded, owner, true);
+        break;
+      case "moved":
+        if (submitted.leased) this.#drive(submitted.loaded, owner, true);
+        break;
+      case "exists": {
+        const { status } = submitted.current.transaction;
+        if (status !== "submitted") throw new Refusal("STATUS_CONFLICT", `current status '${status}', cannot sumbmit. FAILURE`);
+        // Once more, over the stored branches (Q1).
+        await store.nudge(gid, this.parts.clock.now());
+        scheduler.nudged(gid);
+      }
+    }
+    if (options.waitResult)
+      await this.#wait(submitted.kind === "moved" ? submitted.loaded.transaction : loaded.transaction, "submit");
+  }
+
+  async abort(input: TransactionInput): Promise<void> {
+    this.#refuseWhileStopping();
+    checkGid(input.gid);
+    const { store, clock, engine } = this.parts;
+    const { gid } = input;
+    const current = await this.#mustFind(gid);
+    const { type, status } = current.transaction;
+    const at = clock.now();
+    if (type === "msg" && status === "prepared") {
+      const stopped = await store.change(gid, { from: ["prepared"], to: "failed", at, owner: "" });
+      if (stopped.kind === "refused") throw cannotAbort(stopped.current?.transaction ?? current.transaction);
+      return;
+    }
+    if ((type !== "tcc" && type !== "xa") || (status !== "prepared" && status !== "aborting"))
+      throw cannotAbort(current.transaction);
+    const owner = engine.room() > 0 ? engine.newOwner() : "";
+    const reason = input.rollbackReason === "" ? {} : { rollbackReason: truncate(input.rollbackReason) };
+    const change = store.change(gid, { from: ["prepared", "aborting"], to: "aborting", at, owner, ...reason });
+    const changed = await this.#leasing(gid, owner, change);
+    if (changed.kind === "refused") throw cannotAbort(changed.current?.transaction ?? current.transaction);
+    if (changed.leased) this.#drive(changed.loaded, owner, false);
+    else this.parts.scheduler.look();
+    if (changed.loaded.transaction.options.waitResult) await this.#wait(changed.loaded.transaction, "abort");
+  }
+
+  async forceStop(gid: string, rollbackReason: string): Promise<void> {
+    checkGid(gid);
+    const reason = rollbackReason === "" ? {} : { rollbackReason: truncate(rollbackReason) };
+    const changed = await this.parts.store.change(gid, {
+      from: UNFINISHED,
+      to: "failed",
+      at: this.parts.clock.now(),
+      owner: "",
+      ...reason,
+    });
+    if (changed.kind === "changed") return;
+    if (changed.current === null) throw unknownGid(gid);
+    throw new Refusal(
+      "STATUS_CONFLICT",
+      `global transaction force stop error. status: ${changed.current.transaction.status}. error: FAILURE`,
+    );
+  }
+
+  async registerBranch(input: BranchInput): Promise<void> {
+    this.#refuseWhileStopping();
+    checkBranch(input);
+    const registered = await this.parts.store.registerBranches(input.gid, this.#branchRows(input));
+    switch (registered) {
+      case "registered":
+        return;
+      case "duplicate":
+        throw new Refusal("DUPLICATE_BRANCH", "storage: UniqueKeyConflict");
+      case "not-prepared":
+        throw new Refusal("NOT_PREPARED", `no trans with gid: ${input.gid} status: prepared found FAILURE`);
+      default:
+        assertNever(registered);
+    }
+  }
+
+  async prepareWorkflow(input: TransactionInput): Promise<Loaded> {
+    this.#refuseWhileStopping();
+    const type = checkTransaction({ ...input, type: input.type === "" ? "workflow" : input.type });
+    if (type !== "workflow") throw new Refusal("INVALID_INPUT", `prepareWorkflow is for workflows, found trans type '${type}'`);
+    const loaded = await this.#create(input, type, "prepared", "");
+    const created = await this.parts.store.create(loaded);
+    return created.kind === "created" ? loaded : created.current;
+  }
+
+  async query(gid: string): Promise<Loaded | null> {
+    if (gid === "") throw new Refusal("INVALID_INPUT", "no gid specified");
+    return this.parts.store.find(gid);
+  }
+
+  list(filter: ListFilter): Promise<Page> {
+    return this.parts.store.list(filter);
+  }
+
+  async resetCronTime(ask: {
+    readonly timeoutSeconds: number | null;
+    readonly limit: number;
+  }): Promise<{ count: number; remaining: boolean }> {
+    const { clock, settings, store, scheduler } = this.parts;
+    const seconds = ask.timeoutSeconds ?? 3 * settings.types.tcc.timeoutToFail;
+    const at = clock.now();
+    const reset = await store.resetDue({ after: at + seconds * 1000, at, limit: ask.limit });
+    scheduler.look();
+    return reset;
+  }
+
+  async resetNextCronTime(gid: string): Promise<void> {
+    checkGid(gid);
+    if (!(await this.parts.store.nudge(gid, this.parts.clock.now()))) throw unknownGid(gid);
+    this.parts.scheduler.nudged(gid);
+  }
+
+  #create(input: TransactionInput, type: TransactionType, status: GlobalStatus, owner: Owner): Loaded | Promise<Loaded> {
+    const { settings, clock, topics } = this.parts;
+    return createLoaded(input, { type, status, owner, settings: settings.types[type], now: clock.now() }, topics);
+  }
+
+  #branchRows(input: BranchInput): Branch[] {
+    const now = this.parts.clock.now();
+    const type = input.type;
+    const row = (op: string, url: string): Branch =>
+      newBranch(input, now, { branchId: input.branchId, op, url, payload: input.payload, status: "prepared" });
+    // Cancel before confirm, rollback before commit: tests and query users see that order (Q47).
+    if (type === "tcc") return [row("cancel", input.cancel), row("confirm", input.confirm)];
+    if (type === "xa") return [row("rollback", input.url), row("commit", input.url)];
+    if (type === "workflow") {
+      const { status } = input;
+      if (status !== "prepared" && status !== "succeed" && status !== "failed") {
+        throw new Refusal(
+          "INVALID_INPUT",
+          `a workflow branch is prepared, succeed or failed, found status '${status.slice(0, 45)}'`,
+        );
+      }
+      return [newBranch(input, now, { branchId: input.branchId, op: input.op, url: "", payload: input.payload, status })];
+    }
+    throw new Refusal("BRANCH_TYPE_UNKNOWN", `unknow trans type: ${type.slice(0, 45)}`);
+  }
+
+  /** The application ends its workflow; the same end again is success, another one a conflict (Q32). */
+  async #endWorkflow(input: TransactionInput): Promise<void> {
+    const { gid, extra } = input;
+    const to = extra["status"] ?? "";
+    if (to !== "succeed" && to !== "failed")
+      throw new Refusal("INVALID_INPUT", `a workflow ends as succeed or failed, found status '${to.slice(0, 45)}'`);
+    const result = extra["result"] ?? "";
+    checkText("result", result);
+    const rollbackReason = truncate(extra["rollback_reason"] ?? "");
+    const changed = await this.parts.store.change(gid, {
+      from: ["prepared"],
+      to,
+      at: this.parts.clock.now(),
+      owner: "",
+      result,
+      rollbackReason,
+    });
+    if (changed.kind === "changed") return;
+    if (changed.current === null) throw new Refusal("NOT_FOUND", "storage: NotFound");
+    const { status } = changed.current.transaction;
+    if (status !== to) throw new Refusal("STATUS_CONFLICT", `current status '${status}', cannot sumbmit. FAILURE`);
+  }
+
+  #drive(loaded: Loaded, owner: Owner, fresh: boolean): void {
+    if (owner !== "") this.parts.engine.begin({ loaded, owner, fresh, pass: loaded.transaction.options.waitResult });
+    else this.parts.scheduler.look();
+  }
+
+  /** When the outcome is unknown the lease may be ours all the same (R7). */
+  async #leasing<T>(gid: string, owner: Owner, write: Promise<T>): Promise<T> {
+    try {
+      return await write;
+    } catch (cause) {
+      if (cause instanceof StoreUnavailable && owner !== "") this.parts.engine.recover(gid, owner, this.parts.clock.now());
+      throw cause;
+    }
+  }
+
+  async #wait(transaction: Transaction, asked: "submit" | "abort"): Promise<void> {
+    answerWaiting(asked, transaction, await this.parts.engine.wait(transaction));
+  }
+
+  async #mustFind(gid: string): Promise<Loaded> {
+    const found = await this.parts.store.find(gid);
+    if (found === null) throw unknownGid(gid);
+    return found;
+  }
+
+  #refuseWhileStopping(): void {
+    if (this.parts.engine.stopping) throw new Refusal("UNAVAILABLE", "the server is stopping: try again");
+  }
+}
+
+function unknownGid(gid: string): Refusal {
+  return new Refusal("GID_UNKNOWN", `no TransGlobal with gid: ${gid} found`);
+}
+
+function cannotAbort({ type, status }: Transaction): Refusal {
+  return new Refusal("STATUS_CONFLICT", `trans type: '${type}' current status '${status}', cannot abort. FAILURE`);
+}

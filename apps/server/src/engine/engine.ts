@@ -1,0 +1,231 @@
+/**
+ * The drives of this process: starts them, bounds them, answers who waits for them, and takes back what a store failure left
+ * in doubt. Which transactions are due is the scheduler's question.
+ */
+
+import type { Participants } from "../participants/participant.js";
+import type { TransactionStore } from "../stores/store.js";
+import type { Clock } from "./clock.js";
+import type { Log, Telemetry } from "./coordinator.js";
+import type { Destinations } from "./destinations.js";
+import { type AlertEvent, Drive, type DriveContext, type DriveStart, type Ended, patienceMs } from "./drive.js";
+import type { EngineSettings } from "./settings.js";
+import { isFinal, type Loaded, type Millis, type Owner, type Transaction } from "./transaction.js";
+
+export interface EngineParts {
+  readonly store: TransactionStore;
+  readonly participants: Participants;
+  readonly destinations: Destinations;
+  readonly clock: Clock;
+  readonly settings: EngineSettings;
+  readonly log: Log;
+  readonly telemetry: Telemetry;
+  readonly alert: (event: AlertEvent) => void;
+  readonly random: () => number;
+  /** A fresh, never repeated name of this process; asked again when the epoch was declared dead. */
+  readonly newEpoch: () => string;
+}
+
+/** Told by the engine, so that the scheduler looks when it pays. */
+export interface EngineEvents {
+  /** Something rests until then, or there is room again. */
+  dueAt(at: Millis): void;
+  /** It rests for a destination that answers again already. */
+  missed(destination: string): void;
+}
+
+/** What a waiting caller learns (R11): how the drive ended, or `running` when its patience did. */
+export type Waited = Ended | { readonly kind: "running"; readonly transaction: Transaction };
+
+const RECOVERY_AT_LEAST: Millis = 1_000;
+const WATCH_EVERY: Millis = 200;
+
+export class Engine {
+  readonly #parts: EngineParts;
+  readonly #context: DriveContext;
+  readonly #drives = new Map<string, Running>();
+  #epoch: string;
+  #claims = 0;
+  #heardAt: Millis;
+  #stopping = false;
+  #starved = false;
+  #events: EngineEvents = { dueAt: () => undefined, missed: () => undefined };
+  #idle: (() => void) | null = null;
+  readonly #timers = new Set<() => void>();
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.#epoch = parts.newEpoch();
+    this.#heardAt = parts.clock.monotonic();
+    this.#context = {
+      ...parts,
+      mayCall: () => !parts.store.shared || parts.clock.monotonic() - this.#heardAt < parts.settings.leaseMs - 1_000,
+      stopping: () => this.#stopping,
+    };
+  }
+
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  get driving(): number {
+    return this.#drives.size;
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  listen(events: EngineEvents): void {
+    this.#events = events;
+  }
+
+  /** Fresh for every claim, so that an old loop of this very process is fenced too (R1). */
+  newOwner(): Owner {
+    return `${this.#epoch}:${++this.#claims}`;
+  }
+
+  /** How many more may be driven now; at 0 a submit is stored unowned and due (R17). */
+  room(): number {
+    if (this.#stopping) return 0;
+    const room = Math.max(0, this.#parts.settings.maxDriving - this.#drives.size);
+    this.#starved ||= room === 0;
+    return room;
+  }
+
+  /** The heartbeat sent at `sentAt` (monotonic) was confirmed. */
+  heard(sentAt: Millis): void {
+    this.#heardAt = sentAt;
+  }
+
+  /** Declared dead by the store: whatever we drove is claimed by others; this process goes on as a new epoch (R2). */
+  epochDied(): void {
+    this.#parts.log.warn({ epoch: this.#epoch }, "epoch was declared dead");
+    for (const { drive } of this.#drives.values()) drive.lose();
+    this.#epoch = this.#parts.newEpoch();
+  }
+
+  /** Drives what this node just leased. */
+  begin(start: DriveStart): void {
+    const { gid } = start.loaded.transaction;
+    const drive = new Drive(this.#context, start);
+    const running: Running = { drive, ended: drive.run() };
+    this.#drives.set(gid, running);
+    void running.ended.then((ended) => this.#finish(gid, running, ended));
+  }
+
+  /** The node may own it without knowing, since a reply of the store was lost: read it back later and go on (R7). */
+  recover(gid: string, owner: Owner, at: Millis): void {
+    if (this.#stopping) return;
+    this.#later(Math.max(RECOVERY_AT_LEAST, at - this.#parts.clock.now()), () => void this.#recoverNow(gid, owner));
+  }
+
+  /** For a waiting caller: the first of drive's end or patience over; another node's drive is watched through the store (R11). */
+  async wait(transaction: Transaction): Promise<Waited> {
+    const { clock, settings } = this.#parts;
+    const { gid } = transaction;
+    const until = clock.monotonic() + patienceMs(transaction, settings.types[transaction.type]);
+    for (;;) {
+      const running = this.#drives.get(gid);
+      const left =
+        (running ? running.drive.startedAt + patienceMs(transaction, settings.types[transaction.type]) : until) -
+        clock.monotonic();
+      if (running !== undefined) {
+        const ended = await this.#endOrPatience(running, left);
+        if (ended !== null) return ended;
+        await running.drive.flush();
+        return { kind: "running", transaction: running.drive.transaction };
+      }
+      const stored = (await this.#parts.store.find(gid))?.transaction;
+      if (stored === undefined) return { kind: "lost" };
+      if (isFinal(stored.status)) return { kind: "final", transaction: stored };
+      if (left <= 0 || this.#stopping) return { kind: "running", transaction: stored };
+      await this.#sleep(Math.min(WATCH_EVERY, left));
+    }
+  }
+
+  /** Before the transports stop: no new call, drives hand back as their calls end, waiting callers hear of it (R18). */
+  beginStop(): void {
+    this.#stopping = true;
+    for (const { drive } of this.#drives.values()) drive.notice();
+  }
+
+  /** Waits for the calls in flight, then rests what is left, due when those calls have surely ended. */
+  async stop(deadline: AbortSignal): Promise<void> {
+    this.beginStop();
+    for (const cancel of this.#timers) cancel();
+    const idle = new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+    const handOver = (): void => {
+      for (const { drive } of this.#drives.values()) drive.handOver();
+    };
+    if (deadline.aborted) handOver();
+    else deadline.addEventListener("abort", handOver, { once: true });
+    if (this.#drives.size > 0) await idle;
+    deadline.removeEventListener("abort", handOver);
+  }
+
+  #finish(gid: string, running: Running, ended: Ended): void {
+    const { drive } = running;
+    const { telemetry, clock, log } = this.#parts;
+    if (this.#drives.get(gid) === running) this.#drives.delete(gid);
+    const seconds = (clock.now() - drive.transaction.createTime) / 1000;
+    telemetry.drove(drive.transaction.type, ended.kind === "broken", seconds);
+    if (ended.kind === "broken") {
+      log.error({ gid, err: ended.cause }, "drive broke off");
+      this.recover(gid, drive.owner, ended.retryAt);
+    }
+    if (ended.kind === "rested") this.#rested(ended);
+    if (this.#starved) {
+      this.#starved = false;
+      this.#events.dueAt(clock.now());
+    }
+    if (this.#drives.size === 0) this.#idle?.();
+  }
+
+  #rested(ended: Extract<Ended, { kind: "rested" }>): void {
+    const { waitingOn } = ended.transaction;
+    if (ended.why === "deferred" && waitingOn !== "" && !this.#parts.destinations.isOpen(waitingOn))
+      this.#events.missed(waitingOn);
+    this.#events.dueAt(ended.due);
+  }
+
+  async #recoverNow(gid: string, owner: Owner): Promise<void> {
+    try {
+      const loaded: Loaded | null = await this.#parts.store.find(gid);
+      const ours = loaded !== null && loaded.transaction.owner === owner && !isFinal(loaded.transaction.status);
+      if (ours && !this.#drives.has(gid) && !this.#stopping) this.begin({ loaded, owner, fresh: false, pass: false });
+    } catch (cause) {
+      this.#parts.log.warn({ gid, err: cause }, "the store can't be read; trying again");
+      this.recover(gid, owner, this.#parts.clock.now() + this.#parts.settings.transCronInterval * 1000);
+    }
+  }
+
+  #endOrPatience(running: Running, left: Millis): Promise<Ended | null> {
+    return new Promise((resolve) => {
+      const cancel = this.#parts.clock.after(Math.max(0, left), () => resolve(null));
+      void running.ended.then((ended) => {
+        cancel();
+        resolve(ended);
+      });
+    });
+  }
+
+  #sleep(delay: Millis): Promise<void> {
+    return new Promise((resolve) => this.#later(delay, resolve));
+  }
+
+  #later(delay: Millis, callback: () => void): void {
+    const cancel = this.#parts.clock.after(delay, () => {
+      this.#timers.delete(cancel);
+      callback();
+    });
+    this.#timers.add(cancel);
+  }
+}
+
+interface Running {
+  readonly drive: Drive;
+  readonly ended: Promise<Ended>;
+}

@@ -1,0 +1,98 @@
+/** What `custom_data` says to the engine (protocol.md 1.3): read once per drive, checked once at creation. */
+import type { TransactionType } from "./transaction.js";
+
+export interface Plan {
+  /** Saga: actions run side by side, in the order `orders` gives. */
+  readonly concurrent: boolean;
+  /** Saga: step -> steps that must succeed before it. */
+  readonly orders: ReadonlyMap<number, readonly number[]>;
+  /** Msg: seconds from submit to the first action. */
+  readonly delay: number;
+  /** Workflow: the registered name, which is the recall's op. */
+  readonly name: string;
+  /** Workflow: the input, decoded. */
+  readonly data: Uint8Array;
+}
+
+const NOTHING = new Uint8Array(0);
+const EMPTY: Plan = { concurrent: false, orders: new Map(), delay: 0, name: "", data: NOTHING };
+
+/** Throws an Error with a message for the caller when the text can't be used. */
+export function readPlan(type: TransactionType, customData: string): Plan {
+  if (customData === "" || type === "tcc" || type === "xa") return EMPTY;
+  const data = parseObject(customData);
+  switch (type) {
+    case "saga":
+      return { ...EMPTY, concurrent: data["concurrent"] === true, orders: readOrders(data["orders"]) };
+    case "msg":
+      return { ...EMPTY, delay: readDelay(data) };
+    case "workflow":
+      return { ...EMPTY, name: text(data["name"]), data: Buffer.from(text(data["data"]), "base64") };
+  }
+}
+
+/** A row that another server wrote may hold anything: it is driven as if nothing was said. */
+export function readPlanLeniently(type: TransactionType, customData: string): Plan {
+  try {
+    return readPlan(type, customData);
+  } catch {
+    return EMPTY;
+  }
+}
+
+/** Orders that point outside the steps or form a cycle would keep a saga waiting for ever (Q43, R22). */
+export function checkOrders(plan: Plan, steps: number): void {
+  for (const [step, before] of plan.orders) {
+    for (const index of [step, ...before]) {
+      if (!Number.isInteger(index) || index < 0 || index >= steps)
+        throw new Error(`orders names step ${index}, but there are ${steps} steps`);
+    }
+  }
+  const state = new Map<number, "open" | "closed">();
+  const visit = (step: number): void => {
+    if (state.get(step) === "closed") return;
+    if (state.get(step) === "open") throw new Error(`orders form a cycle at step ${step}`);
+    state.set(step, "open");
+    for (const before of plan.orders.get(step) ?? []) visit(before);
+    state.set(step, "closed");
+  };
+  for (const step of plan.orders.keys()) visit(step);
+}
+
+function parseObject(customData: string): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(customData);
+  } catch (cause) {
+    throw new Error(`custom_data is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  if (parsed === null) return {};
+  if (typeof parsed !== "object" || Array.isArray(parsed)) throw new Error("custom_data is not a JSON object");
+  return { ...parsed };
+}
+
+/** PHP sends a list when the keys happen to be 0..n, and null when there are none (protocol.md 6.7). */
+function readOrders(value: unknown): ReadonlyMap<number, readonly number[]> {
+  if (value === null || value === undefined) return new Map();
+  if (typeof value !== "object") throw new Error("orders is not a map of step numbers");
+  const orders = new Map<number, readonly number[]>();
+  for (const [step, before] of Object.entries(value)) {
+    if (before === null) continue;
+    if (!Array.isArray(before)) throw new Error(`orders[${step}] is not a list of step numbers`);
+    orders.set(Number(step), before.map(Number));
+  }
+  return orders;
+}
+
+/** Go matches the key case-insensitively. */
+function readDelay(data: Record<string, unknown>): number {
+  const key = Object.keys(data).find((name) => name.toLowerCase() === "delay");
+  const value = key === undefined ? 0 : (data[key] ?? 0);
+  const delay = typeof value === "string" ? Number(value) : value;
+  if (typeof delay !== "number" || !Number.isFinite(delay) || delay < 0) throw new Error("delay is not a number of seconds");
+  return delay;
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

@@ -1,0 +1,105 @@
+/** What is refused before anything is stored, the same for every transport (R22). */
+import { validateHeaderName, validateHeaderValue } from "node:http";
+import { isTransactionType } from "@dtm/protocol";
+import type { BranchInput, TransactionInput } from "./coordinator.js";
+import { Refusal } from "./refusal.js";
+import type { TransactionOptions, TransactionType } from "./transaction.js";
+
+const TEN_YEARS_SECONDS = 10 * 366 * 86_400;
+const PAYLOAD_LIMIT = 1024 * 1024;
+/** dtm's column widths, in characters (protocol.md 5.1). */
+const WIDTHS = {
+  gid: 128,
+  url: 1024,
+  query_prepared: 1024,
+  custom_data: 1024,
+  options: 1024,
+  result: 1024,
+  branch_id: 128,
+  op: 45,
+} as const;
+
+function refuse(message: string): never {
+  throw new Refusal("INVALID_INPUT", message);
+}
+
+export function checkGid(gid: string): void {
+  if (gid === "") refuse("gid is empty: ask newGid for one or choose a unique text");
+  checkText("gid", gid);
+}
+
+export function checkType(type: string): TransactionType {
+  if (isTransactionType(type)) return type;
+  return refuse(`unknown trans type: '${type.slice(0, 45)}', expected saga, tcc, xa, msg or workflow`);
+}
+
+export function checkTransaction(input: TransactionInput): TransactionType {
+  checkGid(input.gid);
+  const type = checkType(input.type);
+  checkText("query_prepared", input.queryPrepared);
+  checkText("custom_data", input.customData);
+  checkOptions(input.options);
+  if (type === "saga" || type === "msg") checkSteps(input);
+  return type;
+}
+
+export function checkBranch(input: BranchInput): void {
+  checkGid(input.gid);
+  checkText("branch_id", input.branchId);
+  checkText("url", input.confirm, "confirm");
+  checkText("url", input.cancel, "cancel");
+  checkText("url", input.url);
+  checkText("op", input.op);
+  checkPayload(input.payload, "data");
+}
+
+export function checkSeconds(name: string, value: number): void {
+  if (!Number.isFinite(value) || value < 0) refuse(`${name} must be a number of seconds, 0 or more; found ${value}`);
+  if (value > TEN_YEARS_SECONDS) refuse(`${name} is over ten years: ${value} seconds`);
+}
+
+export function checkText(column: keyof typeof WIDTHS, text: string, name: string = column): void {
+  // The length in UTF-16 units is never below the length in characters, so the usual case costs one comparison.
+  if (text.length > WIDTHS[column] && [...text].length > WIDTHS[column])
+    refuse(`${name} is longer than ${WIDTHS[column]} characters`);
+  if (text.includes("\0")) refuse(`${name} contains a NUL character`);
+}
+
+function checkOptions(options: TransactionOptions): void {
+  checkSeconds("timeout_to_fail", options.timeoutToFail);
+  checkSeconds("request_timeout", options.requestTimeout);
+  checkSeconds("retry_interval", options.retryInterval);
+  if (!Number.isSafeInteger(options.retryLimit) || options.retryLimit < 0)
+    refuse(`retry_limit must be a whole number, 0 or more; found ${options.retryLimit}`);
+  for (const name in options.branchHeaders) {
+    const value = options.branchHeaders[name] ?? "";
+    try {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+    } catch (cause) {
+      throw new Refusal(
+        "INVALID_INPUT",
+        `branch_headers has a name or value that HTTP refuses: ${JSON.stringify(name.slice(0, 100))}`,
+        { cause },
+      );
+    }
+  }
+}
+
+function checkSteps(input: TransactionInput): void {
+  const { steps, payloads } = input;
+  if (steps.length > payloads.length) {
+    refuse(
+      `steps and payloads differ: index out of range [${payloads.length}] with length ${payloads.length}, ${steps.length} steps need as many payloads`,
+    );
+  }
+  for (const step of steps) {
+    checkText("url", step.action, "action");
+    checkText("url", step.compensate, "compensate");
+  }
+  for (const payload of payloads) checkPayload(payload, "payload");
+}
+
+function checkPayload(payload: Uint8Array, name: string): void {
+  if (payload.length > PAYLOAD_LIMIT) refuse(`${name} is ${payload.length} bytes; at most ${PAYLOAD_LIMIT} (1 MiB)`);
+}

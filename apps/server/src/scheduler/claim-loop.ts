@@ -1,0 +1,128 @@
+/**
+ * Takes up what is due and owned by nobody alive, in batches, as far as there is room. It looks every `transCronInterval`, and
+ * earlier when something said that it will be due; such hints are only hints, the claim itself decides (R3).
+ */
+import type { Clock } from "../engine/clock.js";
+import type { Log } from "../engine/coordinator.js";
+import type { Engine } from "../engine/engine.js";
+import type { Loaded, Millis, Owner } from "../engine/transaction.js";
+import type { TransactionStore } from "../stores/store.js";
+
+const BATCH = 256;
+/** Hints beyond this are left to the regular look. */
+const HINT_WITHIN: Millis = 60_000;
+const MOST_PASSES = 10_000;
+
+export class ClaimLoop {
+  #next: Millis = Number.POSITIVE_INFINITY;
+  #cancel: () => void = () => undefined;
+  #looking: Promise<void> | null = null;
+  #again = false;
+  #running = false;
+  /** Nudged here: their first call goes through an open breaker (R13). */
+  readonly #passes = new Set<string>();
+  readonly #readBacks = new Set<() => void>();
+
+  constructor(
+    private readonly parts: {
+      readonly store: TransactionStore;
+      readonly engine: Engine;
+      readonly clock: Clock;
+      readonly log: Log;
+      readonly intervalMs: Millis;
+      /** Told how late a due transaction was claimed. */
+      readonly lag?: (millis: Millis) => void;
+    },
+  ) {}
+
+  start(): void {
+    this.#running = true;
+    this.look();
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#cancel();
+    for (const cancel of this.#readBacks) cancel();
+    await this.#looking;
+  }
+
+  dueAt(at: Millis): void {
+    const now = this.parts.clock.now();
+    if (at <= now) this.look();
+    else if (at - now <= HINT_WITHIN) this.#lookAt(at);
+  }
+
+  /** Somebody asked for this one: wake up, and let its first call through. */
+  nudged(gid: string): void {
+    if (this.#passes.size < MOST_PASSES) this.#passes.add(gid);
+    this.look();
+  }
+
+  look(): void {
+    if (!this.#running) return;
+    if (this.#looking !== null) {
+      this.#again = true;
+      return;
+    }
+    this.#cancel();
+    this.#next = Number.POSITIVE_INFINITY;
+    this.#looking = this.#claim().finally(() => {
+      this.#looking = null;
+      if (this.#again) {
+        this.#again = false;
+        this.look();
+      }
+    });
+  }
+
+  async #claim(): Promise<void> {
+    const { store, engine, clock, log, intervalMs } = this.parts;
+    this.#lookAt(clock.now() + intervalMs);
+    const room = engine.room();
+    if (room === 0) return;
+    const limit = Math.min(room, BATCH);
+    const owner = engine.newOwner();
+    const now = clock.now();
+    try {
+      const { claimed, nextDue } = await store.claimDue({ owner, limit, now });
+      this.#begin(claimed, owner, now);
+      if (claimed.length === limit) this.#again = true;
+      else if (nextDue !== null) this.dueAt(Math.max(nextDue, clock.now() + 1));
+    } catch (cause) {
+      log.warn({ err: cause }, "claim failed; looking again later");
+      await this.readBack(owner);
+    }
+  }
+
+  /** The claim may have happened though its reply was lost (R7). */
+  async readBack(owner: Owner): Promise<void> {
+    try {
+      this.#begin(await this.parts.store.ownedBy(owner), owner, this.parts.clock.now());
+    } catch {
+      const cancel = this.parts.clock.after(this.parts.intervalMs, () => {
+        this.#readBacks.delete(cancel);
+        if (this.#running) void this.readBack(owner);
+      });
+      this.#readBacks.add(cancel);
+    }
+  }
+
+  #begin(claimed: readonly Loaded[], owner: Owner, now: Millis): void {
+    for (const loaded of claimed) {
+      const { gid, nextCronTime } = loaded.transaction;
+      this.parts.lag?.(Math.max(0, now - nextCronTime));
+      this.parts.engine.begin({ loaded, owner, fresh: false, pass: this.#passes.delete(gid) });
+    }
+  }
+
+  #lookAt(at: Millis): void {
+    if (!this.#running || at >= this.#next) return;
+    this.#cancel();
+    this.#next = at;
+    this.#cancel = this.parts.clock.after(at - this.parts.clock.now(), () => {
+      this.#next = Number.POSITIVE_INFINITY;
+      this.look();
+    });
+  }
+}

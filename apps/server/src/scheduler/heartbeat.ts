@@ -1,0 +1,58 @@
+/** Keeps this node's epoch alive in a shared store, and tells the engine when it was declared dead (R2). */
+import type { Clock } from "../engine/clock.js";
+import type { Log } from "../engine/coordinator.js";
+import type { Engine } from "../engine/engine.js";
+import type { Millis } from "../engine/transaction.js";
+import type { TransactionStore } from "../stores/store.js";
+
+export class Heartbeat {
+  #cancel: () => void = () => undefined;
+  #running = false;
+  #beating: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly parts: {
+      readonly store: TransactionStore;
+      readonly engine: Engine;
+      readonly clock: Clock;
+      readonly log: Log;
+      readonly everyMs: Millis;
+      readonly leaseMs: Millis;
+    },
+  ) {}
+
+  /** Nothing is claimed before the first beat is confirmed. */
+  async start(): Promise<void> {
+    if (!this.parts.store.shared) return;
+    this.#running = true;
+    await this.#beat();
+    this.#schedule();
+  }
+
+  /** After the drives have ended: others need not wait for the lease to lapse. */
+  async stop(): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#cancel();
+    await this.#beating;
+    await this.parts.store.retire(this.parts.engine.epoch);
+  }
+
+  #schedule(): void {
+    if (!this.#running) return;
+    this.#cancel = this.parts.clock.after(this.parts.everyMs, () => {
+      this.#beating = this.#beat()
+        .catch((cause: unknown) => this.parts.log.warn({ err: cause }, "heartbeat failed"))
+        .finally(() => this.#schedule());
+    });
+  }
+
+  async #beat(): Promise<void> {
+    const { store, engine, clock, leaseMs } = this.parts;
+    const sentAt = clock.monotonic();
+    if (await store.heartbeat(engine.epoch, leaseMs)) return engine.heard(sentAt);
+    engine.epochDied();
+    const again = clock.monotonic();
+    if (await store.heartbeat(engine.epoch, leaseMs)) engine.heard(again);
+  }
+}

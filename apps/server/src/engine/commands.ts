@@ -12,16 +12,8 @@ import { newGid } from "./gid.js";
 import { Refusal } from "./refusal.js";
 import type { EngineSettings } from "./settings.js";
 import { assertNever } from "./step.js";
-import {
-  type Branch,
-  type GlobalStatus,
-  isFinal,
-  type Loaded,
-  type Owner,
-  type Transaction,
-  type TransactionType,
-} from "./transaction.js";
-import { checkBranch, checkGid, checkText, checkTransaction, checkType } from "./validate.js";
+import type { Branch, GlobalStatus, Loaded, Owner, Transaction, TransactionType } from "./transaction.js";
+import { checkBranch, checkGid, checkText, checkTransaction } from "./validate.js";
 import { answerWaiting } from "./waiting.js";
 
 /** Whom the commands wake when something became due. */

@@ -1,0 +1,50 @@
+/** Who can be measured: how each is built, started, and which of its stores stands for which workload. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { buildDtm, dtmBinary, dtmSqlFolder } from "./dtm-build.mjs";
+import { ROOT } from "./paths.mjs";
+
+const OURS_MAIN = join(ROOT, "apps/server/dist/main.js");
+
+/** dtm's names of settings, which ours takes too (protocol.md 7.1). */
+function common({ store, database, httpPort, grpcPort }) {
+  const { connection } = store;
+  const at = connection === null ? {} : { STORE_HOST: connection.host, STORE_PORT: String(connection.port) };
+  const who = connection?.user ? { STORE_USER: connection.user, STORE_PASSWORD: connection.password } : {};
+  return { ...at, ...who, STORE_DB: database, HTTP_PORT: String(httpPort), GRPC_PORT: String(grpcPort) };
+}
+
+const ours = {
+  name: "ours",
+  label: "ours",
+  database: "dtm_ours",
+  async prepare() {
+    if (!existsSync(OURS_MAIN)) throw new Error(`${OURS_MAIN} is missing: build the server first (pnpm build)`);
+  },
+  environment: async (run) => ({
+    ...common({ ...run, database: ours.database }),
+    STORE_DRIVER: run.store.drivers.ours,
+    DATA_DIR: join(run.folder, "data"),
+    LOG_LEVEL: "error",
+  }),
+  launch: ({ nodeFlags }) => ({ command: process.execPath, args: [...nodeFlags, OURS_MAIN, "serve"] }),
+  /** Migrations run at start. */
+  tables: async () => null,
+};
+
+const dtm = {
+  name: "dtm",
+  label: "dtm",
+  /** The name that dtm's own MySQL script writes out. */
+  database: "dtm",
+  prepare: buildDtm,
+  environment: async (run) => ({
+    ...common({ ...run, database: dtm.database }),
+    STORE_DRIVER: run.store.drivers.dtm,
+    LOG_LEVEL: "error",
+  }),
+  launch: () => ({ command: dtmBinary, args: [] }),
+  tables: async (driver) => join(await dtmSqlFolder(), `dtmsvr.storage.${driver}.sql`),
+};
+
+export const PEERS = { ours, dtm };

@@ -1,0 +1,63 @@
+/** What one setting can't know about another. dtm's texts are kept, since its users know and search for them (protocol.md 7.1). */
+import { StartError } from "../service.js";
+import type { Config } from "./schema.js";
+
+const LEAST_RETRY_INTERVAL = 10;
+
+export function checkConfig(config: Config): void {
+  if (config.RetryInterval < LEAST_RETRY_INTERVAL)
+    throw new StartError(`RetryInterval should not be less than ${LEAST_RETRY_INTERVAL}`);
+  if (config.TimeoutToFail < config.RetryInterval) throw new StartError("TimeoutToFail should not be less than RetryInterval");
+  if (config.RetryMaxInterval < config.RetryInterval)
+    throw new StartError("RetryMaxInterval should not be less than RetryInterval");
+  checkStore(config);
+  checkAccess(config);
+  if (config.LeaseMs < 2 * config.HeartbeatMs + 1_000)
+    throw new StartError("LeaseMs should not be less than two HeartbeatMs and one second");
+  if (config.HttpPort === config.GrpcPort && config.HttpPort !== 0)
+    throw new StartError(`HttpPort and GrpcPort are both ${config.HttpPort}: give each its own`);
+}
+
+function checkStore({ Store, DataDir, Workers }: Config): void {
+  switch (Store.Driver) {
+    case "sqlite":
+      if (DataDir === "") throw new StartError("DataDir is empty: name the folder of the sqlite store");
+      break;
+    case "memory":
+      break;
+    case "mysql":
+    case "postgres":
+      if (Store.Host === "") throw new StartError("Db host not valid: set Store.Host (STORE_HOST)");
+      if (Store.Port === 0) throw new StartError("Db port not valid: set Store.Port (STORE_PORT)");
+      if (Store.User === "") throw new StartError("Db user not valid: set Store.User (STORE_USER)");
+      if (Store.Driver === "postgres" && Store.Schema === "")
+        throw new StartError("Postgres schema not valid: set Store.Schema (STORE_SCHEMA)");
+      break;
+    case "redis":
+      if (Store.Host === "") throw new StartError("Redis host not valid: set Store.Host (STORE_HOST)");
+      if (Store.Port === 0 && !Store.Host.includes(":"))
+        throw new StartError("Redis port not valid: set Store.Port (STORE_PORT)");
+      break;
+    case "boltdb":
+      throw new StartError("Store.Driver boltdb can't be read: drain dtm first, then use sqlite (R28)");
+    case "sqlserver":
+      throw new StartError("Store.Driver sqlserver is out of scope: use sqlite");
+  }
+  if (Workers > 1 && (Store.Driver === "sqlite" || Store.Driver === "memory"))
+    throw new StartError(
+      `Workers ${Workers} needs a store that can be shared: ${Store.Driver} has one server, set Workers to 1 (R25)`,
+    );
+}
+
+/** R24: whoever can reach an open coordinator can make it call any URL. */
+function checkAccess({ Host, AuthToken, AllowInsecure }: Config): void {
+  if (Host === "") throw new StartError("Host is empty: name the address to listen on, as in 127.0.0.1 or 0.0.0.0");
+  if (isLoopback(Host) || AuthToken !== "" || AllowInsecure !== "none") return;
+  throw new StartError(
+    `Host ${Host} can be reached from other machines: set AuthToken (AUTH_TOKEN), or AllowInsecure to clients or all (R24)`,
+  );
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}

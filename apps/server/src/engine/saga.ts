@@ -41,7 +41,8 @@ function goForward(view: View): Step {
     return { kind: "move", to: "aborting", reason: `RetryCount is greater than RetryLimit, RetryLimit: ${limit}` };
   }
   const startable = [...unanswered, ...again.slice(0, limit - view.retries)].map(actionPlace);
-  if (startable.length > 0) return startUpTo(view, startable);
+  const next = startable.length > 0 ? startUpTo(view, startable) : AWAIT;
+  if (next.kind === "call") return next;
   if (view.inFlight.size > 0) return view.timeoutAt === null ? AWAIT : { kind: "await", until: view.timeoutAt };
   return restAfter(view, left.map(actionPlace));
 }
@@ -97,8 +98,9 @@ function failureReason(view: View, step: number): string {
   return `url:${actionOf(view, step).url} return failed: ${answer.reason} FAILURE`;
 }
 
+/** A row without its pair counts as a step, so that it fails loudly instead of being left out. */
 function stepsOf(view: View): readonly number[] {
-  return Array.from({ length: Math.floor(view.branches.length / 2) }, (_, step) => step);
+  return Array.from({ length: Math.ceil(view.branches.length / 2) }, (_, step) => step);
 }
 
 function actionOf(view: View, step: number): Branch {

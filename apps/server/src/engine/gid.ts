@@ -4,8 +4,8 @@ import { randomUUID } from "node:crypto";
 const ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const LENGTH = 22;
 const BASE = 57n;
-/** Ten base-57 digits fit a safe integer, so the big number is divided three times, not 22. */
-const CHUNK = 10;
+/** Nine base-57 digits fit a safe integer (ten lose the low bits), so the big number is divided three times, not 22. */
+const CHUNK = 9;
 const CHUNK_BASE = BASE ** BigInt(CHUNK);
 
 /** A v4 UUID, shortened; 22 characters, opaque to clients. */

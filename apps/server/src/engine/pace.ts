@@ -42,7 +42,7 @@ export function schedule(view: PaceView, rest: { readonly pace: Pace; readonly u
   const base = baseInterval(transaction.options, settings);
   const interval = view.progressed || transaction.nextCronInterval <= 0 ? base : transaction.nextCronInterval;
   const attempts = view.progressed ? 0 : transaction.attempts;
-  const refusals = view.refused ? transaction.refusals + 1 : view.progressed ? 0 : transaction.refusals;
+  const refusals = (view.progressed ? 0 : transaction.refusals) + (view.refused ? 1 : 0);
   const cap = Math.max(base, settings.retryMaxInterval);
   const longer = Math.min(view.retryAfterMs, cap * 1000);
   switch (rest.pace) {

@@ -113,7 +113,7 @@ export class Commands implements Coordinator {
       owner: "",
       ...reason,
     });
-    if (changed.kind === "changed") return;
+    if (changed.kind === "changed") return this.parts.engine.drop(gid);
     if (changed.current === null) throw unknownGid(gid);
     throw new Refusal(
       "STATUS_CONFLICT",

@@ -46,7 +46,8 @@ export class Engine {
   readonly #drives = new Map<string, Running>();
   #epoch: string;
   #claims = 0;
-  #heardAt: Millis;
+  /** When the last confirmed heartbeat was sent; none is confirmed for a new epoch. */
+  #heardAt: Millis = Number.NEGATIVE_INFINITY;
   #stopping = false;
   #starved = false;
   #events: EngineEvents = { dueAt: () => undefined, missed: () => undefined };
@@ -56,7 +57,6 @@ export class Engine {
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#epoch = parts.newEpoch();
-    this.#heardAt = parts.clock.monotonic();
     this.#context = {
       ...parts,
       mayCall: () => !parts.store.shared || parts.clock.monotonic() - this.#heardAt < parts.settings.leaseMs - 1_000,
@@ -85,9 +85,9 @@ export class Engine {
     return `${this.#epoch}:${++this.#claims}`;
   }
 
-  /** How many more may be driven now; at 0 a submit is stored unowned and due (R17). */
+  /** How many more may be driven now, none while this node may be dead to the others; at 0 a submit is stored unowned and due (R17). */
   room(): number {
-    if (this.#stopping) return 0;
+    if (this.#stopping || !this.#context.mayCall()) return 0;
     const room = Math.max(0, this.#parts.settings.maxDriving - this.#drives.size);
     this.#starved ||= room === 0;
     return room;
@@ -103,15 +103,22 @@ export class Engine {
     this.#parts.log.warn({ epoch: this.#epoch }, "epoch was declared dead");
     for (const { drive } of this.#drives.values()) drive.lose();
     this.#epoch = this.#parts.newEpoch();
+    this.#heardAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Drives what this node just leased. */
+  /** Drives what this node just leased; what a dead epoch of ours leased is left to whoever claims it (R2). */
   begin(start: DriveStart): void {
+    if (!start.owner.startsWith(`${this.#epoch}:`)) return;
     const { gid } = start.loaded.transaction;
     const drive = new Drive(this.#context, start);
     const running: Running = { drive, ended: drive.run() };
     this.#drives.set(gid, running);
     void running.ended.then((ended) => this.#finish(gid, running, ended));
+  }
+
+  /** It was ended by force: the drive of this process starts nothing more (R5). */
+  drop(gid: string): void {
+    this.#drives.get(gid)?.drive.lose();
   }
 
   /** The node may own it without knowing, since a reply of the store was lost: read it back later and go on (R7). */

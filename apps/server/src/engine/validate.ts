@@ -84,6 +84,22 @@ function checkOptions(options: TransactionOptions): void {
       );
     }
   }
+  checkText("options", storedText(options));
+}
+
+/** The text that SQL stores keep in a column of 1024 characters; only headers can make it long. */
+function storedText(options: TransactionOptions): string {
+  const { waitResult, timeoutToFail, requestTimeout, retryInterval, branchHeaders, concurrent, retryLimit } = options;
+  if (Object.keys(branchHeaders).length === 0) return "";
+  return JSON.stringify({
+    wait_result: waitResult || undefined,
+    timeout_to_fail: timeoutToFail || undefined,
+    request_timeout: requestTimeout || undefined,
+    retry_interval: retryInterval || undefined,
+    branch_headers: branchHeaders,
+    concurrent,
+    retry_limit: retryLimit || undefined,
+  });
 }
 
 function checkSteps(input: TransactionInput): void {

@@ -87,6 +87,7 @@ export interface Rest extends Fence {
 export type FencedResult = { readonly kind: "done" } | { readonly kind: "refused"; readonly current: Loaded | null };
 
 export interface Claim {
+  /** Of a live epoch: a dead one, or one that never confirmed a heartbeat, claims nothing and leases nothing (R2). */
   readonly owner: Owner;
   readonly limit: number;
   /** The node's clock, for due times. Liveness of other owners is judged on the store's clock (R2). */

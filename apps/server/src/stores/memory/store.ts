@@ -194,7 +194,7 @@ export class MemoryStore extends MemoryKeys implements Store {
     const left = claimable.slice(claim.limit);
     const waiting = [...resting, ...left].map((loaded) => loaded.transaction.nextCronTime);
     return {
-      claimed: claimable.slice(0, claim.limit).map((loaded) => this.#own(loaded, claim.owner)),
+      claimed: (this.#lives(claim.owner) ? claimable.slice(0, claim.limit) : []).map((loaded) => this.#own(loaded, claim.owner)),
       nextDue: waiting.length === 0 ? null : waiting.reduce((a, b) => Math.min(a, b)),
     };
   }
@@ -204,8 +204,9 @@ export class MemoryStore extends MemoryKeys implements Store {
   }
 
   async claimWaiting(destination: string, claim: Claim): Promise<readonly Loaded[]> {
+    this.#buryExpired();
     return this.#waitingOn(destination)
-      .slice(0, claim.limit)
+      .slice(0, this.#lives(claim.owner) ? claim.limit : 0)
       .map((loaded) => this.#own(loaded, claim.owner));
   }
 
@@ -224,6 +225,11 @@ export class MemoryStore extends MemoryKeys implements Store {
   }
 
   async find(gid: string): Promise<Loaded | null> {
+    return this.#rows.get(gid) ?? null;
+  }
+
+  /** For tests: what is stored, in the same tick. */
+  peek(gid: string): Loaded | null {
     return this.#rows.get(gid) ?? null;
   }
 
@@ -296,7 +302,7 @@ export class MemoryStore extends MemoryKeys implements Store {
   #lease(transaction: Transaction, owner: Owner): Transaction {
     this.#buryExpired();
     if (transaction.owner !== "" && this.#lives(transaction.owner)) return { ...transaction, wake: transaction.wake + 1 };
-    return { ...transaction, owner };
+    return { ...transaction, owner: owner !== "" && this.#lives(owner) ? owner : "" };
   }
 
   #holds(loaded: Loaded, owner: Owner): boolean {

@@ -1,0 +1,106 @@
+/**
+ * The nine methods of dtmgimp.Dtm (protocol.md 2.1): decode, ask the same commands as every transport, encode. A call that its
+ * client gives up goes on here to its end: leaving cancels no transaction (R11).
+ */
+import { dtmgimp, type Empty } from "@dtm/protocol";
+import type { handleUnaryCall, Metadata, MethodDefinition, Server } from "@grpc/grpc-js";
+import type { Coordinator, Log, Telemetry, TopicRegistry } from "../../engine/coordinator.js";
+import { Refusal } from "../../engine/refusal.js";
+import { type AccessRules, admit, type Exposure } from "../http/access.js";
+import { logRefusal, refusalFrom } from "../http/errors.js";
+import { toBranchInput, toTransactionInput } from "./decode.js";
+import { toProgressesReply } from "./encode.js";
+import { toGrpcStatus } from "./errors.js";
+
+export interface DtmServiceParts {
+  readonly coordinator: Coordinator;
+  readonly topics: Pick<TopicRegistry, "subscribe" | "unsubscribe" | "deleteTopic">;
+  readonly telemetry: Telemetry;
+  readonly log: Log;
+  readonly rules: AccessRules;
+}
+
+export function addDtmService(server: Pick<Server, "addService">, parts: DtmServiceParts): void {
+  const { coordinator, topics } = parts;
+  const wire = dtmgimp.DtmService;
+  const methods = [
+    serve(parts, "client", wire.newGid, async () => ({ Gid: coordinator.newGid() })),
+    serve(parts, "client", wire.prepare, (request) => done(coordinator.prepare(toTransactionInput(request)))),
+    serve(parts, "client", wire.submit, (request) => done(coordinator.submit(toTransactionInput(request)))),
+    serve(parts, "client", wire.abort, (request) => done(coordinator.abort(toTransactionInput(request)))),
+    serve(parts, "client", wire.registerBranch, (request) => done(coordinator.registerBranch(toBranchInput(request)))),
+    serve(parts, "client", wire.prepareWorkflow, async (request) =>
+      toProgressesReply(await coordinator.prepareWorkflow(toTransactionInput(request))),
+    ),
+    serve(parts, "operator", wire.subscribe, ({ Topic, URL, Remark }) => done(topics.subscribe(Topic, URL, Remark))),
+    serve(parts, "operator", wire.unsubscribe, ({ Topic, URL }) => done(topics.unsubscribe(Topic, URL))),
+    serve(parts, "operator", wire.deleteTopic, ({ Topic }) => done(topics.deleteTopic(Topic))),
+  ];
+  server.addService(
+    Object.fromEntries(methods.map(({ definition }) => [definition.path, definition])),
+    Object.fromEntries(methods.map(({ definition, handler }) => [definition.path, handler])),
+  );
+}
+
+async function done(work: Promise<void>): Promise<Empty> {
+  await work;
+  return {};
+}
+
+interface Served<Reply> {
+  /** The request arrives as bytes: grpc-js answers INTERNAL for what it can't decode, and without a reason. */
+  readonly definition: MethodDefinition<Buffer, Reply>;
+  readonly handler: handleUnaryCall<Buffer, Reply>;
+}
+
+function serve<Request, Reply>(
+  { rules, telemetry, log }: DtmServiceParts,
+  exposure: Exposure,
+  wire: MethodDefinition<Request, Reply>,
+  ask: (request: Request) => Promise<Reply>,
+): Served<Reply> {
+  const api = wire.path.slice(wire.path.lastIndexOf("/") + 1).toLowerCase();
+  const answer = async (metadata: Metadata, bytes: Buffer): Promise<Reply> => {
+    const refusal = admitCall(metadata, exposure, rules);
+    if (refusal !== null) throw refusal;
+    return ask(decode(wire, bytes));
+  };
+  return {
+    definition: { ...wire, requestSerialize: asBytes, requestDeserialize: asBytes },
+    handler(call, callback) {
+      const began = performance.now();
+      const served = (failed: boolean): void => telemetry.served("grpc", api, failed, (performance.now() - began) / 1000);
+      void answer(call.metadata, call.request).then(
+        (reply) => {
+          served(false);
+          callback(null, reply);
+        },
+        (cause: unknown) => {
+          const refusal = refusalFrom(cause);
+          logRefusal(log, refusal, api);
+          served(true);
+          callback(toGrpcStatus(refusal));
+        },
+      );
+    },
+  };
+}
+
+/** The token travels in the metadata under HTTP's name. No browser speaks gRPC, so there is no page to keep out (R23, R24). */
+export function admitCall(metadata: Metadata, exposure: Exposure, rules: AccessRules): Refusal | null {
+  const authorization = metadata.get("authorization")[0]?.toString();
+  return admit({ exposure, authorization, host: undefined, origin: undefined, fetchSite: undefined }, rules);
+}
+
+function decode<Request, Reply>(wire: MethodDefinition<Request, Reply>, bytes: Buffer): Request {
+  try {
+    return wire.requestDeserialize(bytes);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Refusal("UNPARSABLE", `the request is not the message of ${wire.path}: ${why}`, { cause });
+  }
+}
+
+function asBytes(bytes: Buffer): Buffer {
+  return bytes;
+}

@@ -11,6 +11,8 @@ const ROWS = [
   { key: "coresServer", title: "cores used by the server" },
   { key: "coresServices", title: "… by the services" },
   { key: "coresLoad", title: "… by the load generator" },
+  { key: "coresOthers", title: "… by anything else (noise)" },
+  { key: "coresStolen", title: "cores taken by the hypervisor (noise)" },
 ];
 
 export function runLine(run) {
@@ -18,9 +20,12 @@ export function runLine(run) {
     run.notFinal > 0 ? `${run.notFinal} answered but not succeed` : "",
     run.errors > 0 ? `${run.errors} errors, first: ${run.firstError}` : "",
   ].filter((text) => text !== "");
+  const cores = ["Server", "Services", "Load", "Others", "Stolen"].map(
+    (who) => `${who.toLowerCase()} ${number(run[`cores${who}`], 2)}`,
+  );
   const figures =
     `${number(run.perSecond)}/s, submit p50 ${number(run.p50)} p99 ${number(run.p99)} ms, CPU ${number(run.cpuMsEach)} ms each, ` +
-    `RSS ${number(run.peakRssMb)} MB; cores: server ${number(run.coresServer, 2)}, services ${number(run.coresServices, 2)}, load ${number(run.coresLoad, 2)}`;
+    `RSS ${number(run.peakRssMb)} MB; cores: ${cores.join(", ")}`;
   return `${run.pattern} ${run.mode} round ${run.round} ${run.peer}: ${figures}${trouble.length > 0 ? `; ${trouble.join("; ")}` : ""}`;
 }
 

@@ -1,7 +1,7 @@
 /** Closed loop: a fixed number of submitters, each starting its next transaction when the last one is answered. */
 import { awaitEnds, countSucceeded, wallMs } from "./ends.mjs";
 import { newGid } from "./patterns.mjs";
-import { cpuMs, deviceFlushes, peakRssMb } from "./proc.mjs";
+import { cpuMs, deviceFlushes, machineCpu, peakRssMb } from "./proc.mjs";
 import { pause } from "./server-process.mjs";
 
 const NOWAIT_DRAIN_LIMIT_MS = 120_000;
@@ -42,11 +42,14 @@ async function meter(job) {
     flushes: deviceFlushes(),
     servicesCpuMs,
     ownCpuMs: (user + system) / 1000,
+    ...machineCpu(),
   };
 }
 
 function figures(job, before, after, finished, latencies, problems) {
   const seconds = (after.at - before.at) / 1000;
+  const cores = (key) => (after[key] - before[key]) / 1000 / seconds;
+  const known = { coresServer: cores("cpuMs"), coresServices: cores("servicesCpuMs"), coresLoad: cores("ownCpuMs") };
   return {
     finished,
     seconds,
@@ -55,9 +58,9 @@ function figures(job, before, after, finished, latencies, problems) {
     cpuMsEach: (after.cpuMs - before.cpuMs) / finished,
     flushesEach: before.flushes === null ? null : (after.flushes - before.flushes) / finished,
     peakRssMb: job.peakRss,
-    coresServer: (after.cpuMs - before.cpuMs) / 1000 / seconds,
-    coresServices: (after.servicesCpuMs - before.servicesCpuMs) / 1000 / seconds,
-    coresLoad: (after.ownCpuMs - before.ownCpuMs) / 1000 / seconds,
+    ...known,
+    coresOthers: Math.max(0, cores("busyMs") - known.coresServer - known.coresServices - known.coresLoad),
+    coresStolen: cores("stolenMs"),
     ...problems,
   };
 }

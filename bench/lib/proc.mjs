@@ -77,3 +77,14 @@ export function deviceFlushes() {
     return null;
   }
 }
+
+/** What all cores did together, and what the hypervisor gave to others meanwhile: whether a run had the machine to itself. */
+export function machineCpu() {
+  const [user, nice, system, , , irq, softirq, steal] = readFileSync("/proc/stat", "latin1")
+    .split("\n", 1)[0]
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return { busyMs: (user + nice + system + irq + softirq) * TICK_MS, stolenMs: steal * TICK_MS };
+}

@@ -2,7 +2,21 @@
  * Every setting of the server: its place in the YAML file, default, unit and one sentence (docs/settings.md is made from here).
  * dtm's names and defaults are kept (protocol.md 7.1); our own follow its style. The environment's name comes from the place.
  */
-import { hours, inherited, json, list, oneOf, type Setting, setting, share, text, token, webUrl, whole } from "./setting.js";
+import {
+  hours,
+  inherited,
+  json,
+  list,
+  oneOf,
+  places,
+  type Setting,
+  setting,
+  share,
+  text,
+  token,
+  webUrl,
+  whole,
+} from "./setting.js";
 
 /** R22: nothing waits longer than ten years. */
 const TEN_YEARS_SECONDS = 315_360_000;
@@ -133,11 +147,11 @@ export const SETTINGS = {
     about: "Names that a `Host` header may carry on a loopback listener, beside localhost and its addresses.",
   }),
   Egress: {
-    Allow: setting(list, {
+    Allow: setting(places, {
       initial: [],
       about: "When set, branch calls go only to these hosts, *.domains, addresses and CIDR ranges.",
     }),
-    Deny: setting(list, {
+    Deny: setting(places, {
       initial: [],
       about: "Branch calls never go to these; link-local and metadata addresses are closed unless allowed.",
     }),

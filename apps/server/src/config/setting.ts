@@ -1,4 +1,5 @@
 /** What one setting is: how its text is read, its default, and one sentence for the reference page. */
+import { isIP } from "node:net";
 import { z } from "zod";
 
 /** Every source (file, environment, flag) gives text, so that a quoted number and a plain one are the same (protocol.md 7.1). */
@@ -34,6 +35,12 @@ export const text: Kind<string> = { type: z.string(), expected: "a text" };
 export const list: Kind<readonly string[]> = {
   type: z.string().transform((value) => value.split(",").flatMap((item) => item.trim() || [])),
   expected: "a list, or texts separated by commas",
+};
+
+/** Hosts, `*.domains`, addresses and CIDR ranges. */
+export const places: Kind<readonly string[]> = {
+  type: list.type.refine((entries) => entries.every(isPlace)),
+  expected: "host names, *.domains, addresses or CIDR ranges, separated by commas",
 };
 
 export function whole(range: { readonly min: number; readonly max: number }): Kind<number> {
@@ -98,6 +105,13 @@ export const hours: Kind<string> = {
     .regex(/^([+-]?(\d|1[0-4]))?$/),
   expected: "hours from -14 to +14, as in +8",
 };
+
+function isPlace(entry: string): boolean {
+  const [address = "", bits, ...more] = entry.split("/");
+  const version = isIP(address);
+  if (version === 0) return /^(\*\.)?[\w-]+(\.[\w-]+)*\.?$/.test(entry);
+  return more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)));
+}
 
 function isWebUrl(value: string): boolean {
   return URL.canParse(value) && ["http:", "https:"].includes(new URL(value).protocol);

@@ -1,0 +1,113 @@
+/** What stands in the store and in memory right now, asked at the scrape: unfinished, oldest, stuck, driving, destinations. */
+import { Gauge, type Registry } from "prom-client";
+import type { Summary, TransactionStore } from "../stores/store.js";
+
+export interface Collectable {
+  readonly store: Pick<TransactionStore, "summary">;
+  readonly driving: () => number;
+  readonly destinations: () => Iterable<{ readonly destination: string; readonly open: boolean; readonly inFlight: number }>;
+  /** R16. */
+  readonly stuck: { readonly attempts: number; readonly refusals: number; readonly afterMs: number };
+  readonly now: () => number;
+}
+
+/** Counting takes the store a scan, and several scrapers may ask at once. */
+const CACHE_MS = 5_000;
+const ANSWER_WITHIN_MS = 2_000;
+/** Destinations that get a label of their own: the open ones first, then the busiest. */
+const MOST_DESTINATIONS = 50;
+
+export function collectStanding(registry: Registry, parts: Collectable): void {
+  const registers = [registry];
+  const summary = cachedSummary(parts);
+  const fromStore = (name: string, help: string, read: (found: Summary) => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      async collect() {
+        const found = await summary();
+        if (found === null) this.remove();
+        else this.set(read(found));
+      },
+    });
+  };
+  fromStore("dtm_unfinished_transactions", "Transactions without a final status", ({ unfinished }) => unfinished);
+  fromStore("dtm_oldest_unfinished_age_seconds", "Age of the oldest unfinished transaction", ({ oldest }) =>
+    oldest === null ? 0 : Math.max(0, (parts.now() - oldest) / 1000),
+  );
+  fromStore("dtm_stuck_transactions", "Transactions that need somebody to look at them", ({ stuck }) => stuck);
+  new Gauge({
+    name: "dtm_driving_transactions",
+    help: "Transactions driven by this process now",
+    registers,
+    collect() {
+      this.set(parts.driving());
+    },
+  });
+  const open = new Gauge({
+    name: "dtm_destination_open",
+    help: "1 while a destination is down and probed",
+    labelNames: ["destination"],
+    registers,
+  });
+  new Gauge({
+    name: "dtm_destination_in_flight",
+    help: "Calls in flight; destinations beyond the busiest are summed as other",
+    labelNames: ["destination"],
+    registers,
+    // Sets both, so that both name the same destinations.
+    collect() {
+      this.reset();
+      open.reset();
+      for (const { destination, ...state } of bounded(parts.destinations())) {
+        this.set({ destination }, state.inFlight);
+        open.set({ destination }, state.open ? 1 : 0);
+      }
+    },
+  });
+}
+
+type DestinationState = { readonly destination: string; readonly open: boolean; readonly inFlight: number };
+
+function bounded(all: Iterable<DestinationState>): DestinationState[] {
+  const ranked = [...all].sort((a, b) => Number(b.open) - Number(a.open) || b.inFlight - a.inFlight);
+  const rest = ranked.slice(MOST_DESTINATIONS);
+  if (rest.length === 0) return ranked;
+  const other = {
+    destination: "other",
+    open: rest.some(({ open }) => open),
+    inFlight: rest.reduce((sum, one) => sum + one.inFlight, 0),
+  };
+  return [...ranked.slice(0, MOST_DESTINATIONS), other];
+}
+
+/** Null when the store can't say in time: a scrape never waits for a store that is down. */
+function cachedSummary({ store, stuck, now }: Collectable): () => Promise<Summary | null> {
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let last: Promise<Summary | null> = Promise.resolve(null);
+  return () => {
+    if (now() - askedAt < CACHE_MS) return last;
+    askedAt = now();
+    const asked = store.summary({
+      stuckAttempts: stuck.attempts,
+      stuckRefusals: stuck.refusals,
+      overdueBefore: now() - stuck.afterMs,
+    });
+    last = within(
+      ANSWER_WITHIN_MS,
+      asked.catch(() => null),
+    );
+    return last;
+  };
+}
+
+function within<T>(millis: number, answer: Promise<T>): Promise<T | null> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(null), millis);
+    void answer.then((value) => {
+      clearTimeout(timer);
+      resolve(value);
+    });
+  });
+}

@@ -225,7 +225,6 @@ export class Drive {
 
   #start(place: number): void {
     if (this.#answers.has(place)) this.#retries++;
-    this.#started.add(place);
     this.#inFlight.add(place);
     const branch = this.#branches[place];
     const invocation =
@@ -235,13 +234,17 @@ export class Drive {
     // Nothing to call is success (protocol.md 3.1).
     if (invocation.url === "") return this.#answered(place, { kind: "success" });
     const destination = this.#context.participants.destinationOf(invocation);
-    const caller: Caller = { gid: this.gid, undo: this.#transaction.status === "aborting", pass: this.#takePass(destination) };
+    const { status } = this.#transaction;
+    const caller: Caller = { gid: this.gid, undo: status === "aborting", pass: this.#takePass(destination) };
     const send = (entry: Entry): void => {
       if (entry.kind === "deferred") return this.#deferred(place, entry.reason);
-      if (this.#over || !this.#context.mayCall()) {
+      // While it waited for a slot the saga may have turned: what was not sent by then never ran (R10).
+      const turned = this.#transaction.status !== status;
+      if (this.#over || turned || this.#context.stopping() || !this.#context.mayCall()) {
         this.#context.destinations.leave(destination, this.gid, null);
         return this.#deferred(place, "full");
       }
+      this.#started.add(place);
       this.#lastDeadline = Math.max(this.#lastDeadline, this.#now() + invocation.timeoutMs);
       void this.#context.participants.call(invocation).then((outcome) => {
         this.#context.destinations.leave(destination, this.gid, outcome);

@@ -20,7 +20,9 @@ export class Bank {
   }
 
   static async start(name: "a" | "b", dataDir: string): Promise<Bank> {
-    const child = new NodeProcess("examples/bank/dist/main.js", [name], { env: { BANK_DATA_DIR: dataDir, BANK_PORT: "0" } });
+    const child = new NodeProcess("examples/bank/dist/main.js", [name], {
+      env: { BANK_DATA_DIR: dataDir, [`BANK_${name.toUpperCase()}_PORT`]: "0" },
+    });
     afterAll(() => child.kill());
     const url = await until(
       `bank ${name} listens`,

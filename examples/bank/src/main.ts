@@ -1,0 +1,43 @@
+/** `node dist/main.js a` or `b`: one bank, its ledger in a file, its accounts opened at the first start. */
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { bank } from "./bank.js";
+import { openDatabase } from "./database.js";
+import { Ledger } from "./ledger.js";
+
+const BANKS = {
+  a: { portSetting: "BANK_A_PORT", port: 8081, accounts: [{ id: "alice", balance: 100_000, frozen: false }] },
+  b: {
+    portSetting: "BANK_B_PORT",
+    port: 8082,
+    accounts: [
+      { id: "bob", balance: 50_000, frozen: false },
+      { id: "carol", balance: 25_000, frozen: true },
+    ],
+  },
+};
+
+const name = process.argv[2];
+if (name !== "a" && name !== "b") {
+  console.error("say which bank: node dist/main.js a, or b");
+  process.exit(1);
+}
+const { portSetting, port, accounts } = BANKS[name];
+const database = openDatabase(join(process.env["BANK_DATA_DIR"] ?? "data/bank", `${name}.db`));
+const ledger = new Ledger(database);
+for (const account of accounts) ledger.open(account);
+
+const server = bank(database).listen(Number(process.env[portSetting] ?? port), "127.0.0.1", (error) => {
+  if (error !== undefined) {
+    console.error(`bank ${name} can't listen, set ${portSetting}: ${error.message}`);
+    process.exit(1);
+  }
+  console.log(`bank ${name} is listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
+
+function stop(): void {
+  server.close(() => database.close());
+  server.closeIdleConnections();
+}

@@ -100,7 +100,7 @@ export class Drive {
   #progressed = false;
   #refused = false;
   #retryAfterMs: Millis = 0;
-  /** The outcome that keeps it from going on, for a waiting caller and the alert. */
+  /** The first outcome that keeps it from going on (protocol.md 4.5), ongoing only if nothing worse; for a waiting caller and the alert. */
   #trouble: { readonly place: number; readonly outcome: Outcome } | null = null;
   #over = false;
   #handOver = false;
@@ -293,11 +293,12 @@ export class Drive {
       return;
     }
     this.#progressed = true;
+    if (this.#trouble?.place === place) this.#trouble = null;
     this.#settle(place, branch, "succeed");
   }
 
   #troubled(place: number, branch: Branch | undefined, outcome: Exclude<Outcome, { kind: "success" }>): void {
-    this.#trouble = { place, outcome };
+    if (this.#trouble === null || this.#trouble.outcome.kind === "ongoing") this.#trouble = { place, outcome };
     if (outcome.kind === "failure") {
       if (branch !== undefined && this.#transaction.type === "saga" && branch.op === "action")
         return this.#settle(place, branch, "failed");
@@ -353,8 +354,11 @@ export class Drive {
       rollbackReason: from.rollbackReason || (reason.rollbackReason ?? ""),
     };
     if (moved.branches !== null) this.#branches = [...moved.branches];
-    // What an action answered while this write was under way came after the turn (R10).
-    if (step.to === "aborting") this.#pending = [];
+    // What an action answered while this write was under way came after the turn (R10); what it met before is no trouble of the way back.
+    if (step.to === "aborting") this.#takePending();
+    this.#answers.clear();
+    this.#trouble = null;
+    this.#retryAfterMs = 0;
     return isFinal(step.to) ? { kind: "final", transaction: this.#transaction } : null;
   }
 

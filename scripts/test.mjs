@@ -1,0 +1,117 @@
+// `npm test`: everything that proves this project on this machine (R33). The last line is `N passed, N failed`.
+// With CI=true what can't run here counts as a failure; elsewhere it is named ("not run: …").
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join, relative } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { runJest, runNodeTests } from "./lib/runners.mjs";
+import { bold, dim, duration, giveUp, red, say, step, Trouble, yellow } from "./lib/terminal.mjs";
+import { CACHE, manifest, prepareWorkspace, quietly, ROOT, workspaces } from "./lib/workspace.mjs";
+
+const HELP = `npm test                       everything
+npm test -- --only unit,e2e    some of: checks, unit, bench, simulation, e2e
+npm run soak                   the long form of simulation and e2e`;
+
+/** Suites add a line to this file when a server or tool that they need is missing. */
+const NOT_RUN = join(CACHE, "test/not-run.txt");
+const SOAK = { SIM_WORLDS: "1000000", CRASH_KILLS: "25" };
+
+const PHASES = {
+  checks,
+  unit: () =>
+    runJest(
+      "unit",
+      ["--testPathIgnorePatterns", "/node_modules/", "/test/e2e/", "/test/simulation/", "--maxWorkers=100%"],
+      env(),
+    ),
+  bench: () => runNodeTests("bench", join(ROOT, "bench/lib")),
+  simulation: () => runJest("simulation", ["--testPathPatterns", "/test/simulation/", "--runInBand"], env()),
+  e2e: () => runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], env()),
+};
+
+let soak = false;
+try {
+  const { values } = parseArgs({
+    options: { only: { type: "string" }, soak: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+  });
+  if (values.help) say(HELP);
+  else {
+    soak = values.soak === true;
+    await run(values.only?.split(",") ?? (soak ? ["simulation", "e2e"] : Object.keys(PHASES)));
+  }
+} catch (cause) {
+  giveUp(cause);
+}
+
+function env() {
+  return { NOT_RUN_FILE: NOT_RUN, ...(soak ? SOAK : {}) };
+}
+
+async function run(names) {
+  for (const name of names) if (PHASES[name] === undefined) throw new Trouble(`there is no "${name}".`, HELP);
+  const begin = performance.now();
+  await prepareWorkspace();
+  mkdirSync(join(CACHE, "test"), { recursive: true });
+  rmSync(NOT_RUN, { force: true });
+  const results = [];
+  for (const name of names) {
+    const start = performance.now();
+    say(`\n${bold(name)}`);
+    results.push({ name, ...(await PHASES[name]()), ms: performance.now() - start });
+  }
+  report(results, performance.now() - begin);
+}
+
+/** What needs no test runner: format and lint, types of sources and tests, generated code. Each counts as one test. */
+async function checks() {
+  const failures = [];
+  let passed = 0;
+  const check = async (label, work) => {
+    try {
+      await step(label, work);
+      passed++;
+    } catch (cause) {
+      if (!(cause instanceof Trouble)) throw cause;
+      say(cause.details);
+      failures.push(`${label}: ${cause.message}`);
+    }
+  };
+  const node = (name, script, args, cwd) => quietly(name, process.execPath, [join(ROOT, script), ...args], { cwd });
+  await check("format and lint", () =>
+    node("biome", "node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings", "."], ROOT),
+  );
+  for (const folder of workspaces()) {
+    const { name, scripts = {} } = manifest(folder);
+    const log = name.replace(/\W+/g, "-");
+    if (existsSync(join(folder, "tsconfig.test.json"))) {
+      await check(`types of ${name}`, () =>
+        node(`types${log}`, "node_modules/typescript/bin/tsc", ["-p", "tsconfig.test.json"], folder),
+      );
+    }
+    if (scripts["generate:check"] !== undefined) {
+      await check(`generated code of ${name}`, () =>
+        quietly(`generated${log}`, "npm", ["run", "--silent", "generate:check"], { cwd: folder }),
+      );
+    }
+  }
+  return { passed, failed: failures.length, skipped: 0, failures };
+}
+
+function report(results, ms) {
+  const missing = existsSync(NOT_RUN) ? [...new Set(readFileSync(NOT_RUN, "utf8").trim().split("\n"))] : [];
+  const inCi = process.env.CI === "true";
+  const total = { passed: 0, failed: inCi ? missing.length : 0, skipped: 0 };
+  say();
+  for (const { name, passed, failed, skipped, ms: took } of results) {
+    const rest = `${failed > 0 ? red(`, ${failed} failed`) : ""}${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+    say(`  ${name.padEnd(12)} ${String(passed).padStart(5)} passed${rest}  ${dim(duration(took))}`);
+    total.passed += passed;
+    total.failed += failed;
+    total.skipped += skipped;
+  }
+  say(dim(`  in ${duration(ms)}; logs in ${relative(process.cwd(), join(CACHE, "logs"))}`));
+  for (const failure of results.flatMap(({ failures }) => failures)) say(`${red("failed:")} ${failure}`);
+  for (const line of missing) say(`${yellow("not run:")} ${line}`);
+  say(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
+  process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+}

@@ -1,6 +1,7 @@
 /** What the engine asks of a participant, and what it may hear back. An answer is a value; a participant call never rejects. */
-import type { Millis, Protocol, TransactionType } from "../engine/transaction.js";
+
 import type { Outcome } from "@dtm/protocol";
+import type { Millis, Protocol, TransactionType } from "../engine/transaction.js";
 
 export type { Outcome };
 

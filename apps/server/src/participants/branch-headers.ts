@@ -1,0 +1,51 @@
+/** Belong to one connection or to the framing of one message, so a client can't choose them for our call (R22). */
+const DROPPED = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "http2-settings",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** The branch_headers that may be sent, names in lower case; the last spelling of a name wins. */
+export function sendable(headers: Readonly<Record<string, string>>): Map<string, string> {
+  const kept = new Map<string, string>();
+  for (const [name, value] of Object.entries(headers)) {
+    const lower = name.toLowerCase();
+    if (!DROPPED.has(lower)) kept.set(lower, value);
+  }
+  return kept;
+}
+
+const JSON_HEADERS = ["Content-Type", "application/json", "Accept", "application/json"];
+
+/** Names and values in turn, as undici takes them. Content-Type goes with GET too (protocol.md 3.2), and branch_headers override. */
+export function httpHeaders(branchHeaders: Readonly<Record<string, string>>, authorization: string | null): string[] {
+  if (authorization === null && Object.keys(branchHeaders).length === 0) return JSON_HEADERS;
+  const headers = new Map([
+    ["content-type", "application/json"],
+    ["accept", "application/json"],
+  ]);
+  if (authorization !== null) headers.set("authorization", authorization);
+  for (const [name, value] of sendable(branchHeaders)) headers.set(name, asBytes(value));
+  return [...headers].flat();
+}
+
+/** Go sends a header's UTF-8 bytes as they are; undici writes one byte per character. */
+function asBytes(value: string): string {
+  return /^[\x20-\x7e\t]*$/.test(value) ? value : Buffer.from(value).toString("latin1");
+}
+
+const FOR_ONE_HOST = new Set(["authorization", "cookie", "host"]);
+
+/** What a redirect to another origin must not take along. */
+export function withoutCredentials(headers: readonly string[]): string[] {
+  return headers.filter((_, index) => !FOR_ONE_HOST.has(headers[index - (index % 2)]?.toLowerCase() ?? ""));
+}

@@ -12,7 +12,7 @@ const ROWS = [
   { key: "coresServices", title: "… by the services" },
   { key: "coresLoad", title: "… by the load generator" },
   { key: "coresOthers", title: "… by anything else (noise)" },
-  { key: "coresStolen", title: "cores taken by the hypervisor (noise)" },
+  { key: "coresStolen", title: "cores that the host withheld (noise)" },
 ];
 
 export function runLine(run) {
@@ -28,6 +28,9 @@ export function runLine(run) {
     `RSS ${number(run.peakRssMb)} MB; cores: ${cores.join(", ")}`;
   return `${run.pattern} ${run.mode} round ${run.round} ${run.peer}: ${figures}${trouble.length > 0 ? `; ${trouble.join("; ")}` : ""}`;
 }
+
+/** Beyond this, others had so much of the machine that the figures say little. */
+const NOISE_CORES = 0.2;
 
 const medianOf = (runs, key) => median(runs.map((run) => run[key]).filter((value) => value !== null));
 
@@ -68,6 +71,11 @@ export function compare(runs, targets) {
 
 function troubles(runs, group) {
   const bad = runs.filter((run) => `${run.pattern} ${run.mode}` === group && (run.errors > 0 || run.notFinal > 0));
-  if (bad.length === 0) return "";
-  return `\n\nNot clean: ${bad.map((run) => `${run.peer} round ${run.round}: ${run.errors} errors (${run.firstError}), ${run.notFinal} answered but not succeed`).join("; ")}.`;
+  const noisy = runs.filter((run) => `${run.pattern} ${run.mode}` === group && run.coresOthers + run.coresStolen > NOISE_CORES);
+  const noise =
+    noisy.length === 0
+      ? ""
+      : `\n\nNOISY: in ${noisy.length} of these runs others had more than ${NOISE_CORES} cores: don't quote them.`;
+  if (bad.length === 0) return noise;
+  return `${noise}\n\nNot clean: ${bad.map((run) => `${run.peer} round ${run.round}: ${run.errors} errors (${run.firstError}), ${run.notFinal} answered but not succeed`).join("; ")}.`;
 }

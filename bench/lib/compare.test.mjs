@@ -16,6 +16,8 @@ const run = (peer, perSecond, cpuMsEach, more = {}) => ({
   coresServer: 1,
   coresServices: 0.1,
   coresLoad: 0.1,
+  coresOthers: 0.05,
+  coresStolen: 0,
   errors: 0,
   notFinal: 0,
   durability: `full at ${peer}`,
@@ -47,4 +49,9 @@ test("a missed ratio and an unclean run are said", () => {
 
 test("one peer alone has figures and no ratio", () => {
   assert.match(compare([run("dtm", 250, 1)], targets), /finished per second +\| 250 +\| – /);
+});
+
+test("runs that shared the machine are marked", () => {
+  assert.doesNotMatch(compare([run("dtm", 250, 1)], targets), /NOISY/);
+  assert.match(compare([run("dtm", 250, 1, { coresStolen: 0.4 })], targets), /NOISY: in 1 of these runs/);
 });

@@ -1,4 +1,5 @@
 /** Closed loop: a fixed number of submitters, each starting its next transaction when the last one is answered. */
+import { availableParallelism } from "node:os";
 import { awaitEnds, countSucceeded, wallMs } from "./ends.mjs";
 import { newGid } from "./patterns.mjs";
 import { cpuMs, deviceFlushes, machineCpu, peakRssMb } from "./proc.mjs";
@@ -60,7 +61,7 @@ function figures(job, before, after, finished, latencies, problems) {
     peakRssMb: job.peakRss,
     ...known,
     coresOthers: Math.max(0, cores("busyMs") - known.coresServer - known.coresServices - known.coresLoad),
-    coresStolen: cores("stolenMs"),
+    coresStolen: cores("stolenMs") + Math.max(0, availableParallelism() - cores("toldMs")),
     ...problems,
   };
 }

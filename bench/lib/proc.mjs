@@ -78,13 +78,13 @@ export function deviceFlushes() {
   }
 }
 
-/** What all cores did together, and what the hypervisor gave to others meanwhile: whether a run had the machine to itself. */
+/**
+ * What all cores did together: whether a run had the machine to itself. `toldMs` is all time the kernel accounts for, idle included; where
+ * it falls behind the clock, the whole machine was held back from outside.
+ */
 export function machineCpu() {
-  const [user, nice, system, , , irq, softirq, steal] = readFileSync("/proc/stat", "latin1")
-    .split("\n", 1)[0]
-    .trim()
-    .split(/\s+/)
-    .slice(1)
-    .map(Number);
-  return { busyMs: (user + nice + system + irq + softirq) * TICK_MS, stolenMs: steal * TICK_MS };
+  const ticks = readFileSync("/proc/stat", "latin1").split("\n", 1)[0].trim().split(/\s+/).slice(1, 9).map(Number);
+  const [user, nice, system, , , irq, softirq, steal] = ticks;
+  const toldMs = ticks.reduce((sum, each) => sum + each, 0) * TICK_MS;
+  return { busyMs: (user + nice + system + irq + softirq) * TICK_MS, stolenMs: steal * TICK_MS, toldMs };
 }

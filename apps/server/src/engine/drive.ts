@@ -5,7 +5,7 @@
  */
 import type { Outcome } from "@dtm/protocol";
 import type { Participants } from "../participants/participant.js";
-import type { BranchResult, TransactionStore } from "../stores/store.js";
+import type { BranchResult, FencedResult, TransactionStore } from "../stores/store.js";
 import type { Clock } from "./clock.js";
 import type { Log, Telemetry } from "./coordinator.js";
 import type { Caller, Destinations, Entry } from "./destinations.js";
@@ -90,6 +90,7 @@ export class Drive {
   #branches: Branch[];
   #plan: Plan;
   #pending: BranchResult[] = [];
+  #writing: Promise<void> = Promise.resolve();
   /** A pending result must be durable before any further call (R6). */
   #recordFirst = false;
   readonly #started = new Set<number>();
@@ -140,17 +141,21 @@ export class Drive {
     }
   }
 
-  /** Writes the results so far, for a caller whose time is up (R11). */
-  async flush(): Promise<void> {
-    if (this.#pending.length === 0 || this.#over) return;
-    const results = [...this.#pending];
-    try {
-      await this.#record();
-    } catch (cause) {
-      this.#pending.unshift(...results);
-      this.#recordFirst = true;
-      throw cause;
-    }
+  /** Writes the results so far, for a caller whose time is up (R11). What it can't write goes with the loop's next write. */
+  flush(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#pending.length === 0 || this.#over) return;
+      const results = this.#takePending();
+      let written = false;
+      try {
+        written = (await this.#writeResults(results)).kind === "done";
+      } finally {
+        if (!written) {
+          this.#pending.unshift(...results);
+          this.#recordFirst = true;
+        }
+      }
+    });
   }
 
   /** The grace is over: rest now, due when the calls in flight have surely ended (R18). */
@@ -174,7 +179,7 @@ export class Drive {
     for (;;) {
       if (this.#over) return { kind: "lost" };
       const ended = this.#handOver
-        ? await this.#handBack()
+        ? await this.#inTurn(() => this.#handBack())
         : await this.#carryOut(machines[this.#transaction.type](this.#view()));
       if (ended !== null) return ended;
     }
@@ -184,22 +189,22 @@ export class Drive {
     switch (step.kind) {
       case "call":
         if (this.#context.stopping()) {
-          if (this.#inFlight.size === 0) return this.#handBack();
+          if (this.#inFlight.size === 0) return this.#inTurn(() => this.#handBack());
           await this.#signalOr(undefined);
           return null;
         }
         if (!this.#context.mayCall())
           return { kind: "broken", cause: new Error("the heartbeat is unconfirmed"), retryAt: this.#now() };
-        if (this.#recordFirst) return this.#record();
+        if (this.#recordFirst) return this.#inTurn(() => this.#record());
         for (const place of step.calls) this.#start(place);
         return null;
       case "await":
         await this.#signalOr(step.until);
         return null;
       case "move":
-        return this.#move(step);
+        return this.#inTurn(() => this.#move(step));
       case "rest":
-        return this.#rest(step);
+        return this.#inTurn(() => this.#rest(step));
       case "done":
         return { kind: "final", transaction: this.#transaction };
     }
@@ -327,9 +332,23 @@ export class Drive {
 
   async #record(): Promise<Ended | null> {
     const results = this.#takePending();
-    const { status } = this.#transaction;
-    const written = await this.#context.store.recordBranches(this.gid, { owner: this.owner, status }, results, this.#now());
+    const written = await this.#writeResults(results);
     return written.kind === "done" ? null : this.#adopt(written.current, results);
+  }
+
+  #writeResults(results: readonly BranchResult[]): Promise<FencedResult> {
+    const { status } = this.#transaction;
+    return this.#context.store.recordBranches(this.gid, { owner: this.owner, status }, results, this.#now());
+  }
+
+  /** One write of this drive at a time: what a failed flush gives back is in the next one, never overtaken by it. */
+  #inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const written = this.#writing.then(write);
+    this.#writing = written.then(
+      () => undefined,
+      () => undefined,
+    );
+    return written;
   }
 
   async #move(step: Extract<Step, { kind: "move" }>): Promise<Ended | null> {

@@ -8,7 +8,7 @@ export const progress = (text) => process.stderr.write(`${new Date().toISOString
 const SHARED = {
   peer: { initial: "dtm", about: "whom to measure beside ours: dtm, or none" },
   only: { initial: "", about: "measure only this one: ours or dtm" },
-  store: { initial: "embedded", about: `${STORE_NAMES.join(", ")}; embedded is sqlite against boltdb` },
+  store: { initial: "embedded", about: `${STORE_NAMES.join(", ")}; embedded is sqlite against boltdb, memory is ours alone` },
   "store-url": { initial: "", about: "server of that store, mysql://user:password@host:port; it is emptied" },
   temp: { initial: "", about: "folder for the servers' data (default .cache/bench-data)" },
   write: { initial: false, about: "append the results to bench/RESULTS.md" },
@@ -49,8 +49,10 @@ export function readOptions(script, about, own) {
   return values;
 }
 
-export function chosenPeers({ peer, only }) {
-  const names = only !== "" ? [only] : peer === "none" ? ["ours"] : ["ours", peer];
+export function chosenPeers({ peer, only, store }) {
+  const alone = peer === "none" || store === "memory";
+  const names = only !== "" ? [only] : alone ? ["ours"] : ["ours", peer];
+  if (store === "memory" && names.includes("dtm")) throw new Error("--store memory is for ours alone");
   return names.map((name) => {
     const found = PEERS[name];
     if (found === undefined) throw new Error(`unknown peer "${name}": one of ${Object.keys(PEERS).join(", ")}`);

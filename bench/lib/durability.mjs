@@ -33,7 +33,7 @@ async function flushesOfLoneSagas({ coordinator, service }) {
 export async function assertDurability({ peer, store, coordinator, service }) {
   const { text, full } = store.durability(store.connection, peer);
   if (!full) throw new Error(`${peer.label} on ${store.name}: not fully durable: ${text}`);
-  if (store.needsUrl) return text;
+  if (store.proof !== "disk") return text;
   const flushes = await flushesOfLoneSagas({ coordinator, service });
   if (flushes === null) return `${text}; this kernel doesn't count disk flushes`;
   if (flushes < LONE_SAGAS) {

@@ -43,6 +43,7 @@ const embedded = {
   drivers: { ours: "sqlite", dtm: "boltdb" },
   targets: SQL_TARGETS,
   needsUrl: false,
+  proof: "disk",
   /** Each run has a fresh folder. */
   reset: async () => {},
   durability: (_connection, peer) =>
@@ -99,7 +100,17 @@ const redisStore = {
   },
 };
 
-const STORES = { embedded, mysql: mysqlStore, postgres: postgresStore, redis: redisStore };
+/** Ours alone and nothing durable: what the server costs without its store, for profiles. Never compared with dtm. */
+const memory = {
+  drivers: { ours: "memory", dtm: null },
+  targets: SQL_TARGETS,
+  needsUrl: false,
+  proof: "none",
+  reset: async () => {},
+  durability: () => ({ text: "NONE (memory)", full: true }),
+};
+
+const STORES = { embedded, memory, mysql: mysqlStore, postgres: postgresStore, redis: redisStore };
 export const STORE_NAMES = Object.keys(STORES);
 
 function connectionFrom(url) {

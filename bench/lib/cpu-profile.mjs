@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { number } from "./report.mjs";
+import { median } from "./stats.mjs";
 
 const IDLE = new Set(["(idle)", "(root)"]);
 
@@ -14,16 +15,22 @@ function place(frame) {
   return `${short}:${frame.lineNumber + 1}`;
 }
 
-/** [{ name, ms }] by own time, largest first, and the busy total. */
+/** A gap this many times the usual one means that the thread didn't run, so the function it was found in isn't to blame. */
+const GAP = 20;
+
+/** [{ name, ms }] by own time, largest first, and the busy, idle and lost totals. */
 export function selfTimes(profile) {
+  const longest = GAP * median(profile.timeDeltas.filter((delta) => delta > 0));
   const names = new Map(
     profile.nodes.map((node) => [node.id, `${node.callFrame.functionName || "(anonymous)"} ${place(node.callFrame)}`.trim()]),
   );
   const own = new Map();
   let busyMs = 0;
   let idleMs = 0;
+  let lostMs = 0;
   profile.samples.forEach((id, at) => {
-    const ms = profile.timeDeltas[at] / 1000;
+    const ms = Math.min(profile.timeDeltas[at], longest) / 1000;
+    lostMs += profile.timeDeltas[at] / 1000 - ms;
     const name = names.get(id);
     if (IDLE.has(name)) {
       idleMs += ms;
@@ -32,18 +39,18 @@ export function selfTimes(profile) {
     busyMs += ms;
     own.set(name, (own.get(name) ?? 0) + ms);
   });
-  return { busyMs, idleMs, functions: [...own].map(([name, ms]) => ({ name, ms })).sort((a, b) => b.ms - a.ms) };
+  return { busyMs, idleMs, lostMs, functions: [...own].map(([name, ms]) => ({ name, ms })).sort((a, b) => b.ms - a.ms) };
 }
 
 export function summarise(folder, top) {
   const files = readdirSync(folder).filter((file) => file.endsWith(".cpuprofile"));
   const parts = files.map((file) => ({ file, ...selfTimes(JSON.parse(readFileSync(join(folder, file), "utf8"))) }));
   parts.sort((a, b) => b.busyMs - a.busyMs);
-  const text = parts.map(({ file, busyMs, idleMs, functions }) => {
+  const text = parts.map(({ file, busyMs, idleMs, lostMs, functions }) => {
     const lines = functions
       .slice(0, top)
       .map(({ name, ms }) => `${number((ms / busyMs) * 100).padStart(6)} % ${number(ms).padStart(7)} ms  ${name}`);
-    return `${file}: busy ${number(busyMs / 1000)} s, idle ${number(idleMs / 1000)} s\n${lines.join("\n")}`;
+    return `${file}: busy ${number(busyMs / 1000)} s, idle ${number(idleMs / 1000)} s, held back ${number(lostMs / 1000)} s\n${lines.join("\n")}`;
   });
   return text.join("\n\n");
 }

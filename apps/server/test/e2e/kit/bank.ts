@@ -10,6 +10,9 @@ export interface Account {
   readonly frozen: boolean;
 }
 
+const started = new Set<NodeProcess>();
+afterAll(() => Promise.all([...started].filter((child) => child.running).map((child) => child.kill())));
+
 export class Bank {
   readonly url: string;
   readonly #process: NodeProcess;
@@ -23,7 +26,7 @@ export class Bank {
     const child = new NodeProcess("examples/bank/dist/main.js", [name], {
       env: { BANK_DATA_DIR: dataDir, [`BANK_${name.toUpperCase()}_PORT`]: "0" },
     });
-    afterAll(() => child.kill());
+    started.add(child);
     const url = await until(
       `bank ${name} listens`,
       async () => {

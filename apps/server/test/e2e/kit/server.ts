@@ -1,4 +1,5 @@
 /** The real coordinator: `apps/server/dist/main.js serve` in a process of its own, on free ports and a folder of the test's. */
+import { mkdirSync } from "node:fs";
 import { freePort } from "./free-port.js";
 import { type Ended, NodeProcess } from "./process.js";
 import { until } from "./until.js";
@@ -8,6 +9,10 @@ export interface ServerOptions {
   /** More settings, by their environment names. */
   readonly env?: Readonly<Record<string, string>>;
 }
+
+// Registered when the test file is read: a server may be started inside a test, where hooks are too late.
+const started = new Set<Server>();
+afterAll(() => Promise.all([...started].map((server) => server.kill())));
 
 export class Server {
   readonly #options: ServerOptions;
@@ -21,10 +26,11 @@ export class Server {
     this.#grpcPort = ports.grpc;
   }
 
-  /** Resolves when it answers. It is stopped after the test file at the latest. */
+  /** Resolves when it answers. It ends with the test file at the latest. */
   static async start(options: ServerOptions): Promise<Server> {
+    mkdirSync(options.dataDir, { recursive: true });
     const server = new Server(options, { http: await freePort(), grpc: await freePort() });
-    afterAll(() => server.kill());
+    started.add(server);
     await server.restart();
     return server;
   }

@@ -62,8 +62,9 @@ function redirectSlash(request: Request, response: Response, next: NextFunction)
     next();
     return;
   }
-  const search = request.url.slice(path.length);
-  response.writeHead(method === "GET" ? 301 : 307, { Location: trimmed + search, "Content-Length": "0" }).end();
+  const mark = request.url.indexOf("?");
+  const location = mark < 0 ? trimmed : trimmed + request.url.slice(mark);
+  response.writeHead(method === "GET" ? 301 : 307, { Location: location, "Content-Length": "0" }).end();
 }
 
 function fits(pattern: string, path: string): boolean {

@@ -12,6 +12,8 @@ export function checkConfig(config: Config): void {
     throw new StartError("RetryMaxInterval should not be less than RetryInterval");
   checkStore(config);
   checkAccess(config);
+  if ((config.Tls.CertFile === "") !== (config.Tls.KeyFile === ""))
+    throw new StartError("Tls.CertFile and Tls.KeyFile need each other: set both or none");
   if (config.LeaseMs < 2 * config.HeartbeatMs + 1_000)
     throw new StartError("LeaseMs should not be less than two HeartbeatMs and one second");
   if (config.HttpPort === config.GrpcPort && config.HttpPort !== 0)

@@ -192,6 +192,10 @@ describe("what dtm refuses is refused in its words, and what only we refuse in o
     ["", { TIME_ZONE_OFFSET: "CET" }, "TimeZoneOffset: expected hours"],
     ["", { TIME_ZONE_OFFSET: "+8" }, "accepted"],
     ["", { LEASE_MS: "2500" }, "LeaseMs should not be less than two HeartbeatMs"],
+    ["", { TLS_CERT_FILE: "a.pem" }, "Tls.CertFile and Tls.KeyFile need each other"],
+    ["", { EGRESS_DENY: "10.0.0.0/33" }, "Egress.Deny: expected host names"],
+    ["", { EGRESS_ALLOW: "http://h/" }, "Egress.Allow: expected host names"],
+    ["", { EGRESS_ALLOW: "*.example, shop, 10.0.0.0/8, fd00::/8, ::1" }, "accepted"],
     ["DataDir: ''", {}, "DataDir is empty"],
   ])("%j %j: %s", (yaml, env, message) => {
     const said = refusal(yaml, env);

@@ -157,6 +157,14 @@ export const SETTINGS = {
     }),
   },
 
+  Tls: {
+    CertFile: setting(text, {
+      initial: "",
+      about: "PEM file of the certificate (with its chain) that HTTP and gRPC serve; empty = no TLS.",
+    }),
+    KeyFile: setting(text, { initial: "", about: "PEM file of the certificate's key." }),
+  },
+
   MaxDriving: setting(countFromOne, {
     initial: 5_000,
     about: "Transactions driven at once; what is submitted above it waits in the store.",
@@ -194,6 +202,10 @@ export const SETTINGS = {
     Target: unusedText(""),
     EndPoint: unusedText(""),
   },
+  IsDocker: setting(text, {
+    initial: "",
+    about: "Any text: localhost in a branch URL means the container's host (host.docker.internal).",
+  }),
   GrpcServiceConfig: setting(json, {
     initial: '{"loadBalancingConfig":[{"round_robin":{}}]}',
     about: "gRPC service config of the channels to branches.",

@@ -26,7 +26,7 @@ export class Setting<T> {
   constructor(readonly spec: Spec<T>) {}
 }
 
-export function setting<T>(kind: Kind<T>, spec: Omit<Spec<T>, "kind">): Setting<T> {
+export function setting<T>(kind: Kind<T>, spec: Omit<Spec<NoInfer<T>>, "kind">): Setting<T> {
   return new Setting({ kind, ...spec });
 }
 

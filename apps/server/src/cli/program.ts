@@ -1,0 +1,81 @@
+/** The command line: dtm's flags (protocol.md 7.2) and our commands. A mistake costs one line on stderr and exit code 1. */
+import { Command } from "commander";
+import { type LoadedConfig, loadConfig } from "../config/load.js";
+import { printConfig } from "../config/redact.js";
+import { settingsReference } from "../config/reference.js";
+import { serverVersion } from "../version.js";
+import { explain } from "./explain.js";
+import { serve } from "./serve.js";
+
+interface Flags {
+  readonly config?: string;
+  readonly debug?: true;
+  readonly reset?: true;
+}
+
+export function program(): Command {
+  const version = `dtm version: v${serverVersion()}`;
+  const root = new Command("dtm")
+    .description("Coordinator of distributed transactions: saga, TCC, XA, two-phase message and workflow.")
+    .version(version, "-v, --version", "print the version")
+    .helpOption("-h, --help", "print this")
+    .usage("[options] [command]")
+    .argument("[command]")
+    .enablePositionalOptions()
+    .showHelpAfterError();
+  withFlags(root).action(async (unknown: string | undefined, flags: Flags) => {
+    if (unknown !== undefined) return root.error(`error: unknown command '${unknown}'`);
+    await run(flags);
+  });
+  const serving = withFlags(root.command("serve").description("run the server; so does dtm alone"));
+  serving.action(() => run(serving.optsWithGlobals<Flags>()));
+  const config = root.command("config").description("what is set");
+  const print = configFile(
+    config.command("print").description("print what is in force, without secrets, and where it comes from"),
+  );
+  print.action(() => orExplain(() => say(printConfig(load(print.optsWithGlobals<Flags>())))));
+  config
+    .command("reference")
+    .description("print all settings as a Markdown page")
+    .action(() => void process.stdout.write(settingsReference()));
+  root
+    .command("version")
+    .description("print the version")
+    .action(() => say(version));
+  return root;
+}
+
+function withFlags(command: Command): Command {
+  return configFile(command)
+    .option("-d, --debug", "log level debug")
+    .option("-r, --reset", "delete all transactions and topics first (sqlite only)");
+}
+
+function configFile(command: Command): Command {
+  return command.option("-c, --config <file>", "YAML file of settings");
+}
+
+async function run(flags: Flags): Promise<void> {
+  await orExplain(() => serve(load(flags), { reset: flags.reset === true }));
+}
+
+function load({ config, debug }: Flags): LoadedConfig {
+  return loadConfig({
+    env: process.env,
+    ...(config === undefined ? {} : { file: config }),
+    ...(debug === true ? { flags: { LogLevel: "debug" } } : {}),
+  });
+}
+
+async function orExplain(work: () => void | Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    process.stderr.write(`dtm: ${explain(cause)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -1,0 +1,180 @@
+/**
+ * Builds the server: the only file that knows every part. What is listed first starts first and stops last (R18).
+ * What each part does is its own file's business; how settings are read is config/'s.
+ */
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import type { Config } from "./config/schema.js";
+import { toEngineSettings } from "./config/to-engine.js";
+import { buildCore, type Core } from "./core.js";
+import { systemClock } from "./engine/clock.js";
+import type { Coordinator, Log } from "./engine/coordinator.js";
+import { driverNamed } from "./participants/driver.js";
+import { egressFrom } from "./participants/egress-rules.js";
+import { openParticipants } from "./participants/open.js";
+import type { Participants } from "./participants/participant.js";
+import { type Service, StartError } from "./service.js";
+import { openStore } from "./stores/open.js";
+import type { Store } from "./stores/store.js";
+import { openAlerts } from "./telemetry/alert.js";
+import { createMetrics, type Metrics } from "./telemetry/metrics.js";
+import { Topics } from "./topics/registry.js";
+import { GrpcListener } from "./transports/grpc/listener.js";
+import { HttpListener } from "./transports/http/listener.js";
+import { grpcVersion, serverVersion } from "./version.js";
+
+export interface ServerOverrides {
+  readonly store?: Store;
+  readonly participants?: Participants;
+  /** Node's own metrics are the whole process's: once is enough for several servers in one. */
+  readonly processMetrics?: boolean;
+}
+
+export interface BuiltServer {
+  /** In start order. */
+  readonly services: readonly Service[];
+  readonly coordinator: Coordinator;
+  /** Rejects when a part can't go on, and the process with it. */
+  readonly failed: Promise<never>;
+  /** The ports in use, once started. */
+  ports(): { readonly http: number; readonly grpc: number };
+}
+
+export function buildServer(config: Config, log: Log, overrides: ServerOverrides = {}): BuiltServer {
+  const failure = failable();
+  const version = serverVersion();
+  const metrics = createMetrics({ version, grpcVersion: grpcVersion(), processMetrics: overrides.processMetrics ?? true });
+  const store = overrides.store ?? openStore(config, { log, onFatal: failure.fail, flushed: metrics.flushed });
+  const participants = overrides.participants ?? participantsFrom(config);
+  const alerts = openAlerts({ url: config.AlertWebHook, log, count: metrics.alerted });
+  const topics = new Topics({ store, clock: systemClock, log, refreshMs: config.ConfigUpdateInterval * 1000 });
+  const settings = toEngineSettings(config);
+  const core = buildCore({
+    store,
+    participants,
+    topics,
+    clock: systemClock,
+    settings,
+    log,
+    telemetry: metrics,
+    alert: (event) => alerts.alert(event),
+    random: Math.random,
+    newEpoch,
+    claimLag: metrics.claimLag,
+  });
+  watch(metrics, { config, core, store });
+  const shared = {
+    coordinator: core.coordinator,
+    topics,
+    telemetry: metrics,
+    log,
+    access: accessFrom(config),
+    ...tlsFrom(config),
+  };
+  const grpc = new GrpcListener({ ...shared, port: config.GrpcPort });
+  const http = new HttpListener({
+    ...shared,
+    port: config.HttpPort,
+    version: `v${version}`,
+    metricsText: () => metrics.page(),
+    checks: [{ name: "store", check: () => store.ping() }],
+  });
+  return {
+    services: [
+      { name: "store", start: () => store.open(), stop: () => store.close() },
+      { name: "alerts", start: async () => undefined, stop: () => alerts.close() },
+      { name: "participants", start: () => registered(config), stop: () => participants.close() },
+      { name: "engine", start: () => core.start(), stop: (deadline) => core.stop(deadline) },
+      { name: "topics", start: () => topics.start(), stop: () => topics.stop() },
+      naming("GrpcPort (GRPC_PORT)", grpc),
+      naming("HttpPort (HTTP_PORT)", http),
+      // Stops first: no new work anywhere, before the first listener waits for the answers under way.
+      {
+        name: "admission",
+        start: async () => undefined,
+        stop: async () => {
+          http.beginStop();
+          core.beginStop();
+        },
+      },
+    ],
+    coordinator: core.coordinator,
+    failed: failure.failed,
+    ports: () => ({ http: http.port, grpc: grpc.port }),
+  };
+}
+
+function participantsFrom(config: Config): Participants {
+  const driver = driverNamed(config.MicroService.Driver);
+  if (driver === null) throw new StartError(`MicroService.Driver ${config.MicroService.Driver} is unknown: use default or dns`);
+  return openParticipants({
+    driver,
+    isDocker: config.IsDocker !== "",
+    grpcServiceConfig: config.GrpcServiceConfig,
+    egress: egressFrom({ allow: config.Egress.Allow, deny: config.Egress.Deny }),
+  });
+}
+
+async function registered({ MicroService }: Config): Promise<void> {
+  await driverNamed(MicroService.Driver)?.register(MicroService.Target, MicroService.EndPoint);
+}
+
+function watch(metrics: Metrics, { config, core, store }: { config: Config; core: Core; store: Store }): void {
+  metrics.watch({
+    store,
+    driving: () => core.engine.driving,
+    destinations: () => core.destinations.view(),
+    stuck: { attempts: config.StuckAfterAttempts, refusals: config.AlertRetryLimit, afterMs: config.StuckAfter * 1000 },
+    now: () => systemClock.now(),
+  });
+}
+
+function accessFrom({ Host, AuthToken, AllowInsecure, AllowedHosts }: Config) {
+  return { host: Host, authToken: AuthToken, allowInsecure: AllowInsecure, allowedHosts: AllowedHosts };
+}
+
+function tlsFrom({ Tls }: Config): { readonly tls?: { readonly cert: string; readonly key: string } } {
+  if (Tls.CertFile === "") return {};
+  return { tls: { cert: pem("Tls.CertFile", Tls.CertFile), key: pem("Tls.KeyFile", Tls.KeyFile) } };
+}
+
+function pem(setting: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new StartError(`${setting} names ${path}, which can't be read: ${(cause as NodeJS.ErrnoException).code}`, { cause });
+  }
+}
+
+/** R1, R2: never repeated, and says where to look for the process. */
+function newEpoch(): string {
+  return `${hostname()
+    .replaceAll(/[^\w.-]/g, "-")
+    .slice(0, 64)}.${process.pid}.${randomBytes(6).toString("hex")}`;
+}
+
+/** A start that fails at a listener names its setting. */
+function naming(setting: string, service: Service): Service {
+  const explain = (cause: unknown): never => {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new StartError(message.includes(setting) ? message : `${message}: end what uses the port, or set ${setting}`, {
+      cause,
+    });
+  };
+  return {
+    name: service.name,
+    start: () => service.start().catch(explain),
+    stop: (deadline) => service.stop(deadline),
+  };
+}
+
+function failable(): { readonly failed: Promise<never>; readonly fail: (cause: Error) => void } {
+  let fail = (_cause: Error): void => undefined;
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  // Whoever runs the server listens; one that is only built must not end the process.
+  failed.catch(() => undefined);
+  return { failed, fail };
+}

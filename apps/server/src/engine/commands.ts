@@ -54,34 +54,39 @@ export class Commands implements Coordinator {
     this.#refuseWhileStopping();
     const type = checkTransaction(input);
     if (type === "workflow") return this.#endWorkflow(input);
-    const { engine, scheduler, store } = this.parts;
-    const owner = engine.room() > 0 ? engine.newOwner() : "";
+    const transaction = await this.#reserving((owner) => this.#submit(input, type, owner));
+    if (input.options.waitResult) await this.#wait(transaction, "submit");
+  }
+
+  async #submit(input: TransactionInput, type: TransactionType, owner: Owner): Promise<Transaction> {
+    const { scheduler, store } = this.parts;
     const loaded = await this.#create(input, type, "submitted", owner);
-    const { gid, options } = loaded.transaction;
+    const { gid } = loaded.transaction;
     const submitted = await this.#leasing(gid, owner, store.submit(loaded));
     switch (submitted.kind) {
       case "created":
         this.#drive(loaded, owner, true);
-        break;
+        return loaded.transaction;
       case "moved":
         if (submitted.leased) this.#drive(submitted.loaded, owner, true);
-        break;
+        return submitted.loaded.transaction;
       case "exists": {
         const { status } = submitted.current.transaction;
         if (status !== "submitted") throw new Refusal("STATUS_CONFLICT", `current status '${status}', cannot sumbmit. FAILURE`);
         // Once more, over the stored branches (Q1).
         await store.nudge(gid, this.parts.clock.now());
         scheduler.nudged(gid);
+        return loaded.transaction;
       }
+      default:
+        return assertNever(submitted);
     }
-    if (options.waitResult)
-      await this.#wait(submitted.kind === "moved" ? submitted.loaded.transaction : loaded.transaction, "submit");
   }
 
   async abort(input: TransactionInput): Promise<void> {
     this.#refuseWhileStopping();
     checkGid(input.gid);
-    const { store, clock, engine } = this.parts;
+    const { store, clock } = this.parts;
     const { gid } = input;
     const current = await this.#mustFind(gid);
     const { type, status } = current.transaction;
@@ -93,14 +98,16 @@ export class Commands implements Coordinator {
     }
     if ((type !== "tcc" && type !== "xa") || (status !== "prepared" && status !== "aborting"))
       throw cannotAbort(current.transaction);
-    const owner = engine.room() > 0 ? engine.newOwner() : "";
     const reason = input.rollbackReason === "" ? {} : { rollbackReason: truncate(input.rollbackReason) };
-    const change = store.change(gid, { from: ["prepared", "aborting"], to: "aborting", at, owner, ...reason });
-    const changed = await this.#leasing(gid, owner, change);
-    if (changed.kind === "refused") throw cannotAbort(changed.current?.transaction ?? current.transaction);
-    if (changed.leased) this.#drive(changed.loaded, owner, false);
-    else this.parts.scheduler.look();
-    if (changed.loaded.transaction.options.waitResult) await this.#wait(changed.loaded.transaction, "abort");
+    const aborted = await this.#reserving(async (owner) => {
+      const change = store.change(gid, { from: ["prepared", "aborting"], to: "aborting", at, owner, ...reason });
+      const changed = await this.#leasing(gid, owner, change);
+      if (changed.kind === "refused") throw cannotAbort(changed.current?.transaction ?? current.transaction);
+      if (changed.leased) this.#drive(changed.loaded, owner, false);
+      else this.parts.scheduler.look();
+      return changed.loaded.transaction;
+    });
+    if (aborted.options.waitResult) await this.#wait(aborted, "abort");
   }
 
   async forceStop(gid: string, rollbackReason: string): Promise<void> {
@@ -225,6 +232,17 @@ export class Commands implements Coordinator {
   #drive(loaded: Loaded, owner: Owner, fresh: boolean): void {
     if (owner !== "") this.parts.engine.begin({ loaded, owner, fresh, pass: loaded.transaction.options.waitResult });
     else this.parts.scheduler.look();
+  }
+
+  /** Keeps a place among the driven until the drive began; with no place left the owner is "" (R17). */
+  async #reserving<T>(work: (owner: Owner) => Promise<T>): Promise<T> {
+    const { engine } = this.parts;
+    const owner = engine.reserve();
+    try {
+      return await work(owner);
+    } finally {
+      engine.release(owner);
+    }
   }
 
   /** When the outcome is unknown the lease may be ours all the same (R7). */

@@ -50,9 +50,11 @@ export class Engine {
   #heardAt: Millis = Number.NEGATIVE_INFINITY;
   #stopping = false;
   #starved = false;
+  #reserved = 0;
   #events: EngineEvents = { dueAt: () => undefined, missed: () => undefined };
   #idle: (() => void) | null = null;
   readonly #timers = new Set<() => void>();
+  readonly #watchers = new Set<() => void>();
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -85,10 +87,24 @@ export class Engine {
     return `${this.#epoch}:${++this.#claims}`;
   }
 
+  /** The owner of a drive to come, whose place is kept until `release`; "" when there is no room (R17). */
+  reserve(): Owner {
+    if (this.room() === 0) return "";
+    this.#reserved++;
+    return this.newOwner();
+  }
+
+  /** The drive began, or never will. */
+  release(owner: Owner): void {
+    if (owner === "") return;
+    this.#reserved--;
+    this.#lookIfStarved();
+  }
+
   /** How many more may be driven now, none while this node may be dead to the others; at 0 a submit is stored unowned and due (R17). */
   room(): number {
     if (this.#stopping || !this.#context.mayCall()) return 0;
-    const room = Math.max(0, this.#parts.settings.maxDriving - this.#drives.size);
+    const room = Math.max(0, this.#parts.settings.maxDriving - this.#drives.size - this.#reserved);
     this.#starved ||= room === 0;
     return room;
   }
@@ -139,14 +155,19 @@ export class Engine {
         clock.monotonic();
       if (running !== undefined) {
         const ended = await this.#endOrPatience(running, left);
-        if (ended !== null) return ended;
-        await running.drive.flush();
-        return { kind: "running", transaction: running.drive.transaction };
+        if (ended === null) {
+          await running.drive.flush();
+          return { kind: "running", transaction: running.drive.transaction };
+        }
+        if (ended.kind !== "lost") return ended;
+        // Another node goes on, or it was ended by force: the store tells.
+        continue;
       }
       const stored = (await this.#parts.store.find(gid))?.transaction;
       if (stored === undefined) return { kind: "lost" };
       if (isFinal(stored.status)) return { kind: "final", transaction: stored };
-      if (left <= 0 || this.#stopping) return { kind: "running", transaction: stored };
+      if (this.#stopping) return { kind: "rested", transaction: stored, due: stored.nextCronTime, answer: null, why: "stopped" };
+      if (left <= 0) return { kind: "running", transaction: stored };
       await this.#sleep(Math.min(WATCH_EVERY, left));
     }
   }
@@ -155,6 +176,7 @@ export class Engine {
   beginStop(): void {
     this.#stopping = true;
     for (const { drive } of this.#drives.values()) drive.notice();
+    for (const wake of this.#watchers) wake();
   }
 
   /** Waits for the calls in flight, then rests what is left, due when those calls have surely ended. */
@@ -184,11 +206,14 @@ export class Engine {
       this.recover(gid, drive.owner, ended.retryAt);
     }
     if (ended.kind === "rested") this.#rested(ended);
-    if (this.#starved) {
-      this.#starved = false;
-      this.#events.dueAt(clock.now());
-    }
+    this.#lookIfStarved();
     if (this.#drives.size === 0) this.#idle?.();
+  }
+
+  #lookIfStarved(): void {
+    if (!this.#starved) return;
+    this.#starved = false;
+    this.#events.dueAt(this.#parts.clock.now());
   }
 
   #rested(ended: Extract<Ended, { kind: "rested" }>): void {
@@ -219,8 +244,17 @@ export class Engine {
     });
   }
 
+  /** Until the store is looked at again; a stop wakes it, since somebody waits for an answer. */
   #sleep(delay: Millis): Promise<void> {
-    return new Promise((resolve) => this.#later(delay, resolve));
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        cancel();
+        this.#watchers.delete(wake);
+        resolve();
+      };
+      const cancel = this.#parts.clock.after(delay, wake);
+      this.#watchers.add(wake);
+    });
   }
 
   #later(delay: Millis, callback: () => void): void {

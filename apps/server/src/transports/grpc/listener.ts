@@ -5,7 +5,7 @@ import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { type Service, StartError } from "../../service.js";
 import { type AccessSettings, accessRules } from "../http/access.js";
 import { Companions } from "./companions.js";
-import { addDtmService, type DtmServiceParts } from "./service.js";
+import { DtmService, type DtmServiceParts } from "./service.js";
 
 export interface GrpcListenerParts extends Omit<DtmServiceParts, "rules"> {
   /** `host` is also the address listened on. */
@@ -18,19 +18,21 @@ export interface GrpcListenerParts extends Omit<DtmServiceParts, "rules"> {
 
 /** R17, and grpc-go's own limit. */
 const RECEIVE_LIMIT = 4 * 1024 * 1024;
+/** For the last answers to reach their callers after the deadline. */
+const LAST_WORDS_MS = 250;
 
 export class GrpcListener implements Service {
   readonly name = "grpc";
-  readonly #server = new Server({
-    "grpc.max_receive_message_length": RECEIVE_LIMIT,
-    "grpc.enable_channelz": 0,
-  });
+  // Channelz stays on: without it grpc-js 1.14 forgets its sessions, and forceShutdown leaves them open.
+  readonly #server = new Server({ "grpc.max_receive_message_length": RECEIVE_LIMIT });
+  readonly #service: DtmService;
   readonly #companions = new Companions();
   #port = 0;
 
   constructor(private readonly parts: GrpcListenerParts) {
     const rules = accessRules(parts.access);
-    addDtmService(this.#server, { ...parts, rules });
+    this.#service = new DtmService({ ...parts, rules });
+    this.#service.addTo(this.#server);
     this.#companions.addTo(this.#server, rules);
   }
 
@@ -52,18 +54,11 @@ export class GrpcListener implements Service {
 
   async stop(deadline: AbortSignal): Promise<void> {
     this.#companions.stop();
-    await new Promise<void>((resolve) => {
-      const force = (): void => {
-        this.#server.forceShutdown();
-        resolve();
-      };
-      this.#server.tryShutdown(() => {
-        deadline.removeEventListener("abort", force);
-        resolve();
-      });
-      if (deadline.aborted) force();
-      else deadline.addEventListener("abort", force, { once: true });
-    });
+    const shut = new Promise<"shut">((resolve) => this.#server.tryShutdown(() => resolve("shut")));
+    if ((await Promise.race([shut, aborted(deadline)])) === "shut") return;
+    this.#service.leave();
+    await Promise.race([shut, aborted(AbortSignal.timeout(LAST_WORDS_MS))]);
+    this.#server.forceShutdown();
   }
 
   #bind(address: string, port: number): Promise<number> {
@@ -78,6 +73,13 @@ export class GrpcListener implements Service {
     if (tls === undefined) return ServerCredentials.createInsecure();
     return ServerCredentials.createSsl(null, [{ cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) }]);
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 /** The one address that node's HTTP would listen on: given a name, grpc-js takes all and is content when one of them is free. */

@@ -20,27 +20,74 @@ export interface DtmServiceParts {
   readonly rules: AccessRules;
 }
 
-export function addDtmService(server: Pick<Server, "addService">, parts: DtmServiceParts): void {
-  const { coordinator, topics } = parts;
-  const wire = dtmgimp.DtmService;
-  const methods = [
-    serve(parts, "client", wire.newGid, async () => ({ Gid: coordinator.newGid() })),
-    serve(parts, "client", wire.prepare, (request) => done(coordinator.prepare(toTransactionInput(request)))),
-    serve(parts, "client", wire.submit, (request) => done(coordinator.submit(toTransactionInput(request)))),
-    serve(parts, "client", wire.abort, (request) => done(coordinator.abort(toTransactionInput(request)))),
-    serve(parts, "client", wire.registerBranch, (request) => done(coordinator.registerBranch(toBranchInput(request)))),
-    serve(parts, "client", wire.prepareWorkflow, async (request) =>
-      toProgressesReply(await coordinator.prepareWorkflow(toTransactionInput(request))),
-    ),
-    serve(parts, "operator", wire.subscribe, ({ Topic, URL, Remark }) => done(topics.subscribe(Topic, URL, Remark))),
-    serve(parts, "operator", wire.unsubscribe, ({ Topic, URL }) => done(topics.unsubscribe(Topic, URL))),
-    serve(parts, "operator", wire.deleteTopic, ({ Topic }) => done(topics.deleteTopic(Topic))),
-  ];
-  server.addService(
-    Object.fromEntries(methods.map(({ definition }) => [definition.path, definition])),
-    Object.fromEntries(methods.map(({ definition, handler }) => [definition.path, handler])),
-  );
+export class DtmService {
+  /** One per call that has no answer yet. */
+  readonly #open = new Set<Leave>();
+
+  constructor(private readonly parts: DtmServiceParts) {}
+
+  addTo(server: Pick<Server, "addService">): void {
+    const { coordinator, topics } = this.parts;
+    const wire = dtmgimp.DtmService;
+    const methods = [
+      this.#serve("client", wire.newGid, async () => ({ Gid: coordinator.newGid() })),
+      this.#serve("client", wire.prepare, (request) => done(coordinator.prepare(toTransactionInput(request)))),
+      this.#serve("client", wire.submit, (request) => done(coordinator.submit(toTransactionInput(request)))),
+      this.#serve("client", wire.abort, (request) => done(coordinator.abort(toTransactionInput(request)))),
+      this.#serve("client", wire.registerBranch, (request) => done(coordinator.registerBranch(toBranchInput(request)))),
+      this.#serve("client", wire.prepareWorkflow, async (request) =>
+        toProgressesReply(await coordinator.prepareWorkflow(toTransactionInput(request))),
+      ),
+      this.#serve("operator", wire.subscribe, ({ Topic, URL, Remark }) => done(topics.subscribe(Topic, URL, Remark))),
+      this.#serve("operator", wire.unsubscribe, ({ Topic, URL }) => done(topics.unsubscribe(Topic, URL))),
+      this.#serve("operator", wire.deleteTopic, ({ Topic }) => done(topics.deleteTopic(Topic))),
+    ];
+    server.addService(
+      Object.fromEntries(methods.map(({ definition }) => [definition.path, definition])),
+      Object.fromEntries(methods.map(({ definition, handler }) => [definition.path, handler])),
+    );
+  }
+
+  /** At the deadline of a stop: who still waits hears why, instead of a connection that breaks (R11). */
+  leave(): void {
+    const why = "the server is stopping before there was an answer: what it has stored of the transaction goes on";
+    for (const leave of this.#open) leave(new Refusal("UNAVAILABLE", why));
+  }
+
+  #serve<Request, Reply>(
+    exposure: Exposure,
+    wire: MethodDefinition<Request, Reply>,
+    ask: (request: Request) => Promise<Reply>,
+  ): Served<Reply> {
+    const { rules, telemetry, log } = this.parts;
+    const api = wire.path.slice(wire.path.lastIndexOf("/") + 1).toLowerCase();
+    const answer = async (metadata: Metadata, bytes: Buffer): Promise<Reply> => {
+      const refusal = admitCall(metadata, exposure, rules);
+      if (refusal !== null) throw refusal;
+      return ask(decode(wire, bytes));
+    };
+    const handler: Served<Reply>["handler"] = (call, callback) => {
+      const began = performance.now();
+      const served = (failed: boolean): void => telemetry.served("grpc", api, failed, (performance.now() - began) / 1000);
+      const leave = (cause: unknown): void => {
+        if (!this.#open.delete(leave)) return;
+        const refusal = refusalFrom(cause);
+        logRefusal(log, refusal, api);
+        served(true);
+        callback(toGrpcStatus(refusal));
+      };
+      this.#open.add(leave);
+      void answer(call.metadata, call.request).then((reply) => {
+        if (!this.#open.delete(leave)) return;
+        served(false);
+        callback(null, reply);
+      }, leave);
+    };
+    return { definition: { ...wire, requestSerialize: asBytes, requestDeserialize: asBytes }, handler };
+  }
 }
+
+type Leave = (cause: unknown) => void;
 
 async function done(work: Promise<void>): Promise<Empty> {
   await work;
@@ -51,39 +98,6 @@ interface Served<Reply> {
   /** The request arrives as bytes: grpc-js answers INTERNAL for what it can't decode, and without a reason. */
   readonly definition: MethodDefinition<Buffer, Reply>;
   readonly handler: handleUnaryCall<Buffer, Reply>;
-}
-
-function serve<Request, Reply>(
-  { rules, telemetry, log }: DtmServiceParts,
-  exposure: Exposure,
-  wire: MethodDefinition<Request, Reply>,
-  ask: (request: Request) => Promise<Reply>,
-): Served<Reply> {
-  const api = wire.path.slice(wire.path.lastIndexOf("/") + 1).toLowerCase();
-  const answer = async (metadata: Metadata, bytes: Buffer): Promise<Reply> => {
-    const refusal = admitCall(metadata, exposure, rules);
-    if (refusal !== null) throw refusal;
-    return ask(decode(wire, bytes));
-  };
-  return {
-    definition: { ...wire, requestSerialize: asBytes, requestDeserialize: asBytes },
-    handler(call, callback) {
-      const began = performance.now();
-      const served = (failed: boolean): void => telemetry.served("grpc", api, failed, (performance.now() - began) / 1000);
-      void answer(call.metadata, call.request).then(
-        (reply) => {
-          served(false);
-          callback(null, reply);
-        },
-        (cause: unknown) => {
-          const refusal = refusalFrom(cause);
-          logRefusal(log, refusal, api);
-          served(true);
-          callback(toGrpcStatus(refusal));
-        },
-      );
-    },
-  };
 }
 
 /** The token travels in the metadata under HTTP's name. No browser speaks gRPC, so there is no page to keep out (R23, R24). */

@@ -15,7 +15,7 @@ import { egressFrom } from "./participants/egress-rules.js";
 import { openParticipants } from "./participants/open.js";
 import type { Participants } from "./participants/participant.js";
 import { type Service, StartError } from "./service.js";
-import { openStore } from "./stores/open.js";
+import { explainOpening, openStore } from "./stores/open.js";
 import type { Store } from "./stores/store.js";
 import { openAlerts } from "./telemetry/alert.js";
 import { createMetrics, type Metrics } from "./telemetry/metrics.js";
@@ -45,7 +45,7 @@ export function buildServer(config: Config, log: Log, overrides: ServerOverrides
   const failure = failable();
   const version = serverVersion();
   const metrics = createMetrics({ version, grpcVersion: grpcVersion(), processMetrics: overrides.processMetrics ?? true });
-  const store = overrides.store ?? openStore(config, { log, onFatal: failure.fail, flushed: metrics.flushed });
+  const store = overrides.store ?? openStore(config, { log, onFatal: failure.fail });
   const participants = overrides.participants ?? participantsFrom(config);
   const alerts = openAlerts({ url: config.AlertWebHook, log, count: metrics.alerted });
   const topics = new Topics({ store, clock: systemClock, log, refreshMs: config.ConfigUpdateInterval * 1000 });
@@ -82,7 +82,7 @@ export function buildServer(config: Config, log: Log, overrides: ServerOverrides
   });
   return {
     services: [
-      { name: "store", start: () => store.open(), stop: () => store.close() },
+      { name: "store", start: () => opened(store), stop: () => store.close() },
       { name: "alerts", start: async () => undefined, stop: () => alerts.close() },
       { name: "participants", start: () => registered(config), stop: () => participants.close() },
       { name: "engine", start: () => core.start(), stop: (deadline) => core.stop(deadline) },
@@ -103,6 +103,14 @@ export function buildServer(config: Config, log: Log, overrides: ServerOverrides
     failed: failure.failed,
     ports: () => ({ http: http.port, grpc: grpc.port }),
   };
+}
+
+async function opened(store: Store): Promise<void> {
+  try {
+    await store.open();
+  } catch (cause) {
+    throw explainOpening(cause);
+  }
 }
 
 function participantsFrom(config: Config): Participants {

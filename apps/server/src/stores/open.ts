@@ -1,23 +1,24 @@
-/** From settings to a store: the only file that knows all of them. */
+/** From settings to a store: the only file that knows all of them, and what can keep each from opening. */
 import type { Config } from "../config/schema.js";
 import type { Log } from "../engine/coordinator.js";
 import { StartError } from "../service.js";
 import { openMemory } from "./memory/store.js";
+import { MigrationRefused } from "./migrate.js";
+import { DatabaseUnusable, FolderInUse, FolderUnusable } from "./sqlite/errors.js";
+import { openSqlite } from "./sqlite/store.js";
 import type { Store } from "./store.js";
 
 export interface StoreParts {
   readonly log: Log;
   /** It can't go on, and neither can the process (R25). */
   readonly onFatal: (cause: Error) => void;
-  /** One group commit. */
-  readonly flushed: (operations: number, seconds: number) => void;
 }
 
-export function openStore(config: Config, parts: StoreParts): Store {
+export function openStore(config: Config, { log, onFatal }: StoreParts): Store {
   const { Driver } = config.Store;
   switch (Driver) {
     case "sqlite":
-      throw new StartError("Store.Driver sqlite is being built");
+      return openSqlite({ folder: config.DataDir, log, onFatal });
     case "memory":
       return openMemory({ now: () => Date.now() });
     case "mysql":
@@ -28,4 +29,11 @@ export function openStore(config: Config, parts: StoreParts): Store {
     case "sqlserver":
       throw new StartError(`Store.Driver ${Driver} is none of ours: use sqlite`);
   }
+}
+
+/** Says which setting leads out; what nobody foresaw stays as it is. */
+export function explainOpening(cause: unknown): unknown {
+  if (cause instanceof FolderInUse || cause instanceof FolderUnusable || cause instanceof DatabaseUnusable)
+    return new StartError(`${cause.message} (DataDir, DATA_DIR)`, { cause });
+  return cause instanceof MigrationRefused ? new StartError(cause.message, { cause }) : cause;
 }

@@ -219,7 +219,8 @@ export class MemoryStore extends MemoryKeys implements Store {
   async waitingDestinations(atLeast: number): Promise<readonly string[]> {
     const counts = new Map<string, number>();
     for (const { transaction } of this.#unfinishedRows()) {
-      if (transaction.waitingOn !== "") counts.set(transaction.waitingOn, (counts.get(transaction.waitingOn) ?? 0) + 1);
+      if (transaction.owner === "" && transaction.waitingOn !== "")
+        counts.set(transaction.waitingOn, (counts.get(transaction.waitingOn) ?? 0) + 1);
     }
     return [...counts].filter(([, count]) => count >= atLeast).map(([destination]) => destination);
   }

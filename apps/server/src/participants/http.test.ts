@@ -4,6 +4,9 @@ import type { Place } from "./egress.js";
 import { openParticipants, type ParticipantSettings } from "./open.js";
 import type { Invocation, Outcome, Participants } from "./participant.js";
 
+// A loaded machine may stand still for seconds; nothing here measures time.
+jest.setTimeout(30_000);
+
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
@@ -82,7 +85,7 @@ function invocation(url: string, change: Partial<Invocation> = {}): Invocation {
     op: "action",
     payload: Buffer.from('{"amount":30}'),
     headers: {},
-    timeoutMs: 5_000,
+    timeoutMs: 25_000,
     ...change,
   };
 }

@@ -33,6 +33,6 @@ export async function layBed({ peer, store, temp, services, connections = 64, no
     return bed;
   } catch (cause) {
     await bed.clear();
-    throw new Error(`${cause.message}\n${server.output}`, { cause });
+    throw new Error(`${peer.label}: ${cause.message}\n${server.output}`, { cause });
   }
 }

@@ -10,7 +10,7 @@ const MEMORY_FILE_SYSTEMS = new Map([
   [0x01021994, "tmpfs"],
   [0x858458f6, "ramfs"],
 ]);
-const STARTUP_MS = 30_000;
+const STARTUP_MS = 180_000;
 const STOP_MS = 15_000;
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

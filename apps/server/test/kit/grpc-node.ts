@@ -18,7 +18,7 @@ import { GrpcListener } from "../../src/transports/grpc/listener.js";
 import type { AccessSettings } from "../../src/transports/http/access.js";
 import { ScriptedParticipants } from "./scripted-participants.js";
 import { settingsWith } from "./test-node.js";
-import { settle, VirtualClock } from "./virtual-clock.js";
+import { VirtualClock } from "./virtual-clock.js";
 
 export class GrpcNode {
   readonly clock = new VirtualClock();
@@ -88,9 +88,9 @@ export class GrpcNode {
     return this.stored(gid).branches.map(({ branchId, op, status }) => `${branchId} ${op} ${status}`);
   }
 
-  /** Waits in real time, since requests travel over a socket; jest's own limit ends a claim that never comes true. */
+  /** Looks again in real time, since requests travel over a socket; jest's own limit ends a claim that never comes true. */
   async until(claim: () => boolean): Promise<void> {
-    while (!claim()) await settle();
+    while (!claim()) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
   async stop(deadline: AbortSignal = new AbortController().signal): Promise<void> {

@@ -44,7 +44,7 @@ try {
 async function bare(config) {
   await prepared();
   const args = config === undefined ? ["serve"] : ["serve", "-c", config];
-  const coordinator = startChild({ name: "the coordinator", script: COORDINATOR, args, env: {}, log: null });
+  const coordinator = startChild({ name: "coordinator", script: COORDINATOR, args, env: {}, log: null });
   await Promise.race([signal.given, coordinator.ended]);
   await stopChildren();
   const how = await coordinator.ended;
@@ -79,7 +79,8 @@ async function demo() {
 
 /** Nothing of ours runs yet, so a signal simply ends it; the terminal told the installer or the build itself. */
 async function prepared() {
-  await Promise.race([prepareWorkspace(), signal.given.then(() => process.exit(130))]);
+  await Promise.race([prepareWorkspace(), signal.given]);
+  if (signal.heard) process.exit(130);
 }
 
 async function startParts({ host, ports, data }) {
@@ -87,34 +88,31 @@ async function startParts({ host, ports, data }) {
   const origin = `http://${addressOf(host)}:${ports.HTTP_PORT}`;
   const banks = { a: `http://127.0.0.1:${ports.BANK_A_PORT}`, b: `http://127.0.0.1:${ports.BANK_B_PORT}` };
   const settings = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]));
-  const children = [];
-  const run = (label, part, url) =>
-    step(label, async () => {
-      const child = startChild(part);
-      children.push(child);
-      await Promise.race([whenReady(child, url), signal.given]);
-    });
-  for (const name of ["a", "b"]) {
-    const env = { ...settings, BANK_DATA_DIR: join(data, "bank") };
-    const log = join(logs, `bank-${name}.log`);
-    const title = `bank ${name.toUpperCase()}`;
-    await run(
-      `${title.padEnd(12)} ${banks[name]}`,
-      { name: title, script: BANK, args: [name], env, log },
-      `${banks[name]}/accounts`,
-    );
-  }
-  await run(
-    `coordinator  ${origin}`,
+  const parts = [
+    ...["a", "b"].map((name) => ({
+      name: `bank ${name.toUpperCase()}`,
+      script: BANK,
+      args: [name],
+      env: { ...settings, BANK_DATA_DIR: join(data, "bank") },
+      log: join(logs, `bank-${name}.log`),
+      origin: banks[name],
+      ready: `${banks[name]}/accounts`,
+    })),
     {
-      name: "the coordinator",
+      name: "coordinator",
       script: COORDINATOR,
       args: ["serve"],
       env: { ...settings, DATA_DIR: data },
       log: join(logs, "coordinator.log"),
+      origin,
+      ready: `${origin}/api/ping`,
     },
-    `${origin}/api/ping`,
-  );
+  ];
+  const children = parts.map((part) => startChild(part));
+  for (const [index, child] of children.entries()) {
+    const { name, origin: at, ready } = parts[index];
+    await step(`${name.padEnd(12)} ${at}`, () => Promise.race([whenReady(child, ready), signal.given]));
+  }
   say();
   return { origin, banks, children };
 }
@@ -128,7 +126,7 @@ async function tellBoth(places) {
   }
   tell("1  A transfer that succeeds", await transfer(places, { from: "alice", to: "bob", amount: AMOUNT }));
   const refused = await transfer(places, { from: "alice", to: "carol", amount: AMOUNT });
-  tell("2  A transfer that the second bank refuses, so the first one is undone", refused);
+  tell("2  A transfer that bank B refuses, so what bank A did is undone", refused);
   places.gid = refused.gid;
 }
 
@@ -136,7 +134,8 @@ function sayWhereThingsAre({ places, grpc, data }) {
   say(bold("Everything keeps running."));
   say(`  for SDKs     ${places.api}  (gRPC: ${grpc})`);
   say(`  look at it   curl '${places.api}/query?gid=${places.gid}'`);
-  say(`  data, logs   ${relative(process.cwd(), data) || "."}`);
+  const shown = relative(process.cwd(), data);
+  say(`  data, logs   ${shown.startsWith("..") ? data : shown}`);
   say("  Ctrl-C stops all of it; the next start keeps the balances.");
 }
 

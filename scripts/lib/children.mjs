@@ -7,7 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Trouble } from "./terminal.mjs";
 import { ROOT, tail } from "./workspace.mjs";
 
-const READY_MS = 60_000;
+const READY_MS = 120_000;
 const running = new Set();
 
 // Whatever ends this process, its children don't stay behind.

@@ -28,7 +28,8 @@ export async function choosePorts(host) {
 }
 
 function taken({ part, setting, port, address }) {
-  return `${part} wants port ${port} on ${address}, which is in use. Choose another: ${setting}=${port + 1000} npm start`;
+  const other = port < 60_000 ? port + 1_000 : port - 1_000;
+  return `${part} wants port ${port} on ${address}, which is in use. Choose another: ${setting}=${other} npm start`;
 }
 
 /** The port if one can listen there, null if somebody else does. */

@@ -12,6 +12,7 @@ export const CACHE = join(ROOT, ".cache");
 export const COORDINATOR = "apps/server/dist/main.js";
 export const BANK = "examples/bank/dist/main.js";
 
+const BUILT = join(CACHE, "built");
 const LOWEST_NODE = 20;
 const TAIL_LINES = 40;
 
@@ -35,13 +36,16 @@ async function installIfNeeded() {
 }
 
 async function buildIfNeeded() {
-  const stamp = join(CACHE, "built");
   const built = [COORDINATOR, BANK].every((file) => existsSync(join(ROOT, file)));
-  if (built && read(stamp) === fingerprint()) return;
+  if (built && read(BUILT) === fingerprint()) return;
   await step("building (only what changed)", () => pnpm("build", ["exec", "turbo", "run", "build", "--output-logs=new-only"]));
+  markBuilt();
+}
+
+/** Taken after the build, which generates sources itself. */
+export function markBuilt() {
   mkdirSync(CACHE, { recursive: true });
-  // Taken after the build, which generates sources itself.
-  writeFileSync(stamp, fingerprint());
+  writeFileSync(BUILT, fingerprint());
 }
 
 /** Every folder with a package of this workspace. */

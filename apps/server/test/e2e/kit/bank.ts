@@ -33,7 +33,7 @@ export class Bank {
         if (!child.running) throw new Error(`bank ${name} ended at its start:\n${child.lastWords}`);
         return /listening on (http:\S+)/.exec(child.stdout)?.[1];
       },
-      { withinMs: 30_000, everyMs: 20 },
+      { withinMs: 120_000, everyMs: 20 },
     );
     return new Bank(url, child);
   }

@@ -77,7 +77,7 @@ export class Server {
         if (!child.running) throw new Error(`the server ended at its start:\n${child.lastWords}`);
         return (await answers(`${this.origin}/api/ping`)) ? true : undefined;
       },
-      { withinMs: 30_000, everyMs: 20 },
+      { withinMs: 120_000, everyMs: 20 },
     );
   }
 

@@ -38,6 +38,8 @@ export interface EngineEvents {
 export type Waited = Ended | { readonly kind: "running"; readonly transaction: Transaction };
 
 const RECOVERY_AT_LEAST: Millis = 1_000;
+/** A write whose reply was lost may land long after it was looked for, and nobody else takes up what a live node owns. */
+export const LOOK_AGAIN_AFTER: readonly Millis[] = [5_000, 30_000, 120_000];
 const WATCH_EVERY: Millis = 200;
 
 export class Engine {
@@ -138,9 +140,9 @@ export class Engine {
   }
 
   /** The node may own it without knowing, since a reply of the store was lost: read it back later and go on (R7). */
-  recover(gid: string, owner: Owner, at: Millis): void {
+  recover(gid: string, owner: Owner, at: Millis, looks = 0): void {
     if (this.#stopping) return;
-    this.#later(Math.max(RECOVERY_AT_LEAST, at - this.#parts.clock.now()), () => void this.#recoverNow(gid, owner));
+    this.#later(Math.max(RECOVERY_AT_LEAST, at - this.#parts.clock.now()), () => void this.#recoverNow(gid, owner, looks));
   }
 
   /** For a waiting caller: the first of drive's end or patience over; another node's drive is watched through the store (R11). */
@@ -223,14 +225,17 @@ export class Engine {
     this.#events.dueAt(ended.due);
   }
 
-  async #recoverNow(gid: string, owner: Owner): Promise<void> {
+  async #recoverNow(gid: string, owner: Owner, looks: number): Promise<void> {
+    const { clock, log, settings } = this.#parts;
     try {
       const loaded: Loaded | null = await this.#parts.store.find(gid);
       const ours = loaded !== null && loaded.transaction.owner === owner && !isFinal(loaded.transaction.status);
       if (ours && !this.#drives.has(gid) && !this.#stopping) this.begin({ loaded, owner, fresh: false, pass: false });
+      const again = LOOK_AGAIN_AFTER[looks];
+      if (!ours && again !== undefined) this.recover(gid, owner, clock.now() + again, looks + 1);
     } catch (cause) {
-      this.#parts.log.warn({ gid, err: cause }, "the store can't be read; trying again");
-      this.recover(gid, owner, this.#parts.clock.now() + this.#parts.settings.transCronInterval * 1000);
+      log.warn({ gid, err: cause }, "the store can't be read; trying again");
+      this.recover(gid, owner, clock.now() + settings.transCronInterval * 1000, looks);
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../engine/clock.js";
 import type { Log } from "../engine/coordinator.js";
-import type { Engine } from "../engine/engine.js";
+import { type Engine, LOOK_AGAIN_AFTER } from "../engine/engine.js";
 import type { Loaded, Millis, Owner } from "../engine/transaction.js";
 import type { TransactionStore } from "../stores/store.js";
 
@@ -22,6 +22,8 @@ export class ClaimLoop {
   /** Nudged here: their first call goes through an open breaker (R13). */
   readonly #passes = new Set<string>();
   readonly #readBacks = new Set<() => void>();
+  /** Claims that couldn't be read back yet: until they are, nothing is claimed, or a store that stays down gathers ever more of them. */
+  readonly #unread = new Set<Owner>();
 
   constructor(
     private readonly parts: {
@@ -55,7 +57,12 @@ export class ClaimLoop {
 
   /** Somebody asked for this one: wake up, and let its first call through. */
   nudged(gid: string): void {
-    if (this.#passes.size < MOST_PASSES) this.#passes.add(gid);
+    // What another node took up, or had ended, never asks for its pass: the oldest make room.
+    for (const oldest of this.#passes) {
+      if (this.#passes.size < MOST_PASSES) break;
+      this.#passes.delete(oldest);
+    }
+    this.#passes.add(gid);
     this.look();
   }
 
@@ -80,7 +87,7 @@ export class ClaimLoop {
     const { store, engine, clock, log, intervalMs } = this.parts;
     this.#lookAt(clock.now() + intervalMs);
     const room = engine.room();
-    if (room === 0) return;
+    if (room === 0 || this.#unread.size > 0) return;
     const limit = Math.min(room, BATCH);
     const owner = engine.newOwner();
     const now = clock.now();
@@ -95,17 +102,27 @@ export class ClaimLoop {
     }
   }
 
-  /** The claim may have happened though its reply was lost (R7). */
-  async readBack(owner: Owner): Promise<void> {
+  /** The claim may have happened though its reply was lost, or may still happen (R7). */
+  async readBack(owner: Owner, looks = 0): Promise<void> {
+    const { store, clock, intervalMs } = this.parts;
     try {
-      this.#begin(await this.parts.store.ownedBy(owner), owner, this.parts.clock.now());
+      const found = await store.ownedBy(owner);
+      this.#begin(found, owner, clock.now());
+      const again = LOOK_AGAIN_AFTER[looks];
+      if (found.length === 0 && again !== undefined) this.#readBackAfter(again, owner, looks + 1);
+      if (this.#unread.delete(owner) && this.#unread.size === 0) this.look();
     } catch {
-      const cancel = this.parts.clock.after(this.parts.intervalMs, () => {
-        this.#readBacks.delete(cancel);
-        if (this.#running) void this.readBack(owner);
-      });
-      this.#readBacks.add(cancel);
+      this.#unread.add(owner);
+      this.#readBackAfter(intervalMs, owner, looks);
     }
+  }
+
+  #readBackAfter(delay: Millis, owner: Owner, looks: number): void {
+    const cancel = this.parts.clock.after(delay, () => {
+      this.#readBacks.delete(cancel);
+      if (this.#running) void this.readBack(owner, looks);
+    });
+    this.#readBacks.add(cancel);
   }
 
   #begin(claimed: readonly Loaded[], owner: Owner, now: Millis): void {

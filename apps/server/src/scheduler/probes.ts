@@ -80,8 +80,12 @@ export class Probes implements DestinationEvents {
     });
     for (const loaded of claimed) engine.begin({ loaded, owner, fresh: false, pass: true, probes: destination });
     // Nobody waits, so nobody can ask: the next caller will find out. The first look comes too early to say so.
-    if (claimed.length === 0 && waited > PROBE_EVERY && this.#destinations.inFlight(destination) === 0)
+    if (claimed.length === 0 && waited > PROBE_EVERY && this.#destinations.inFlight(destination) === 0) {
       this.#destinations.close(destination);
+      // The next probe is over with it: who rests for it from now on must find its wake-up free.
+      this.#timers.get(destination)?.();
+      this.#timers.delete(destination);
+    }
   }
 
   async #wake(destination: string, chunk: number): Promise<void> {

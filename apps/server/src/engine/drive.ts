@@ -193,8 +193,10 @@ export class Drive {
           await this.#signalOr(undefined);
           return null;
         }
-        if (!this.#context.mayCall())
-          return { kind: "broken", cause: new Error("the heartbeat is unconfirmed"), retryAt: this.#now() };
+        if (!this.#context.mayCall()) {
+          const retryAt = Math.max(this.#lastDeadline, this.#now());
+          return { kind: "broken", cause: new Error("the heartbeat is unconfirmed"), retryAt };
+        }
         if (this.#recordFirst) return this.#inTurn(() => this.#record());
         for (const place of step.calls) this.#start(place);
         return null;

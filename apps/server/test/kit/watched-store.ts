@@ -24,6 +24,7 @@ export class WatchedStore {
   readonly store: Store;
   readonly #failures = new Map<string, Failure[]>();
   readonly #gates = new Map<string, Promise<void>>();
+  readonly #late = new Map<string, (work: () => unknown) => void>();
   #down = false;
 
   constructor(
@@ -64,10 +65,27 @@ export class WatchedStore {
     return () => open();
   }
 
+  /** The next call of this method fails, and is carried out only when the function returned is called: a commit that was still on its way. */
+  late(method: Method): () => Promise<void> {
+    let land: () => Promise<void> = async () => undefined;
+    this.#late.set(method, (work) => {
+      land = async () => {
+        await work();
+      };
+    });
+    return () => land();
+  }
+
   async #call(method: string, work: () => unknown, args: readonly unknown[]): Promise<unknown> {
     if (WRITES.has(method)) this.writes.push(method);
     await this.#gates.get(method);
     if (this.#down) throw new StoreUnavailable("the store is down");
+    const late = this.#late.get(method);
+    if (late !== undefined) {
+      this.#late.delete(method);
+      late(work);
+      throw new StoreUnavailable(`${method} is still on its way`);
+    }
     const failure = this.#failures.get(method)?.shift();
     if (failure === "before") throw new StoreUnavailable(`${method} never arrived`);
     const result = await work();

@@ -72,7 +72,12 @@ export async function runScript(main) {
     })();
     return closed;
   };
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => closeAll().then(() => process.exit(130)));
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.on(signal, () => {
+      progress(`${signal}: taking everything down`);
+      closeAll().then(() => process.exit(130));
+    });
+  }
   try {
     await main(closing);
   } catch (cause) {

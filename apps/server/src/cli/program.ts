@@ -5,7 +5,6 @@ import { printConfig } from "../config/redact.js";
 import { settingsReference } from "../config/reference.js";
 import { serverVersion } from "../version.js";
 import { explain } from "./explain.js";
-import { serve } from "./serve.js";
 
 interface Flags {
   readonly config?: string;
@@ -56,7 +55,12 @@ function configFile(command: Command): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
-  await orExplain(() => serve(load(flags), { reset: flags.reset === true }));
+  await orExplain(async () => {
+    const loaded = load(flags);
+    // Only now, since loading all parts takes longer than any other command needs.
+    const { serve } = await import("./serve.js");
+    await serve(loaded, { reset: flags.reset === true });
+  });
 }
 
 function load({ config, debug }: Flags): LoadedConfig {

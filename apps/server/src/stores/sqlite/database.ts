@@ -81,5 +81,5 @@ export class Database {
 
 /** Raw mode is refused for statements without columns. */
 function returnsRows(sql: string): boolean {
-  return /^\s*(SELECT|WITH|PRAGMA)\b/.test(sql) || /\bRETURNING\b/.test(sql);
+  return /^\s*(SELECT|WITH|PRAGMA|EXPLAIN)\b/.test(sql) || /\bRETURNING\b/.test(sql);
 }

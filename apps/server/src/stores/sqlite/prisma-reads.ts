@@ -12,7 +12,6 @@ import { isStorable } from "./text.js";
 
 export interface PrismaReads {
   list(filter: ListFilter): Promise<Page>;
-  findKeys(filter: { readonly cat: string; readonly key: string }): Promise<readonly KeyValue[]>;
   scanKeys(page: {
     readonly cat: string;
     readonly position: string;
@@ -35,11 +34,6 @@ export function openPrismaReads(file: string): PrismaReads {
       });
       const { page, nextPosition } = paged(rows, filter.limit);
       return { transactions: page.map(toTransaction), nextPosition };
-    },
-
-    async findKeys({ cat, key }) {
-      const where = { ...(cat === "" ? {} : { cat }), ...(key === "" ? {} : { key }) };
-      return (await prisma.keyValue.findMany({ where, orderBy: { id: "asc" } })).map(toKeyValue);
     },
 
     async scanKeys({ cat, position: after, limit }) {

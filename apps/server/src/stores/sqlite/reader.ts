@@ -1,7 +1,11 @@
-/** The one reader: a worker thread with a connection that can't write. Prisma is loaded when first needed; most servers never list. */
+/**
+ * The one reader: a worker thread with a connection that can't write. Prisma, some 80 MB of
+ * memory, is loaded when somebody first lists; what the server itself asks for again and again is plain SQL.
+ */
 import { workerData } from "node:worker_threads";
 import { Database } from "./database.js";
 import type { PrismaReads } from "./prisma-reads.js";
+import { findKeys } from "./sql/keys.js";
 import { loadByGid, loadByOwner } from "./sql/load.js";
 import { summary } from "./sql/summary.js";
 import { waitingDestinations } from "./sql/waiting.js";
@@ -31,7 +35,7 @@ await serve<ReadRequest, ReadReply>(async () => {
         case "list":
           return value(await (await prisma()).list(request.filter));
         case "findKeys":
-          return value(await (await prisma()).findKeys(request));
+          return value(findKeys(db, request));
         case "scanKeys":
           return value(await (await prisma()).scanKeys(request));
         case "ping":

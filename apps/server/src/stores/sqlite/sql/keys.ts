@@ -1,3 +1,4 @@
+import type { KeyValue } from "../../store.js";
 import type { Database } from "../database.js";
 
 const CREATE = `
@@ -20,4 +21,21 @@ export function updateKey(
 
 export function deleteKey(db: Database, cat: string, key: string): boolean {
   return db.run(DELETE, [cat, key]) === 1;
+}
+
+/** Asked for again and again by the topics' refresh, so not worth loading Prisma (some 80 MB) for. Empty filters match everything. */
+const FIND = `
+  SELECT id, cat, k, v, version, create_time, update_time FROM kv
+  WHERE (?1 = '' OR cat = ?1) AND (?2 = '' OR k = ?2) ORDER BY id`;
+
+export function findKeys(db: Database, filter: { readonly cat: string; readonly key: string }): KeyValue[] {
+  return db.all(FIND, [filter.cat, filter.key]).map(([id, cat, key, value, version, createTime, updateTime]) => ({
+    id: Number(id),
+    cat: String(cat),
+    key: String(key),
+    value: String(value),
+    version: Number(version),
+    createTime: Number(createTime),
+    updateTime: Number(updateTime),
+  }));
 }

@@ -10,4 +10,5 @@ module.exports = {
     "^@dtm/(protocol|barrier|client|client-http|client-grpc|testing)$": `${__dirname}/packages/$1/src/index.ts`,
   },
   modulePathIgnorePatterns: ["<rootDir>/dist"],
+  setupFilesAfterEnv: [require.resolve("./jest.setup.cjs")],
 };

@@ -92,7 +92,9 @@ describe("npm start", () => {
     const child = start([], { ...env, HTTP_PORT: String(port) });
     expect(await child.ended).toMatchObject({ code: 1 });
     expect(child.stdout).toMatch(
-      new RegExp(`^✗ the coordinator's HTTP API wants port ${port} on 127\\.0\\.0\\.1, which is in use\\. Choose another: HTTP_PORT=\\d+ npm start\n$`),
+      new RegExp(
+        `^✗ the coordinator's HTTP API wants port ${port} on 127\\.0\\.0\\.1, which is in use\\. Choose another: HTTP_PORT=\\d+ npm start\n$`,
+      ),
     );
     await new Promise((resolve) => other.close(resolve));
   });

@@ -7,16 +7,16 @@ export const BODY_LIMIT = 4 * 1024 * 1024;
 const DRAIN_MS = 2_000;
 const NOTHING: Buffer = Buffer.alloc(0);
 
-/** The client left before its request was whole: nothing is done, nobody is answered. */
-export class ClientGone extends Error {
-  override readonly name = "ClientGone";
-}
+/**
+ * `too large`: told by its length before a byte is read, or once the limit is passed. `gone`: the client left before its request
+ * was whole, so nothing is done and nobody answered.
+ */
+export type Body = Buffer | "too large" | "gone";
 
-/** Null when it is too large: told by its length before a byte is read, or once the limit is passed. */
-export function readBody(request: IncomingMessage): Promise<Buffer | null> {
-  return new Promise((resolve, reject) => {
+export function readBody(request: IncomingMessage): Promise<Body> {
+  return new Promise((resolve) => {
     if (announcesTooMuch(request)) {
-      resolve(null);
+      resolve("too large");
       return;
     }
     let first: Buffer = NOTHING;
@@ -27,14 +27,14 @@ export function readBody(request: IncomingMessage): Promise<Buffer | null> {
       if (size > BODY_LIMIT) {
         request.off("data", take);
         more = null;
-        resolve(null);
+        resolve("too large");
       } else if (size === chunk.length) first = chunk;
       else if (more === null) more = [first, chunk];
       else more.push(chunk);
     };
     request.on("data", take);
-    request.once("end", () => resolve(more === null ? first : Buffer.concat(more, size)));
-    request.once("close", () => reject(new ClientGone("the client left before its request was whole")));
+    request.on("end", () => resolve(more === null ? first : Buffer.concat(more, size)));
+    request.on("close", () => resolve("gone"));
   });
 }
 

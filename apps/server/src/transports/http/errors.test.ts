@@ -4,8 +4,8 @@ import { encodeRefusal, refusalFrom } from "./errors.js";
 
 test.each(Object.keys(REFUSALS) as RefusalCode[])("%s has the status and body of the one table", (code) => {
   const { http, result } = new Refusal(code, "").form;
-  const { status, body, contentType } = encodeRefusal(new Refusal(code, 'why "so"'));
-  expect([status, contentType]).toEqual([http, "application/json; charset=utf-8"]);
+  const { status, body, headers } = encodeRefusal(new Refusal(code, 'why "so"'));
+  expect([status, ...headers.slice(0, 2)]).toEqual([http, "Content-Type", "application/json; charset=utf-8"]);
   expect(JSON.parse(body)).toEqual(result === undefined ? { message: 'why "so"' } : { dtm_result: result, message: 'why "so"' });
 });
 
@@ -21,6 +21,6 @@ test.each([
 });
 
 test("only a missing or wrong token tells how to come in", () => {
-  expect(encodeRefusal(new Refusal("UNAUTHENTICATED", "")).headers).toEqual(["WWW-Authenticate", "Bearer"]);
-  expect(encodeRefusal(new Refusal("FORBIDDEN", "")).headers).toBeUndefined();
+  expect(encodeRefusal(new Refusal("UNAUTHENTICATED", "")).headers.slice(-2)).toEqual(["WWW-Authenticate", "Bearer"]);
+  expect(encodeRefusal(new Refusal("FORBIDDEN", "")).headers).not.toContain("WWW-Authenticate");
 });

@@ -2,7 +2,7 @@
 import type { Log } from "../../engine/coordinator.js";
 import { Refusal } from "../../engine/refusal.js";
 import { StoreOverloaded, StoreRejected, StoreUnavailable } from "../../stores/store.js";
-import { type Answer, json } from "./answer.js";
+import { type Answer, json, withHeader } from "./answer.js";
 
 /** Every failure as a refusal. The texts of drivers stay in the log: they may hold addresses, and the words that SDKs search for. */
 export function refusalFrom(cause: unknown): Refusal {
@@ -20,7 +20,7 @@ export function encodeRefusal(refusal: Refusal): Answer {
   const { http, result } = refusal.form;
   const body = result === undefined ? { message: refusal.message } : { dtm_result: result, message: refusal.message };
   const answer = json(body, http);
-  return refusal.code === "UNAUTHENTICATED" ? { ...answer, headers: ["WWW-Authenticate", "Bearer"] } : answer;
+  return refusal.code === "UNAUTHENTICATED" ? withHeader(answer, "WWW-Authenticate", "Bearer") : answer;
 }
 
 /** Logged once, where it ends; an ordinary refusal is the caller's business and costs no line. */

@@ -1,7 +1,7 @@
 /** Express serves the whole API from the route table, and what other parts mount beside it: the dashboard and its admin API. */
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from "express";
 import type { Exposure } from "./access.js";
-import { TEXT_TYPE } from "./answer.js";
+import { TEXT_TYPE, text } from "./answer.js";
 import { ROUTES, type Route } from "./routes.js";
 import type { ApiServer } from "./serve.js";
 
@@ -28,7 +28,7 @@ export function expressApp(server: ApiServer, mounts: readonly Mount[]): Express
   for (const mount of mounts) app.use(mount.path, guarded(server, mount), mount.handler);
   app.use((request, response) => server.notFound(request, response));
   app.use((cause: unknown, request: Request, response: Response, _next: NextFunction) => {
-    if (isBadPath(cause)) server.write(request, response, { status: 400, contentType: TEXT_TYPE, body: "400 bad request" });
+    if (isBadPath(cause)) server.write(request, response, text("400 bad request", TEXT_TYPE, 400));
     else server.fail(request, response, cause);
   });
   return app;

@@ -6,6 +6,7 @@ import type { Coordinator, Log, Telemetry, TopicRegistry } from "../../engine/co
 import { Refusal } from "../../engine/refusal.js";
 import { type Service, StartError } from "../../service.js";
 import { type AccessSettings, accessRules } from "./access.js";
+import { withHeader } from "./answer.js";
 import { announcesTooMuch, BODY_LIMIT } from "./body.js";
 import { encodeRefusal } from "./errors.js";
 import { expressApp, type Mount } from "./express.js";
@@ -108,10 +109,9 @@ export class HttpListener implements Service {
 /** `Expect: 100-continue` asks before it sends: a body that is too large never starts (R17). */
 function askedToContinue(handler: RequestListener, request: IncomingMessage, response: ServerResponse): void {
   if (announcesTooMuch(request)) {
-    const { status, contentType, body } = encodeRefusal(new Refusal("TOO_LARGE", `the body is over ${BODY_LIMIT} bytes (4 MiB)`));
-    response
-      .writeHead(status, { "Content-Type": contentType, "Content-Length": Buffer.byteLength(body), Connection: "close" })
-      .end(body);
+    const refused = encodeRefusal(new Refusal("TOO_LARGE", `the body is over ${BODY_LIMIT} bytes (4 MiB)`));
+    const { status, headers, body } = withHeader(refused, "Connection", "close");
+    response.writeHead(status, [...headers]).end(body);
     return;
   }
   response.writeContinue();

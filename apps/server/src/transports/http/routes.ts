@@ -6,7 +6,7 @@ import type { Coordinator, Log, TopicRegistry, TransactionInput } from "../../en
 import { Refusal } from "../../engine/refusal.js";
 import { handleJsonRpc } from "../json-rpc/handle.js";
 import type { Exposure } from "./access.js";
-import { type Answer, json, METRICS_TYPE, SUCCESS } from "./answer.js";
+import { type Answer, JSON_TYPE, json, METRICS_TYPE, SUCCESS, text } from "./answer.js";
 import { AS_WRITTEN, decodeBranch, decodeTransaction, OVER_HTTP } from "./decode.js";
 import { encodeKeyValue, encodeQueried, encodeTransaction, encodeWorkflow } from "./encode.js";
 import { encodeRefusal, logRefusal } from "./errors.js";
@@ -56,12 +56,8 @@ export const ROUTES: readonly Route[] = [
   probe("ANY", "/api/ping", () => PONG),
   probe("GET", "/healthz", () => ALIVE),
   probe("GET", "/readyz", (api) => readiness(api.checks, api.stopping())),
-  route("GET", "/api/metrics", "operator", async (api) => ({
-    status: 200,
-    contentType: METRICS_TYPE,
-    body: await api.metricsText(),
-  })),
-  route("GET", "/api/openapi.json", "operator", (api) => ({ ...SUCCESS, body: api.openApi })),
+  route("GET", "/api/metrics", "operator", async (api) => text(await api.metricsText(), METRICS_TYPE)),
+  route("GET", "/api/openapi.json", "operator", (api) => text(api.openApi, JSON_TYPE)),
   route("GET", `${BASE}/version`, "operator", (api) => json({ version: api.version })),
   hot("GET", "newGid", (api) => json({ dtm_result: "SUCCESS", gid: api.coordinator.newGid() })),
   hot("POST", "prepare", (api, { body }) => done(api.coordinator.prepare(transaction(body)))),

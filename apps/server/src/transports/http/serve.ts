@@ -3,8 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Telemetry } from "../../engine/coordinator.js";
 import { Refusal } from "../../engine/refusal.js";
 import { type AccessRules, admit, type Exposure } from "./access.js";
-import { type Answer, NOT_FOUND } from "./answer.js";
-import { BODY_LIMIT, ClientGone, discard, readBody } from "./body.js";
+import { type Answer, NOT_FOUND, withHeader } from "./answer.js";
+import { BODY_LIMIT, discard, readBody } from "./body.js";
 import { encodeRefusal, logRefusal, refusalFrom } from "./errors.js";
 import type { Api, Route } from "./routes.js";
 
@@ -39,10 +39,10 @@ export class ApiServer {
       const refusal = this.refuse(route.exposure, request);
       if (refusal !== null) throw refusal;
       const body = route.method === "POST" ? await readBody(request) : NO_BODY;
-      if (body === null) throw new Refusal("TOO_LARGE", `the body is over ${BODY_LIMIT} bytes (4 MiB)`);
+      if (body === "gone") return;
+      if (body === "too large") throw new Refusal("TOO_LARGE", `the body is over ${BODY_LIMIT} bytes (4 MiB)`);
       answer = await route.handle(this.api, { search, body, param });
     } catch (cause) {
-      if (cause instanceof ClientGone) return;
       answer = this.#explain(cause, route.api ?? OTHER);
     }
     this.write(request, response, answer);
@@ -85,10 +85,9 @@ export class ApiServer {
       response.destroy();
       return;
     }
-    const headers = ["Content-Type", answer.contentType, "Content-Length", String(Buffer.byteLength(answer.body))];
-    if (answer.headers !== undefined) headers.push(...answer.headers);
-    if (this.api.stopping()) headers.push("Connection", "close");
-    response.writeHead(answer.status, headers);
+    const { status, headers } = this.api.stopping() ? withHeader(answer, "Connection", "close") : answer;
+    // It only reads them, whatever its type says.
+    response.writeHead(status, headers as string[]);
     response.end(answer.body);
     discard(request);
   }

@@ -23,10 +23,12 @@ async function flushesOfLoneSagas({ coordinator, service }) {
     }
   };
   await run();
+  // What that saga and the start left to sync must not be taken for the noise of other programs.
+  await pause(500);
   const quietFrom = performance.now();
   const quietFlushes = deviceFlushes();
   if (quietFlushes === null) return null;
-  await pause(300);
+  await pause(500);
   const from = performance.now();
   const before = deviceFlushes();
   for (let n = 0; n < LONE_SAGAS; n++) await run();

@@ -35,6 +35,9 @@ const server = bank(database).listen(Number(process.env[portSetting] ?? port), "
   console.log(`bank ${name} is listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });
 
+// Longer than any client keeps an idle connection, so none meets one that is just being closed.
+server.keepAliveTimeout = 120_000;
+
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
 
 function stop(): void {

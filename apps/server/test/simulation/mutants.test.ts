@@ -38,7 +38,7 @@ describe("a rule broken on purpose is caught", () => {
       if (stdout === "") throw new Error(stderr);
       const report = JSON.parse(stdout) as Report;
       if (report.violations.length === 0 && report.worlds < ENOUGH_TO_JUDGE) {
-        process.stdout.write(`simulation: "${name}" not decided, only ${report.worlds} worlds in ${BUDGET_SECONDS} s\n`);
+        process.stderr.write(`simulation: "${name}" not decided, only ${report.worlds} worlds in ${BUDGET_SECONDS} s\n`);
         return;
       }
       expect(report.violations.length).toBeGreaterThan(0);

@@ -47,7 +47,7 @@ describe(`simulation of ${WORLDS} worlds`, () => {
     const reports = await Promise.all(Array.from({ length: PROCESSES }, (_, i) => runWorlds(entry, 1 + i * share, share)));
     for (const part of reports) merge(report, part);
     const cut = report.worlds < WORLDS ? ` of ${WORLDS}: stopped by its budget of ${BUDGET_SECONDS} s` : "";
-    process.stdout.write(`simulation: ${report.worlds} worlds${cut}\n${table(report.faults)}${table(report.ends)}`);
+    process.stderr.write(`simulation: ${report.worlds} worlds${cut}\n${table(report.faults)}${table(report.ends)}`);
   }, 3_600_000);
 
   it("breaks no promise", () => {

@@ -10,7 +10,7 @@ import { emptyReport, FAULTS, merge, type Report } from "./report.js";
 const WORLDS = Number(process.env["SIM_WORLDS"] ?? (process.env["CI"] ? 100_000 : 10_000));
 const PROCESSES = 2;
 /** A starved machine stops here and says how far it came: the counts below are then judged by the worlds that ran. */
-const BUDGET_SECONDS = Number(process.env["SIM_SECONDS"] ?? 900);
+const BUDGET_SECONDS = Number(process.env["SIM_SECONDS"] ?? 600);
 /** Of 100,000 worlds none under 2,000. */
 const enough = (report: Report): number => Math.floor(report.worlds * 0.02);
 const ENDS = ["saga", "tcc", "xa", "msg", "workflow"].flatMap((type) => [`${type} succeed`, `${type} failed`]);

@@ -20,9 +20,6 @@ const SOAK = { SIM_WORLDS: "1000000", CRASH_KILLS: "25" };
  * Written, and never yet seen to pass as a whole: named at the end of every run until they are, and run by `npm test -- --only pending`.
  */
 const PENDING = [
-  "stores/sqlite/(batch|faults|plans|schema)\\.int\\.test",
-  "test/differential/",
-  "scheduler/heartbeat\\.test",
   "test/e2e/",
 ];
 

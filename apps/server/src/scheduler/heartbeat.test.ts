@@ -33,7 +33,7 @@ test("nothing is claimed before the first one is confirmed", async () => {
   const node = new TestNode({ clock, store });
   const go = node.watched.block("heartbeat");
   const started = node.core.start();
-  await clock.advance(10_000);
+  await clock.advance(3_000);
   expect(claims).not.toHaveBeenCalled();
   go();
   await started;

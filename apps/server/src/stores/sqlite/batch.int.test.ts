@@ -65,10 +65,10 @@ test("a full disk refuses the whole batch, and what fits later is stored (R7)", 
 });
 
 test("a file that can't be written is unavailable, not a refusal of the data", () => {
-  db.pragma("query_only = ON");
+  db.exec("PRAGMA query_only = ON");
   const reply = runBatch(db, request(writeOf("create", saga())));
   expect(reply).toMatchObject({ failed: "unavailable" });
-  db.pragma("query_only = OFF");
+  db.exec("PRAGMA query_only = OFF");
   expect(words(runBatch(db, request(writeOf("create", saga()))))).toEqual(["created"]);
 });
 

@@ -13,6 +13,7 @@ import { waitingDestinations, waitingGlobals, wakeWaiting } from "./sql/waiting.
 /** Notes how SQLite would go about each statement. */
 class Explaining extends Database {
   readonly steps: string[] = [];
+  on = false;
 
   override run(sql: string, values: readonly Bound[]): number {
     this.#explain(sql, values);
@@ -30,6 +31,7 @@ class Explaining extends Database {
   }
 
   #explain(sql: string, values: readonly Bound[]): void {
+    if (!this.on) return;
     const plan = super.all(`EXPLAIN QUERY PLAN ${sql}`, values);
     this.steps.push(...plan.map((step) => String(step[3])));
   }
@@ -38,7 +40,7 @@ class Explaining extends Database {
 async function stepsOf(work: (db: Database) => void): Promise<string> {
   const db = new Explaining(":memory:", { busyMs: 0 });
   await migrate(migrationTarget(db, NOW), MIGRATIONS);
-  db.steps.length = 0;
+  db.on = true;
   work(db);
   db.close();
   return db.steps.filter((step) => step.includes("trans_")).join("\n");

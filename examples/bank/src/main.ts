@@ -1,8 +1,10 @@
 /** `node dist/main.js a` or `b`: one bank, its ledger in a file, its accounts opened at the first start. */
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { bank } from "./bank.js";
 import { openDatabase } from "./database.js";
+import { farAway } from "./latency.js";
 import { Ledger } from "./ledger.js";
 
 const BANKS = {
@@ -27,11 +29,13 @@ const database = openDatabase(join(process.env["BANK_DATA_DIR"] ?? "data/bank", 
 const ledger = new Ledger(database);
 for (const account of accounts) ledger.open(account);
 
-const server = bank(database).listen(Number(process.env[portSetting] ?? port), "127.0.0.1", (error) => {
-  if (error !== undefined) {
-    console.error(`bank ${name} can't listen, set ${portSetting}: ${error.message}`);
-    process.exit(1);
-  }
+const latencyMs = Number(process.env["BANK_LATENCY_MS"] ?? 0);
+const server = createServer(latencyMs > 0 ? farAway(bank(database), latencyMs) : bank(database));
+server.once("error", (error) => {
+  console.error(`bank ${name} can't listen, set ${portSetting}: ${error.message}`);
+  process.exit(1);
+});
+server.listen(Number(process.env[portSetting] ?? port), "127.0.0.1", () => {
   console.log(`bank ${name} is listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });
 

@@ -9,7 +9,9 @@ import { temporaryFolder } from "./kit/temp-folder.js";
 
 const KILLS = Number(process.env["CRASH_KILLS"] ?? 3);
 const SEED = Number(process.env["CRASH_SEED"] ?? randomInt(1, 1_000_000));
-const ROUND_MS = 240_000;
+const ROUND_MS = 600_000;
+/** So that hundreds are under way at once. */
+const LATENCY_MS = 500;
 
 describe(`kill -9 from seed ${SEED}`, () => {
   const folder = temporaryFolder();
@@ -17,7 +19,10 @@ describe(`kill -9 from seed ${SEED}`, () => {
   const rounds: Round[] = [];
 
   beforeAll(async () => {
-    banks = { a: await Bank.start("a", folder), b: await Bank.start("b", folder) };
+    banks = {
+      a: await Bank.start("a", folder, { latencyMs: LATENCY_MS }),
+      b: await Bank.start("b", folder, { latencyMs: LATENCY_MS }),
+    };
   });
 
   for (let n = 0; n < KILLS; n++) {
@@ -36,7 +41,8 @@ describe(`kill -9 from seed ${SEED}`, () => {
 
   it("was killed in the middle of something", () => {
     expect(rounds).toHaveLength(KILLS);
-    expect(rounds.reduce((sum, { leftBehind }) => sum + leftBehind, 0)).toBeGreaterThan(0);
+    expect(rounds.reduce((sum, { leftBehind }) => sum + leftBehind, 0)).toBeGreaterThan(50 * KILLS);
+    expect(rounds.reduce((sum, { inHand }) => sum + inHand, 0)).toBeGreaterThan(10 * KILLS);
     expect(rounds.reduce((sum, { acknowledged }) => sum + acknowledged, 0)).toBeGreaterThan(100 * KILLS);
   });
 
@@ -50,7 +56,7 @@ describe(`kill -9 from seed ${SEED}`, () => {
   );
 });
 
-function story({ seed, leftBehind, acknowledged, ends, problems }: Round): string {
+function story({ seed, leftBehind, inHand, acknowledged, ends, problems }: Round): string {
   const lines = [...ends].map(([end, times]) => `  ${String(times).padStart(4)} ${end}\n`).join("");
-  return `seed ${seed}: ${acknowledged} acknowledged, ${leftBehind} unfinished at the restart, ${problems.length} problems\n${lines}`;
+  return `seed ${seed}: ${acknowledged} acknowledged, ${leftBehind} unfinished at the kill (${inHand} being driven), ${problems.length} problems\n${lines}`;
 }

@@ -22,9 +22,14 @@ export class Bank {
     this.#process = child;
   }
 
-  static async start(name: "a" | "b", dataDir: string): Promise<Bank> {
+  /** `latencyMs`: how much longer each answer takes. Default 0. */
+  static async start(name: "a" | "b", dataDir: string, options: { readonly latencyMs?: number } = {}): Promise<Bank> {
     const child = new NodeProcess("examples/bank/dist/main.js", [name], {
-      env: { BANK_DATA_DIR: dataDir, [`BANK_${name.toUpperCase()}_PORT`]: "0" },
+      env: {
+        BANK_DATA_DIR: dataDir,
+        [`BANK_${name.toUpperCase()}_PORT`]: "0",
+        BANK_LATENCY_MS: String(options.latencyMs ?? 0),
+      },
     });
     started.add(child);
     const url = await until(

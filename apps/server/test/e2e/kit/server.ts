@@ -35,6 +35,10 @@ export class Server {
     return server;
   }
 
+  get dataDir(): string {
+    return this.#options.dataDir;
+  }
+
   get origin(): string {
     return `http://127.0.0.1:${this.#httpPort}`;
   }

@@ -1,4 +1,5 @@
 /** What one setting can't know about another. dtm's texts are kept, since its users know and search for them (protocol.md 7.1). */
+import { isLoopback } from "../loopback.js";
 import { StartError } from "../service.js";
 import type { Config } from "./schema.js";
 
@@ -58,8 +59,4 @@ function checkAccess({ Host, AuthToken, AllowInsecure }: Config): void {
   throw new StartError(
     `Host ${Host} can be reached from other machines: set AuthToken (AUTH_TOKEN), or AllowInsecure to clients or all (R24)`,
   );
-}
-
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -91,15 +91,23 @@ export class Engine {
 
   /** The owner of a drive to come, whose place is kept until `release`; "" when there is no room (R17). */
   reserve(): Owner {
-    if (this.room() === 0) return "";
-    this.#reserved++;
-    return this.newOwner();
+    return this.reservePlaces(1) === 0 ? "" : this.newOwner();
   }
 
   /** The drive began, or never will. */
   release(owner: Owner): void {
-    if (owner === "") return;
-    this.#reserved--;
+    if (owner !== "") this.releasePlaces(1);
+  }
+
+  /** For a claim under way: how many places are kept for what it brings, at most `most`. */
+  reservePlaces(most: number): number {
+    const places = Math.min(this.room(), most);
+    this.#reserved += places;
+    return places;
+  }
+
+  releasePlaces(places: number): void {
+    this.#reserved -= places;
     this.#lookIfStarved();
   }
 

@@ -87,6 +87,20 @@ test("no more is claimed than there is room for, and the rest as room comes (R17
   expect(node.participants.mostAtOnce).toBe(3);
 });
 
+test("a claim under way keeps its places from submits (R17)", async () => {
+  const node = await TestNode.started({ settings: { maxDriving: 3 } });
+  node.participants.script("/a", { ...REPLIES.ok, afterMs: 1_000 });
+  const gids = ["g1", "g2", "g3"];
+  for (const gid of gids)
+    await node.coordinator.prepare(anInput("msg", gid, { steps: sends("/a"), options: { timeoutToFail: 10 } }));
+  const go = node.watched.block("claimDue");
+  await node.clock.advance(10_000);
+  for (const gid of ["s1", "s2"]) await node.coordinator.submit(anInput("msg", gid, { steps: sends("/a") }));
+  go();
+  await node.until(() => [...gids, "s1", "s2"].every((gid) => node.status(gid) === "succeed"));
+  expect(node.participants.mostAtOnce).toBe(3);
+});
+
 test("aborting ones are claimed first", async () => {
   const clock = new VirtualClock();
   const store = new MemoryStore({ now: () => clock.now() });

@@ -86,9 +86,9 @@ export class ClaimLoop {
   async #claim(): Promise<void> {
     const { store, engine, clock, log, intervalMs } = this.parts;
     this.#lookAt(clock.now() + intervalMs);
-    const room = engine.room();
-    if (room === 0 || this.#unread.size > 0) return;
-    const limit = Math.min(room, BATCH);
+    if (this.#unread.size > 0) return;
+    const limit = engine.reservePlaces(BATCH);
+    if (limit === 0) return;
     const owner = engine.newOwner();
     const now = clock.now();
     try {
@@ -99,6 +99,8 @@ export class ClaimLoop {
     } catch (cause) {
       log.warn({ err: cause }, "claim failed; looking again later");
       await this.readBack(owner);
+    } finally {
+      engine.releasePlaces(limit);
     }
   }
 

@@ -1,4 +1,4 @@
-import { Lane } from "./lane.js";
+import { LANE_LIMITS, Lane } from "./lane.js";
 import { StoreOverloaded, StoreUnavailable } from "./store.js";
 
 /** A flush that ends when the test says so. */
@@ -92,4 +92,22 @@ test("close flushes what was accepted and refuses the rest", async () => {
   flushes[0]?.end();
   await closed;
   expect(await accepted).toBe(1);
+});
+
+test("every flush is counted with its operations, one that failed too", async () => {
+  const flushed = jest.fn();
+  const lane = new Lane<number, number>(
+    async (batch) => {
+      if (batch.includes(13)) throw new StoreUnavailable("gone");
+      return batch;
+    },
+    LANE_LIMITS,
+    flushed,
+  );
+  await Promise.all([lane.push(1, 1), lane.push(2, 1)]);
+  await expect(lane.push(13, 1)).rejects.toThrow(StoreUnavailable);
+  expect(flushed.mock.calls).toEqual([
+    [2, expect.any(Number)],
+    [1, expect.any(Number)],
+  ]);
 });

@@ -25,21 +25,26 @@ interface Entry<Op, Result> {
   readonly reject: (cause: unknown) => void;
 }
 
+/** Told after each flush, also one that failed. */
+export type Flushed = (operations: number, seconds: number) => void;
+
 /** One answer per operation, in order; an `Error` among them concerns that operation alone. A rejected flush concerns the whole batch. */
 export type Flush<Op, Result> = (batch: readonly Op[]) => Promise<readonly (Result | Error)[]>;
 
 export class Lane<Op, Result> {
   readonly #flush: Flush<Op, Result>;
   readonly #limits: LaneLimits;
+  readonly #flushed: Flushed;
   #queue: Entry<Op, Result>[] = [];
   #queuedBytes = 0;
   #flushing = false;
   #closed = false;
   #drained: (() => void)[] = [];
 
-  constructor(flush: Flush<Op, Result>, limits: LaneLimits = LANE_LIMITS) {
+  constructor(flush: Flush<Op, Result>, limits: LaneLimits = LANE_LIMITS, flushed: Flushed = () => undefined) {
     this.#flush = flush;
     this.#limits = limits;
+    this.#flushed = flushed;
   }
 
   /** `bytes` is an estimate of what the operation weighs. */
@@ -72,6 +77,7 @@ export class Lane<Op, Result> {
   }
 
   async #flushBatch(batch: readonly Entry<Op, Result>[]): Promise<void> {
+    const begin = performance.now();
     try {
       const results = await this.#flush(batch.map((entry) => entry.op));
       for (const [index, entry] of batch.entries()) {
@@ -82,6 +88,8 @@ export class Lane<Op, Result> {
       }
     } catch (cause) {
       for (const entry of batch) entry.reject(cause);
+    } finally {
+      this.#flushed(batch.length, (performance.now() - begin) / 1000);
     }
   }
 

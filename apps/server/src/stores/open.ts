@@ -2,6 +2,7 @@
 import type { Config } from "../config/schema.js";
 import type { Log } from "../engine/coordinator.js";
 import { StartError } from "../service.js";
+import type { Flushed } from "./lane.js";
 import { openMemory } from "./memory/store.js";
 import { MigrationRefused } from "./migrate.js";
 import { DatabaseUnusable, FolderInUse, FolderUnusable } from "./sqlite/errors.js";
@@ -12,13 +13,14 @@ export interface StoreParts {
   readonly log: Log;
   /** It can't go on, and neither can the process (R25). */
   readonly onFatal: (cause: Error) => void;
+  readonly flushed: Flushed;
 }
 
-export function openStore(config: Config, { log, onFatal }: StoreParts): Store {
+export function openStore(config: Config, { log, onFatal, flushed }: StoreParts): Store {
   const { Driver } = config.Store;
   switch (Driver) {
     case "sqlite":
-      return openSqlite({ folder: config.DataDir, log, onFatal });
+      return openSqlite({ folder: config.DataDir, log, onFatal, flushed });
     case "memory":
       return openMemory({ now: () => Date.now() });
     case "mysql":

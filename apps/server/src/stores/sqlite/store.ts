@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import type { Log } from "../../engine/coordinator.js";
 import type { Branch, Loaded, Millis, Owner } from "../../engine/transaction.js";
-import { Lane } from "../lane.js";
+import { type Flushed, LANE_LIMITS, Lane } from "../lane.js";
 import {
   type BranchResult,
   type CallerChange,
@@ -42,6 +42,7 @@ export interface SqliteOptions {
   /** Ends the process with code 1: a worker ended twice within a minute. */
   readonly onFatal: (cause: Error) => void;
   readonly log: Log;
+  readonly flushed?: Flushed;
   /** For what is left behind at the start. Default: the system's clock. */
   readonly now?: () => Millis;
   /** How a worker thread is started. Default: `new Worker`. */
@@ -62,7 +63,7 @@ class SqliteStore implements Store {
   readonly #now: () => Millis;
   readonly #writer: WorkerLink<WriteRequest, WriteReply>;
   readonly #reader: WorkerLink<ReadRequest, ReadReply>;
-  readonly #lane = new Lane<Write, Answered>((writes) => this.#flush(writes));
+  readonly #lane: Lane<Write, Answered>;
   /** Makes batch tokens unique beyond this process. */
   readonly #run = randomBytes(9).toString("base64url");
   #batches = 0;
@@ -72,7 +73,8 @@ class SqliteStore implements Store {
   constructor(options: SqliteOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    const { log, onFatal } = options;
+    const { log, onFatal, flushed } = options;
+    this.#lane = new Lane((writes) => this.#flush(writes), LANE_LIMITS, flushed);
     this.#writer = new WorkerLink({ name: "writer", spawn: (first) => this.#spawn("writer", first), log, onFatal });
     this.#reader = new WorkerLink({ name: "reader", spawn: (first) => this.#spawn("reader", first), log, onFatal });
   }

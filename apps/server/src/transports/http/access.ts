@@ -4,6 +4,7 @@
  */
 import { timingSafeEqual } from "node:crypto";
 import { Refusal } from "../../engine/refusal.js";
+import { isLoopback } from "../../loopback.js";
 
 export interface AccessSettings {
   /** The address listened on. */
@@ -111,8 +112,4 @@ function hostName(host: string): string {
 
 function bracketed(host: string): string {
   return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
 }

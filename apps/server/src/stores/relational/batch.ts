@@ -1,0 +1,279 @@
+/**
+ * What each operation of a batch does and is answered, the same on every SQL database: waves go kind by kind, so that many operations
+ * are few statements. What memory/store.ts does in plain maps is done here over rows.
+ */
+import { type Branch, isFinal, type Loaded, mergeSubmitted, type Transaction } from "../../engine/transaction.js";
+import type { BranchResult, CallerChange } from "../store.js";
+import type { Answer, GidOperation, OfKind, Operation, WideOperation } from "./operation.js";
+import { type DriverChange, epochOf, type GidResult, type Statements } from "./statements.js";
+import { waves } from "./waves.js";
+
+/** A row that was there a moment ago is gone: the same batch again finds out. */
+export class RowVanished extends Error {
+  override readonly name = "RowVanished";
+}
+
+export type AnswerOf = Map<Operation, Answer>;
+
+export async function runBatch(sql: Statements, batch: readonly Operation[]): Promise<AnswerOf> {
+  const answers: AnswerOf = new Map();
+  for (const wave of waves(batch)) {
+    if (wave.kind === "wide") answers.set(wave.operation, await runWide(sql, wave.operation));
+    else await runWave(sql, wave.operations, answers);
+  }
+  return answers;
+}
+
+async function runWide(sql: Statements, operation: WideOperation): Promise<Answer> {
+  switch (operation.kind) {
+    case "claimDue": {
+      if (await lives(sql, operation.claim.owner)) return sql.claimDue(operation.claim);
+      return { claimed: [], nextDue: await sql.nextDue() };
+    }
+    case "claimWaiting": {
+      const { destination, claim } = operation;
+      if (destination === "" || !(await lives(sql, claim.owner))) return [];
+      return sql.claimWaiting(destination, claim);
+    }
+    case "wakeWaiting":
+      return operation.destination === "" ? 0 : sql.wakeWaiting(operation.destination, operation.limit, operation.at);
+    case "resetDue":
+      return sql.resetDue(operation.after, operation.at, operation.limit);
+    case "createKey":
+      return (await sql.createKey(operation)) ? "created" : "exists";
+    case "updateKey":
+      return sql.updateKey(operation);
+    case "deleteKey":
+      return sql.deleteKey(operation.cat, operation.key);
+  }
+}
+
+async function lives(sql: Statements, owner: string): Promise<boolean> {
+  const epoch = epochOf(owner);
+  return (await sql.liveEpochs([epoch])).has(epoch);
+}
+
+type Fresh = OfKind<"create" | "submit">;
+type Driver = OfKind<"move" | "record" | "rest">;
+type Locked = OfKind<"register" | "change" | "nudge" | "submit">;
+
+/** What a wave gathers on its way, to be written and read in one statement each. */
+class Gathered {
+  readonly replaced: Transaction[] = [];
+  readonly branches: Branch[] = [];
+  readonly results: GidResult[] = [];
+  /** Answered from what is stored at the end of the wave. */
+  readonly later: { readonly operation: GidOperation; readonly answer: (current: Loaded | null) => Answer }[] = [];
+}
+
+async function runWave(sql: Statements, operations: readonly GidOperation[], answers: AnswerOf): Promise<void> {
+  const inOrder = [...operations].sort((a, b) => (a.gid < b.gid ? -1 : 1));
+  const gathered = new Gathered();
+  const fresh = inOrder.filter((operation): operation is Fresh => operation.kind === "create" || operation.kind === "submit");
+  const known = await insert(sql, fresh, gathered, answers);
+  await drive(sql, inOrder.filter(isDriver), gathered, answers);
+  const locked = inOrder.filter(
+    (operation): operation is Locked =>
+      operation.kind === "register" || operation.kind === "change" || operation.kind === "nudge" || known.has(operation),
+  );
+  await decide(sql, locked, gathered, answers);
+  if (gathered.replaced.length > 0) await sql.replaceGlobals(gathered.replaced);
+  if (gathered.branches.length > 0) await sql.insertBranches(gathered.branches);
+  if (gathered.results.length > 0) await sql.settle(gathered.results);
+  if (gathered.later.length === 0) return;
+  const loaded = await sql.load(gathered.later.map(({ operation }) => operation.gid));
+  for (const { operation, answer } of gathered.later) answers.set(operation, answer(loaded.get(operation.gid) ?? null));
+}
+
+/** Returns the submits whose gid is taken. */
+async function insert(
+  sql: Statements,
+  fresh: readonly Fresh[],
+  gathered: Gathered,
+  answers: AnswerOf,
+): Promise<ReadonlySet<GidOperation>> {
+  const known = new Set<GidOperation>();
+  if (fresh.length === 0) return known;
+  const created = await sql.insertGlobals(fresh.map(({ loaded }) => loaded.transaction));
+  for (const operation of fresh) {
+    if (created.has(operation.gid)) {
+      gathered.branches.push(...operation.loaded.branches);
+      answers.set(operation, { kind: "created" });
+    } else if (operation.kind === "submit") known.add(operation);
+    else gathered.later.push({ operation, answer: (current) => ({ kind: "exists", current: existing(current, operation.gid) }) });
+  }
+  return known;
+}
+
+function isDriver(operation: GidOperation): operation is Driver {
+  return operation.kind === "move" || operation.kind === "record" || operation.kind === "rest";
+}
+
+async function drive(sql: Statements, drivers: readonly Driver[], gathered: Gathered, answers: AnswerOf): Promise<void> {
+  const changes = drivers.map(driverChange).filter((change) => !isFinal(change.from));
+  if (drivers.length === 0) return;
+  const applied = changes.length === 0 ? new Set<string>() : await sql.drive(changes);
+  for (const operation of drivers) {
+    const { gid } = operation;
+    if (!applied.has(gid)) {
+      gathered.later.push({ operation, answer: (current) => ({ kind: "refused", current }) });
+      continue;
+    }
+    for (const result of resultsOf(operation)) gathered.results.push({ ...result, gid });
+    if (operation.kind !== "move") answers.set(operation, { kind: "done" });
+    else if (operation.move.status !== "prepared") answers.set(operation, { kind: "moved", branches: null });
+    else
+      gathered.later.push({
+        operation,
+        answer: (current) => ({ kind: "moved", branches: existing(current, gid).branches }),
+      });
+  }
+}
+
+function resultsOf(operation: Driver): readonly BranchResult[] {
+  switch (operation.kind) {
+    case "move":
+      return operation.move.results;
+    case "record":
+      return operation.results;
+    case "rest":
+      return operation.rest.results;
+  }
+}
+
+const KEPT = { wake: null, rollbackReason: "", nextCronTime: null, nextCronInterval: null, attempts: null, refusals: null };
+
+function driverChange(operation: Driver): DriverChange {
+  const { gid } = operation;
+  switch (operation.kind) {
+    case "move": {
+      const { owner, status, to, at, rollbackReason = "", nextCronTime = null } = operation.move;
+      const release = isFinal(to);
+      const waitingOn = release ? "" : null;
+      return { ...KEPT, gid, owner, from: status, to, at, rollbackReason, nextCronTime, waitingOn, release };
+    }
+    case "record": {
+      const { owner, status } = operation.fence;
+      return { ...KEPT, gid, owner, from: status, to: status, at: operation.at, waitingOn: null, release: false };
+    }
+    case "rest": {
+      const { owner, status, wake, at, nextCronTime, nextCronInterval, attempts, refusals, waitingOn } = operation.rest;
+      const schedule = { nextCronTime, nextCronInterval, attempts, refusals, waitingOn };
+      return { gid, owner, from: status, wake, to: status, at, rollbackReason: "", ...schedule, release: true };
+    }
+  }
+}
+
+/** What is decided from the row as it is now, which stays locked until it is written. */
+async function decide(sql: Statements, locked: readonly Locked[], gathered: Gathered, answers: AnswerOf): Promise<void> {
+  if (locked.length === 0) return;
+  const stored = await sql.lockGlobals(locked.map(({ gid }) => gid));
+  const live = await epochsAlive(sql, locked, stored);
+  const registering = locked.filter(
+    (operation) => operation.kind === "register" && stored.get(operation.gid)?.status === "prepared",
+  );
+  const keys = registering.length === 0 ? [] : await sql.branchKeys(registering.map(({ gid }) => gid));
+  const taken = new Set(keys.map(({ gid, branchId, op }) => `${gid}\n${branchId}\n${op}`));
+  for (const operation of locked) {
+    const current = stored.get(operation.gid);
+    switch (operation.kind) {
+      case "register":
+        answers.set(operation, register(operation, current, taken, gathered));
+        break;
+      case "nudge":
+        answers.set(operation, current !== undefined);
+        if (current !== undefined) gathered.replaced.push(nudged(current, operation.at));
+        break;
+      case "submit": {
+        if (current === undefined) throw new RowVanished(`${operation.gid} was taken a moment ago, and is gone`);
+        if (current.status !== "prepared") {
+          gathered.later.push({ operation, answer: (now) => ({ kind: "exists", current: existing(now, operation.gid) }) });
+          break;
+        }
+        const { owner } = operation.loaded.transaction;
+        const moved = lease(mergeSubmitted(current, operation.loaded.transaction), owner, live);
+        gathered.replaced.push(moved);
+        const leased = holds(moved, owner);
+        gathered.later.push({ operation, answer: (now) => ({ kind: "moved", loaded: existing(now, operation.gid), leased }) });
+        break;
+      }
+      case "change": {
+        const { change } = operation;
+        if (current === undefined || !change.from.includes(current.status)) {
+          gathered.later.push({ operation, answer: (now) => ({ kind: "refused", current: now }) });
+          break;
+        }
+        const changed = changedBy(current, change, live);
+        gathered.replaced.push(changed);
+        const leased = holds(changed, change.owner);
+        gathered.later.push({ operation, answer: (now) => ({ kind: "changed", loaded: existing(now, operation.gid), leased }) });
+      }
+    }
+  }
+}
+
+function register(
+  { gid, branches }: OfKind<"register">,
+  current: Transaction | undefined,
+  taken: Set<string>,
+  gathered: Gathered,
+): "registered" | "duplicate" | "not-prepared" {
+  if (current?.status !== "prepared") return "not-prepared";
+  for (const { branchId, op } of branches) {
+    const key = `${gid}\n${branchId}\n${op}`;
+    if (taken.has(key)) return "duplicate";
+    taken.add(key);
+  }
+  gathered.branches.push(...branches);
+  return "registered";
+}
+
+async function epochsAlive(
+  sql: Statements,
+  locked: readonly Locked[],
+  stored: ReadonlyMap<string, Transaction>,
+): Promise<ReadonlySet<string>> {
+  const owners = locked.flatMap((operation) => {
+    if (operation.kind !== "submit" && operation.kind !== "change") return [];
+    const wanted = operation.kind === "submit" ? operation.loaded.transaction.owner : operation.change.owner;
+    return [wanted, stored.get(operation.gid)?.owner ?? ""];
+  });
+  const epochs = new Set(owners.map(epochOf));
+  epochs.delete("");
+  return epochs.size === 0 ? epochs : sql.liveEpochs([...epochs]);
+}
+
+function changedBy(current: Transaction, change: CallerChange, live: ReadonlySet<string>): Transaction {
+  const { to, at, owner } = change;
+  const changed: Transaction = {
+    ...current,
+    status: to,
+    updateTime: at,
+    rollbackReason: current.rollbackReason || (change.rollbackReason ?? ""),
+    result: change.result ?? current.result,
+    nextCronTime: at,
+    waitingOn: "",
+  };
+  if (!isFinal(to)) return lease(changed, owner, live);
+  return { ...changed, ...(to === "succeed" ? { finishTime: at } : { rollbackTime: at }), owner: "" };
+}
+
+/** A caller's change takes the lease only where no live owner has it; otherwise the owner is told by `wake` (R5). */
+function lease(transaction: Transaction, owner: string, live: ReadonlySet<string>): Transaction {
+  if (live.has(epochOf(transaction.owner))) return { ...transaction, wake: transaction.wake + 1 };
+  return { ...transaction, owner: live.has(epochOf(owner)) ? owner : "" };
+}
+
+function holds(transaction: Transaction, owner: string): boolean {
+  return owner !== "" && transaction.owner === owner;
+}
+
+function nudged(current: Transaction, at: number): Transaction {
+  const touched = { ...current, nextCronTime: at, updateTime: at };
+  return isFinal(current.status) ? touched : { ...touched, wake: current.wake + 1, waitingOn: "" };
+}
+
+function existing(current: Loaded | null, gid: string): Loaded {
+  if (current === null) throw new RowVanished(`${gid} was there a moment ago, and is gone`);
+  return current;
+}

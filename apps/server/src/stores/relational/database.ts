@@ -1,0 +1,38 @@
+/** What the SQL stores need of a driver: sessions, and what an error means for what was asked (rules.md R7). */
+import type { Statements } from "./statements.js";
+
+/**
+ * `again`: rolled back for sure, and the same may succeed now (deadlock, serialization). `data`: this statement was refused for what it
+ * holds. `lost`: the connection is gone or the server no longer serves; before COMMIT was sent that is a rollback. `down`: rolled back,
+ * and the server can't do it now (disk full, a table is missing).
+ */
+export type Trouble = "again" | "data" | "lost" | "down";
+
+/** One connection, used by one at a time. */
+export interface Session {
+  readonly statements: Statements;
+  /** Rows changed so far; a batch that changed none needs no token. */
+  readonly changes: number;
+  begin(): Promise<void>;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+  savepoint(): Promise<void>;
+  release(): Promise<void>;
+  rollbackToSavepoint(): Promise<void>;
+  /** Inside a transaction: the last batch of this lane; the row stays locked until the end. */
+  noteBatch(lane: string, token: string): Promise<void>;
+  /** In a transaction of its own: waits for whoever holds the row, so what it reads is final. */
+  lastBatch(lane: string): Promise<string | null>;
+  forgetLane(lane: string): Promise<void>;
+  troubleOf(cause: unknown): Trouble;
+  /** Cuts the connection without a word. */
+  destroy(): void;
+  close(): Promise<void>;
+}
+
+export type Connect = () => Promise<Session>;
+
+export function messageOf(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.message === "") return cause.errors.map(messageOf).join("; ");
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,159 @@
+/**
+ * One batch, one transaction, and what may happen to it (rules.md R7). Rolled back for sure: the same batch again. Refused for its data:
+ * once more with a savepoint per operation, so that the bad one fails alone. A reply of COMMIT that never came: the lane's own row is
+ * read, which waits for the transaction in doubt, so the answer is final; only when it can't be read the outcome stays unknown.
+ */
+import { randomBytes } from "node:crypto";
+import { StoreRejected, StoreUnavailable } from "../store.js";
+import { type AnswerOf, RowVanished, runBatch } from "./batch.js";
+import { messageOf, type Session, type Trouble } from "./database.js";
+import { type Line, PATIENCE_MS, pause } from "./line.js";
+import type { Answer, Operation } from "./operation.js";
+
+/** Deadlocks and serialization failures in a row; each pause lets the other side end. */
+const TRIES = 12;
+
+type Outcome = ReadonlyMap<Operation, Answer | Error>;
+type Run = (session: Session, batch: readonly Operation[], troubleOf: TroubleOf) => Promise<Outcome>;
+type TroubleOf = (cause: unknown) => Trouble;
+
+type Attempt =
+  | { readonly kind: "done"; readonly outcome: Outcome }
+  | { readonly kind: "failed"; readonly trouble: Trouble; readonly cause: unknown }
+  | { readonly kind: "unknown"; readonly outcome: Outcome; readonly token: string; readonly cause: unknown };
+
+export class Flusher {
+  readonly #line: Line;
+  /** Renamed whenever a batch was given up in doubt, so that the next one doesn't wait for it. */
+  #lane = newLane();
+  #batches = 0;
+
+  constructor(line: Line) {
+    this.#line = line;
+  }
+
+  async flush(batch: readonly Operation[]): Promise<readonly (Answer | Error)[]> {
+    const outcome = await this.#settle(batch);
+    return batch.map((operation) => outcome.get(operation) ?? new StoreUnavailable("the batch gave no answer for this operation"));
+  }
+
+  async close(): Promise<void> {
+    try {
+      const session = await this.#line.session();
+      await session.forgetLane(this.#lane);
+    } catch {
+      // A row too many; whoever opens the store later removes it.
+    }
+    await this.#line.close();
+  }
+
+  async #settle(batch: readonly Operation[]): Promise<Outcome> {
+    let run: Run = runTogether;
+    for (let tried = 1; ; tried++) {
+      const session = await this.#line.session();
+      const attempt = await this.#attempt(session, batch, run);
+      switch (attempt.kind) {
+        case "done":
+          return attempt.outcome;
+        case "unknown":
+          this.#line.drop();
+          if (await this.#committed(attempt)) return attempt.outcome;
+          break;
+        case "failed":
+          if (attempt.trouble === "lost") this.#line.drop();
+          if (attempt.trouble === "down" || tried >= TRIES) throw unavailable(attempt.cause);
+          if (attempt.trouble === "data") run = runApart;
+          else await pause(Math.random() * Math.min(5 * 2 ** tried, 500));
+      }
+      if (tried >= TRIES) throw new StoreUnavailable(`the batch could not be committed in ${TRIES} tries`);
+    }
+  }
+
+  async #attempt(session: Session, batch: readonly Operation[], run: Run): Promise<Attempt> {
+    const token = `${++this.#batches}`;
+    let outcome: Outcome;
+    const before = session.changes;
+    try {
+      await session.begin();
+      outcome = await run(session, batch, (cause) => troubleOf(session, cause));
+      // Nothing is written while idle: a claim that finds nothing leaves no trace.
+      if (session.changes > before) await session.noteBatch(this.#lane, token);
+    } catch (cause) {
+      return this.#failed(session, troubleOf(session, cause), cause);
+    }
+    try {
+      await session.commit();
+      return { kind: "done", outcome };
+    } catch (cause) {
+      if (session.changes === before) return { kind: "done", outcome };
+      const trouble = session.troubleOf(cause);
+      return trouble === "lost" ? { kind: "unknown", outcome, token, cause } : this.#failed(session, trouble, cause);
+    }
+  }
+
+  async #failed(session: Session, trouble: Trouble, cause: unknown): Promise<Attempt> {
+    if (trouble === "lost") return { kind: "failed", trouble, cause };
+    try {
+      await session.rollback();
+    } catch {
+      // COMMIT was never sent, so the server rolls back when it finds the connection gone.
+      this.#line.drop();
+    }
+    return { kind: "failed", trouble, cause };
+  }
+
+  /** Whether the transaction in doubt was committed. */
+  async #committed({ token, cause }: Extract<Attempt, { kind: "unknown" }>): Promise<boolean> {
+    const lane = this.#lane;
+    const deadline = performance.now() + PATIENCE_MS;
+    do {
+      try {
+        const session = await this.#line.session();
+        return (await within(deadline, session.lastBatch(lane))) === token;
+      } catch {
+        this.#line.drop();
+        await pause(20);
+      }
+    } while (performance.now() < deadline);
+    this.#lane = newLane();
+    throw new StoreUnavailable(`what came of this is not known: ${messageOf(cause)}`, { cause });
+  }
+}
+
+const runTogether: Run = (session, batch) => runBatch(session.statements, batch);
+
+const runApart: Run = async (session, batch, trouble) => {
+  const outcome = new Map<Operation, Answer | Error>();
+  for (const operation of batch) {
+    await session.savepoint();
+    try {
+      const answers: AnswerOf = await runBatch(session.statements, [operation]);
+      for (const [of, answer] of answers) outcome.set(of, answer);
+      await session.release();
+    } catch (cause) {
+      if (trouble(cause) !== "data") throw cause;
+      await session.rollbackToSavepoint();
+      outcome.set(operation, new StoreRejected(messageOf(cause), { cause }));
+    }
+  }
+  return outcome;
+};
+
+function troubleOf(session: Session, cause: unknown): Trouble {
+  return cause instanceof RowVanished ? "again" : session.troubleOf(cause);
+}
+
+function unavailable(cause: unknown): StoreUnavailable {
+  return new StoreUnavailable(`the database can't do it now: ${messageOf(cause)}`, { cause });
+}
+
+function newLane(): string {
+  return randomBytes(12).toString("base64url");
+}
+
+function within<T>(deadline: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("no answer in time")), Math.max(0, deadline - performance.now()));
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -9,31 +9,25 @@ import { bold, dim, duration, giveUp, red, say, step, Trouble, yellow } from "./
 import { CACHE, manifest, prepareWorkspace, quietly, ROOT, workspaces } from "./lib/workspace.mjs";
 
 const HELP = `npm test                       everything
-npm test -- --only unit,e2e    some of: checks, unit, bench, simulation; also e2e, pending
+npm test -- --only unit,e2e    some of: checks, unit, bench, e2e, simulation
 npm run soak                   the long form of simulation and e2e`;
 
 /** Suites add a line to this file when a server or tool that they need is missing. */
 const NOT_RUN = join(CACHE, "test/not-run.txt");
 const SOAK = { SIM_WORLDS: "1000000", CRASH_KILLS: "25" };
 
-/**
- * Written, and never yet seen to pass as a whole: named at the end of every run until they are, and run by `npm test -- --only pending`.
- */
-const PENDING = [
-  "test/e2e/",
-];
-
 const PHASES = {
   checks,
   unit: () =>
-    runJest("unit", ["--testPathIgnorePatterns", "/node_modules/", "/test/simulation/", ...PENDING, "--maxWorkers=100%"], env()),
+    runJest(
+      "unit",
+      ["--testPathIgnorePatterns", "/node_modules/", "/test/simulation/", "/test/e2e/", "--maxWorkers=100%"],
+      env(),
+    ),
   bench: () => runNodeTests("bench", join(ROOT, "bench/lib")),
-  simulation: () => runJest("simulation", ["--testPathPatterns", "/test/simulation/", "--runInBand"], env()),
   e2e: () => runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], env()),
-  pending: () => runJest("pending", ["--testPathPatterns", ...PENDING, "--runInBand"], env()),
+  simulation: () => runJest("simulation", ["--testPathPatterns", "/test/simulation/", "--runInBand"], env()),
 };
-
-const DEFAULT = ["checks", "unit", "bench", "simulation"];
 
 let soak = false;
 try {
@@ -43,7 +37,7 @@ try {
   if (values.help) say(HELP);
   else {
     soak = values.soak === true;
-    await run(values.only?.split(",") ?? (soak ? ["simulation", "e2e"] : DEFAULT));
+    await run(values.only?.split(",") ?? (soak ? ["simulation", "e2e"] : Object.keys(PHASES)));
   }
 } catch (cause) {
   giveUp(cause);
@@ -118,7 +112,6 @@ function report(results, ms) {
   say(dim(`  in ${duration(ms)}; logs in ${relative(process.cwd(), join(CACHE, "logs"))}`));
   for (const failure of results.flatMap(({ failures }) => failures)) say(`${red("failed:")} ${failure}`);
   for (const line of missing) say(`${yellow("not run:")} ${line}`);
-  for (const pattern of PENDING) say(`${yellow("pending:")} ${pattern} (npm test -- --only pending)`);
   say(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
   process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 }

@@ -21,7 +21,7 @@ export const KINDS = [
 export type Kind = (typeof KINDS)[number];
 
 /** Who waits for something that nobody will ever bring ends soon, and who failed is tried again soon. */
-const PATIENCE = { retry_interval: 1, timeout_to_fail: 4 };
+const PATIENCE = { retry_interval: 1, timeout_to_fail: 8 };
 
 export interface World {
   readonly client: DtmClient;

@@ -10,6 +10,8 @@ import { temporaryFolder } from "./kit/temp-folder.js";
 const KILLS = Number(process.env["CRASH_KILLS"] ?? 3);
 const SEED = Number(process.env["CRASH_SEED"] ?? randomInt(1, 1_000_000));
 const ROUND_MS = 600_000;
+/** Calls time out where processes starve; what waits for its next try must not outlast the test. */
+const PATIENT = { REQUEST_TIMEOUT: "10", RETRY_INTERVAL: "10", RETRY_MAX_INTERVAL: "10" };
 /** So that hundreds are under way at once. */
 const LATENCY_MS = 500;
 
@@ -30,7 +32,7 @@ describe(`kill -9 from seed ${SEED}`, () => {
     it(
       `loses nothing, repeats nothing, finishes everything (seed ${seed})`,
       async () => {
-        const round = await crashRound(banks, seed, { dataDir: `${folder}/round-${n}` });
+        const round = await crashRound(banks, seed, { dataDir: `${folder}/round-${n}`, env: PATIENT });
         rounds.push(round);
         process.stderr.write(story(round));
         expect(round.problems).toEqual([]);
@@ -49,7 +51,10 @@ describe(`kill -9 from seed ${SEED}`, () => {
   it(
     "would notice: a store that forgets breaks promises",
     async () => {
-      const round = await crashRound(banks, SEED + KILLS, { dataDir: `${folder}/forgetful`, env: { STORE_DRIVER: "memory" } });
+      const round = await crashRound(banks, SEED + KILLS, {
+        dataDir: `${folder}/forgetful`,
+        env: { ...PATIENT, STORE_DRIVER: "memory" },
+      });
       expect(round.problems).toContainEqual(expect.stringContaining("was acknowledged and is gone"));
     },
     ROUND_MS,

@@ -121,7 +121,7 @@ async function waitForTheEnds(client: DtmClient, server: Server): Promise<Readon
       open = found.filter(unfinished);
       return open.length === 0 ? found : undefined;
     },
-    { withinMs: 120_000, everyMs: 200 },
+    { withinMs: 300_000, everyMs: 200 },
   ).catch((cause: unknown) => {
     const examples = open.slice(0, 5).map(({ gid, trans_type, status }) => `${gid} (${trans_type}, ${status})`);
     throw new Error(`${open.length} transactions didn't end, such as ${examples.join(", ")}\n${server.lastWords}`, { cause });

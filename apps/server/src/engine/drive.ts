@@ -101,6 +101,8 @@ export class Drive {
   #progressed = false;
   #refused = false;
   #retryAfterMs: Millis = 0;
+  /** A destination was down, so its answer ends the rest early (R13); who only found no slot rests its second (R12). */
+  #shutOut = false;
   /** The first outcome that keeps it from going on (protocol.md 4.5), ongoing only if nothing worse; for a waiting caller and the alert. */
   #trouble: { readonly place: number; readonly outcome: Outcome } | null = null;
   #over = false;
@@ -272,6 +274,7 @@ export class Drive {
 
   #deferred(place: number, reason: "open" | "full"): void {
     this.#inFlight.delete(place);
+    this.#shutOut ||= reason === "open";
     this.#answers.set(place, { kind: "deferred", untilMs: this.#now() + (reason === "open" ? UNTIL_WOKEN : UNTIL_A_SLOT) });
     this.#signal();
   }
@@ -288,6 +291,7 @@ export class Drive {
       this.#signal();
       return;
     }
+    this.#shutOut ||= probing;
     this.#answers.set(place, probing ? { kind: "deferred", untilMs: this.#now() + UNTIL_WOKEN } : outcome);
     if (outcome.kind === "success") this.#succeeded(place, branch);
     else this.#troubled(place, branch, outcome);
@@ -400,7 +404,8 @@ export class Drive {
     );
     const due = this.#noLaterThanTimeout(times.nextCronTime, now);
     const waitingOn = step.pace === "backOff" || step.pace === "defer" ? this.#waitingOn() : "";
-    const ended = await this.#writeRest({ ...times, nextCronTime: due, waitingOn }, step.pace === "defer" ? "deferred" : "pace");
+    const why = step.pace === "defer" && this.#shutOut ? "deferred" : "pace";
+    const ended = await this.#writeRest({ ...times, nextCronTime: due, waitingOn }, why);
     if (ended?.kind === "rested" && step.pace === "backOff") this.#alert(times.attempts);
     return ended;
   }

@@ -176,7 +176,10 @@ export class Engine {
       const stored = (await this.#parts.store.find(gid))?.transaction;
       if (stored === undefined) return { kind: "lost" };
       if (isFinal(stored.status)) return { kind: "final", transaction: stored };
-      if (this.#stopping) return { kind: "rested", transaction: stored, due: stored.nextCronTime, answer: null, why: "stopped" };
+      const rested = { kind: "rested", transaction: stored, due: stored.nextCronTime, answer: null } as const;
+      if (this.#stopping) return { ...rested, why: "stopped" };
+      // What was asked for made it due, so a rest that is stored now is a drive's that came after.
+      if (stored.owner === "" && stored.nextCronTime > clock.now()) return { ...rested, why: "pace" };
       if (left <= 0) return { kind: "running", transaction: stored };
       await this.#sleep(Math.min(WATCH_EVERY, left));
     }

@@ -11,12 +11,14 @@ import { Random } from "../simulation/random.js";
 import { type Command, Commands } from "./commands.js";
 
 const FIRST = Number(process.env["DIFF_SEED"] ?? 1);
-const WORLDS = Number(process.env["DIFF_WORLDS"] ?? 20);
+const WORLDS = 20;
 const ROUNDS = 60;
 
 export interface DifferentialOptions {
   /** Whether writes that are asked for at once also happen in that order. False: one at a time. */
   readonly ordered: boolean;
+  /** Seeds to run, for stores that are slow. Default: 20. */
+  readonly worlds?: number;
 }
 
 export function differential(name: string, open: OpenEmpty, options: DifferentialOptions): void {
@@ -24,7 +26,8 @@ export function differential(name: string, open: OpenEmpty, options: Differentia
     jest.setTimeout(SLOW_MS);
     let opened: Opened | null = null;
     afterAll(async () => opened?.dispose(), SLOW_MS);
-    for (let seed = FIRST; seed < FIRST + WORLDS; seed++) {
+    const worlds = Number(process.env["DIFF_WORLDS"] ?? options.worlds ?? WORLDS);
+    for (let seed = FIRST; seed < FIRST + worlds; seed++) {
       test(`seed ${seed}`, async () => {
         if (opened?.clear === undefined) await opened?.dispose();
         else await opened.clear();

@@ -34,7 +34,9 @@ export class Flusher {
 
   async flush(batch: readonly Operation[]): Promise<readonly (Answer | Error)[]> {
     const outcome = await this.#settle(batch);
-    return batch.map((operation) => outcome.get(operation) ?? new StoreUnavailable("the batch gave no answer for this operation"));
+    return batch.map(
+      (operation) => outcome.get(operation) ?? new StoreUnavailable("the batch gave no answer for this operation"),
+    );
   }
 
   async close(): Promise<void> {

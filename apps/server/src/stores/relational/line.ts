@@ -27,10 +27,10 @@ export class Line {
     if (this.#session !== null) return this.#session;
     for (;;) {
       const now = performance.now();
-      const since = (this.#awaySince ??= now);
+      this.#awaySince ??= now;
       const wait = this.#nextTry - now;
       if (wait > 0) {
-        if (now + wait > since + PATIENCE_MS) throw this.#unavailable();
+        if (now + wait > this.#awaySince + PATIENCE_MS) throw this.#unavailable();
         await pause(wait);
       }
       try {

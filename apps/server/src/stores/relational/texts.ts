@@ -16,7 +16,7 @@ export const WIDTHS = {
   result: 1024,
   rollback_reason: 1024,
   owner: 128,
-  waiting_on: 1024,
+  waiting_on: 4096,
   url: 1024,
   branch_id: 128,
   op: 45,

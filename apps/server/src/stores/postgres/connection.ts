@@ -1,0 +1,86 @@
+/** One connection to PostgreSQL: statements with bound parameters, rows as arrays, and an end to every wait. */
+import pg from "pg";
+import type { Tables } from "./tables.js";
+
+export type Cell = string | number | boolean | Uint8Array | null;
+export type Row = readonly Cell[];
+export type Bound = string | number | boolean | null;
+
+/** What a statement needs, whether it comes from a lane's connection or from the pool. */
+export interface Query {
+  readonly tables: Tables;
+  rows(sql: string, values: readonly Bound[]): Promise<readonly Row[]>;
+  /** How many rows it changed. */
+  run(sql: string, values: readonly Bound[]): Promise<number>;
+}
+
+/** The server stopped answering; the connection is useless. */
+export class NoAnswer extends Error {
+  override readonly name = "NoAnswer";
+}
+
+/** Above any ordinary statement, below what a caller waits for. */
+const ANSWER_MS = 15_000;
+const INT8 = 20;
+
+/** Ids, versions and milliseconds are far below 2^53. */
+export const TYPES: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: "text" | "binary") => (oid === INT8 ? Number : pg.types.getTypeParser(oid, format)),
+};
+
+export class Connection implements Query {
+  changes = 0;
+  /** The connection ended, or must not be used any more. */
+  broken = false;
+
+  constructor(
+    readonly client: pg.Client | pg.PoolClient,
+    readonly tables: Tables,
+  ) {
+    client.on("error", () => {
+      this.broken = true;
+    });
+    client.on("end", () => {
+      this.broken = true;
+    });
+  }
+
+  /** Several statements at once, without parameters. */
+  async control(sql: string): Promise<void> {
+    await this.#answered(this.client.query(sql));
+  }
+
+  async rows(sql: string, values: readonly Bound[]): Promise<readonly Row[]> {
+    const result = await this.#answered(this.client.query<Cell[]>({ text: sql, values: [...values], rowMode: "array" }));
+    if (result.command !== "SELECT") this.changes += result.rowCount ?? 0;
+    return result.rows;
+  }
+
+  async run(sql: string, values: readonly Bound[]): Promise<number> {
+    const { rowCount } = await this.#answered(this.client.query({ text: sql, values: [...values] }));
+    this.changes += rowCount ?? 0;
+    return rowCount ?? 0;
+  }
+
+  async #answered<T>(work: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.broken = true;
+        reject(new NoAnswer(`the database gave no answer for ${ANSWER_MS / 1000} s`));
+      }, ANSWER_MS);
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** One that must not commit any more: the socket is cut, and the server rolls back. */
+export function cut(client: pg.Client | pg.PoolClient): void {
+  client.on("error", () => undefined);
+  const { connection } = client as unknown as { connection?: { stream?: { destroy(): void } } };
+  connection?.stream?.destroy();
+}

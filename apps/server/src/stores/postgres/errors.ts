@@ -1,0 +1,37 @@
+/** What an error of PostgreSQL means: for a batch (rules.md R7), and for somebody who starts the server. */
+import pg from "pg";
+import type { Trouble } from "../relational/database.js";
+
+const AGAIN: ReadonlySet<string> = new Set(["40001", "40P01", "55P03", "57014"]);
+/** Data exception, integrity violation, program limit. */
+const DATA: ReadonlySet<string> = new Set(["22", "23", "54"]);
+/** Connection exception, operator intervention; a primary that became a standby takes no writes. */
+const LOST: ReadonlySet<string> = new Set(["08", "57"]);
+const READ_ONLY = "25006";
+
+export function troubleOf(cause: unknown, broken: boolean): Trouble {
+  const code = codeOf(cause);
+  if (code === null) return broken || isConnectionError(cause) ? "lost" : "data";
+  if (broken || isFatal(cause) || code === READ_ONLY) return "lost";
+  if (AGAIN.has(code)) return "again";
+  const family = code.slice(0, 2);
+  if (LOST.has(family)) return "lost";
+  return DATA.has(family) ? "data" : "down";
+}
+
+/** SQLSTATE of an answer of the server, null for anything else. */
+export function codeOf(cause: unknown): string | null {
+  return cause instanceof pg.DatabaseError && cause.code !== undefined ? cause.code : null;
+}
+
+function isFatal(cause: unknown): boolean {
+  return cause instanceof pg.DatabaseError && (cause.severity === "FATAL" || cause.severity === "PANIC");
+}
+
+/** Errors of the socket have a code; those of the driver itself only a text. */
+function isConnectionError(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false;
+  if (cause.name === "NoAnswer") return true;
+  if ("code" in cause && typeof cause.code === "string" && /^E[A-Z]+$/.test(cause.code)) return true;
+  return /connection|not queryable|timeout expired/i.test(cause.message);
+}

@@ -1,0 +1,97 @@
+/** How connections are made: for lanes one each, for everything else a small pool; never more than the setting allows. */
+import { readFileSync } from "node:fs";
+import { type ConnectionOptions, checkServerIdentity } from "node:tls";
+import pg from "pg";
+import { DatabaseUnusable } from "../relational/errors.js";
+import { TYPES } from "./connection.js";
+import { type Tables, tablesIn } from "./tables.js";
+
+export interface PostgresAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+  readonly schema: string;
+  readonly tls: Tls;
+}
+
+/** `require` encrypts and believes anybody; `verify-ca` checks who signed, `verify-full` also the name. */
+export interface Tls {
+  readonly mode: "disable" | "require" | "verify-ca" | "verify-full";
+  /** PEM files; "" for none. */
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+/** Reads are short: more of them at once than the server has cores only wait there instead of here. */
+const READERS = 16;
+const CONNECT_MS = 5_000;
+const IDLE_MS = 30_000;
+
+export class Pool {
+  readonly tables: Tables;
+  readonly #config: pg.ClientConfig;
+  readonly #pool: pg.Pool;
+  #ended = false;
+
+  constructor(address: PostgresAddress, maxReaders: number) {
+    this.tables = tablesIn(address.schema);
+    this.#config = {
+      host: address.host,
+      port: address.port,
+      user: address.user,
+      password: address.password,
+      database: address.database,
+      ssl: sslOf(address.tls),
+      types: TYPES,
+      connectionTimeoutMillis: CONNECT_MS,
+      keepAlive: true,
+      application_name: "dtm",
+    };
+    const max = Math.max(1, Math.min(READERS, maxReaders));
+    this.#pool = new pg.Pool({ ...this.#config, max, idleTimeoutMillis: IDLE_MS, allowExitOnIdle: true });
+    // An idle connection that ends is replaced when it is needed.
+    this.#pool.on("error", () => undefined);
+  }
+
+  connect(): Promise<pg.PoolClient> {
+    return this.#pool.connect();
+  }
+
+  /** A connection of one's own, outside of the pool. */
+  async dedicated(): Promise<pg.Client> {
+    const client = new pg.Client(this.#config);
+    client.on("error", () => undefined);
+    await client.connect();
+    return client;
+  }
+
+  async end(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.#pool.end();
+  }
+}
+
+function sslOf({ mode, caFile, certFile, keyFile }: Tls): ConnectionOptions | false {
+  if (mode === "disable") return false;
+  return {
+    rejectUnauthorized: mode !== "require",
+    ...(mode === "verify-full" ? { checkServerIdentity } : { checkServerIdentity: () => undefined }),
+    ...(caFile === "" ? {} : { ca: pem("Store.TlsCaFile (STORE_TLS_CA_FILE)", caFile) }),
+    ...(certFile === "" ? {} : { cert: pem("Store.TlsCertFile (STORE_TLS_CERT_FILE)", certFile) }),
+    ...(keyFile === "" ? {} : { key: pem("Store.TlsKeyFile (STORE_TLS_KEY_FILE)", keyFile) }),
+  };
+}
+
+function pem(setting: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new DatabaseUnusable(`${setting} names ${path}, which can't be read: ${(cause as NodeJS.ErrnoException).code}`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,84 @@
+/** The start on a PostgreSQL database: is it one that we can use, is its schema current, and what was left in it. */
+import type pg from "pg";
+import { MigrationRefused, migrate } from "../migrate.js";
+import { messageOf } from "../relational/database.js";
+import { DatabaseUnusable } from "../relational/errors.js";
+import { Connection } from "./connection.js";
+import { codeOf } from "./errors.js";
+import { migrationTarget } from "./migration-target.js";
+import { MIGRATIONS } from "./migrations/index.js";
+import type { Pool, PostgresAddress } from "./pool.js";
+import { adopt } from "./sql/adopt.js";
+import { forgetOldLanes } from "./sql/lanes.js";
+import { forgetNodes } from "./sql/nodes.js";
+
+const LEAST_VERSION = 130_000;
+
+export async function prepareDatabase(pool: Pool, address: PostgresAddress): Promise<void> {
+  let client: pg.Client | null = null;
+  try {
+    client = await pool.dedicated();
+    await checkServer(client, address);
+    await migrate(migrationTarget(client, pool.tables), MIGRATIONS);
+    const db = new Connection(client, pool.tables);
+    await adopt(db);
+    await forgetNodes(db);
+    await forgetOldLanes(db);
+  } catch (cause) {
+    throw explained(cause, address);
+  } finally {
+    await client?.end().catch(() => undefined);
+  }
+}
+
+async function checkServer(client: pg.Client, { host, port, database }: PostgresAddress): Promise<void> {
+  const { rows } = await client.query<{ version: string; encoding: string; standby: boolean }>(
+    `SELECT current_setting('server_version_num') AS version, current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby`,
+  );
+  const [{ version, encoding, standby } = { version: "0", encoding: "", standby: false }] = rows;
+  if (Number(version) < LEAST_VERSION)
+    throw new DatabaseUnusable(
+      `PostgreSQL at ${host}:${port} is version ${Math.floor(Number(version) / 10_000)}: 13 or newer is needed`,
+    );
+  if (encoding !== "UTF8")
+    throw new DatabaseUnusable(
+      `the database ${database} is encoded in ${encoding}: make one with ENCODING 'UTF8' (Store.Db, STORE_DB)`,
+    );
+  if (standby)
+    throw new DatabaseUnusable(
+      `PostgreSQL at ${host}:${port} is a standby and takes no writes: name the primary (Store.Host, STORE_HOST)`,
+    );
+}
+
+function explained(cause: unknown, { host, port, user, database, schema }: PostgresAddress): unknown {
+  if (cause instanceof DatabaseUnusable || cause instanceof MigrationRefused) return cause;
+  const line = (text: string): DatabaseUnusable => new DatabaseUnusable(text, { cause });
+  const code = codeOf(cause);
+  switch (code) {
+    case "28P01":
+    case "28000":
+      return line(
+        `PostgreSQL at ${host}:${port} refused the user ${user}: ${messageOf(cause)}; check Store.User (STORE_USER) and Store.Password (STORE_PASSWORD)`,
+      );
+    case "3D000":
+      return line(`the database ${database} does not exist at ${host}:${port}: create it, or set Store.Db (STORE_DB)`);
+    case "42501":
+      return line(
+        `the user ${user} may not make or change tables in schema ${schema} of ${database}: ${messageOf(cause)}; grant it, or set Store.User`,
+      );
+    case "53300":
+      return line(`PostgreSQL at ${host}:${port} has no connection left: raise its max_connections, or stop what holds them`);
+    case null:
+      return cause instanceof Error && !(cause instanceof TypeError)
+        ? line(
+            `no PostgreSQL answers at ${host}:${port}: ${reason(cause)}; check Store.Host (STORE_HOST), Store.Port (STORE_PORT) and the TLS settings`,
+          )
+        : cause;
+    default:
+      return line(`PostgreSQL at ${host}:${port}, database ${database}, schema ${schema}: ${messageOf(cause)} (${code})`);
+  }
+}
+
+function reason(cause: Error): string {
+  return messageOf(cause).split("\n", 1)[0] ?? "";
+}

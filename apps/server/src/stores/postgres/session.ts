@@ -1,0 +1,78 @@
+/** A lane's connection. Nothing here outlives a transaction, so a pooler may hand each one another connection of its own. */
+import type { Session, Trouble } from "../relational/database.js";
+import type { Statements } from "../relational/statements.js";
+import { type Connection, cut } from "./connection.js";
+import { troubleOf } from "./errors.js";
+import { forgetLane, lastBatch, noteBatch } from "./sql/lanes.js";
+import { statementsOn } from "./statements.js";
+
+/**
+ * READ COMMITTED whatever the server's default. The rows of a batch are always found by an index; what the planner believes of a table
+ * that grew since it was last analysed must not make it read all of it. Compiling takes longer than any of these statements.
+ */
+const BEGIN = `
+  BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+  SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off`;
+
+export class PostgresSession implements Session {
+  readonly statements: Statements;
+
+  constructor(
+    readonly connection: Connection,
+    private readonly ended: () => Promise<void>,
+  ) {
+    this.statements = statementsOn(connection);
+  }
+
+  get changes(): number {
+    return this.connection.changes;
+  }
+
+  begin(): Promise<void> {
+    return this.connection.control(BEGIN);
+  }
+
+  commit(): Promise<void> {
+    return this.connection.control("COMMIT");
+  }
+
+  rollback(): Promise<void> {
+    return this.connection.control("ROLLBACK");
+  }
+
+  savepoint(): Promise<void> {
+    return this.connection.control("SAVEPOINT one");
+  }
+
+  release(): Promise<void> {
+    return this.connection.control("RELEASE SAVEPOINT one");
+  }
+
+  rollbackToSavepoint(): Promise<void> {
+    return this.connection.control("ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one");
+  }
+
+  noteBatch(lane: string, token: string): Promise<void> {
+    return noteBatch(this.connection, lane, token);
+  }
+
+  lastBatch(lane: string): Promise<string | null> {
+    return lastBatch(this.connection, lane);
+  }
+
+  forgetLane(lane: string): Promise<void> {
+    return forgetLane(this.connection, lane);
+  }
+
+  troubleOf(cause: unknown): Trouble {
+    return troubleOf(cause, this.connection.broken);
+  }
+
+  destroy(): void {
+    cut(this.connection.client);
+  }
+
+  close(): Promise<void> {
+    return this.ended();
+  }
+}

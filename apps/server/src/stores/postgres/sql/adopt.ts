@@ -1,0 +1,19 @@
+import type { Query } from "../connection.js";
+import type { Tables } from "../tables.js";
+
+/** dtm leaves its owner on a row that rests; nothing of dtm runs beside us, so such a row is nobody's, and keeps its time (R28). */
+const OF_DTM = ({ global }: Tables): string => `
+  UPDATE ${global} SET owner = ''
+  WHERE owner <> '' AND position(':' IN owner) = 0 AND status IN ('prepared', 'submitted', 'aborting')`;
+
+/** What somebody long dead wrote after its rows were looked for. */
+const OF_LONG_DEAD = ({ global, node }: Tables): string => `
+  UPDATE ${global} g SET owner = '' FROM ${node} n
+  WHERE n.dead_at <= clock_timestamp() - interval '1 day' AND g.owner <> ''
+    AND g.owner COLLATE "C" >= n.epoch || ':' AND g.owner COLLATE "C" < n.epoch || ';'
+    AND g.status IN ('prepared', 'submitted', 'aborting')`;
+
+export async function adopt(db: Query): Promise<void> {
+  await db.run(OF_DTM(db.tables), []);
+  await db.run(OF_LONG_DEAD(db.tables), []);
+}

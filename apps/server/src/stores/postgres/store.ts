@@ -1,0 +1,32 @@
+/** Transactions in a PostgreSQL database (13 or newer), dtm's tables included; several nodes may share it. */
+import type { Flushed } from "../lane.js";
+import { RelationalStore } from "../relational/store.js";
+import type { Store } from "../store.js";
+import { Connection } from "./connection.js";
+import { Pool, type PostgresAddress } from "./pool.js";
+import { prepareDatabase } from "./prepare.js";
+import { readsThrough } from "./reads.js";
+import { PostgresSession } from "./session.js";
+
+export interface PostgresOptions extends PostgresAddress {
+  readonly maxConnections: number;
+  readonly flushed?: Flushed;
+}
+
+/** A second flusher at once gained nothing here, and one keeps the arrival order of everything. */
+const LANES = 1;
+
+/** Opens nothing yet: `open` does, and says what keeps it from it (DatabaseUnusable, MigrationRefused). */
+export function openPostgres(options: PostgresOptions): Store {
+  const pool = new Pool(options, options.maxConnections - LANES);
+  return new RelationalStore({
+    lanes: LANES,
+    ...(options.flushed === undefined ? {} : { flushed: options.flushed }),
+    connect: async () => {
+      const client = await pool.dedicated();
+      return new PostgresSession(new Connection(client, pool.tables), () => client.end());
+    },
+    prepare: () => prepareDatabase(pool, options),
+    reads: readsThrough(pool),
+  });
+}

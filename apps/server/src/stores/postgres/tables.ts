@@ -1,0 +1,27 @@
+/** Every statement names its schema: a search path would be lost behind a pooler that hands each transaction another connection. */
+export interface Tables {
+  readonly global: string;
+  readonly branch: string;
+  readonly key: string;
+  readonly node: string;
+  readonly lane: string;
+  readonly migration: string;
+  readonly schema: string;
+}
+
+export function tablesIn(schema: string): Tables {
+  const quoted = quoteName(schema);
+  return {
+    schema: quoted,
+    global: `${quoted}.trans_global`,
+    branch: `${quoted}.trans_branch_op`,
+    key: `${quoted}.kv`,
+    node: `${quoted}.dtm_node`,
+    lane: `${quoted}.dtm_lane`,
+    migration: `${quoted}.dtm_migration`,
+  };
+}
+
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

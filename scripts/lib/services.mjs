@@ -1,0 +1,222 @@
+// The database servers that tests and development use: those that the environment names, else local binaries on loopback, else what
+// apt-get installs when root, else a line that says what is missing. Their data lies under .cache/services.
+import { spawn, spawnSync } from "node:child_process";
+import { chmodSync, chownSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { setTimeout as pause } from "node:timers/promises";
+import { CACHE, tail } from "./workspace.mjs";
+
+const FOLDER = join(CACHE, "services");
+const READY_MS = 120_000;
+const root = process.getuid?.() === 0;
+
+/** `variable`: the URL that tests read. `packages`: for apt-get. `find`: the binaries, or null. */
+const SERVICES = {
+  postgres: {
+    variable: "DTM_TEST_POSTGRES",
+    title: "PostgreSQL",
+    packages: ["postgresql"],
+    find: findPostgres,
+    start: startPostgres,
+  },
+  mysql: {
+    variable: "DTM_TEST_MYSQL",
+    title: "MariaDB or MySQL",
+    packages: ["mariadb-server"],
+    find: findMariadb,
+    start: startMariadb,
+  },
+};
+
+export const SERVICE_NAMES = Object.keys(SERVICES);
+
+/** Starts what isn't named by the environment. Returns the variables for tests, what could not be had, and how to stop what was started. */
+export async function startServices(names = SERVICE_NAMES) {
+  const env = {};
+  const missing = [];
+  const running = [];
+  const stop = async () => {
+    await Promise.all(running.splice(0).map((server) => server.stop()));
+  };
+  for (const name of names) {
+    const { variable, title, packages, find, start } = SERVICES[name];
+    if (process.env[variable]) {
+      env[variable] = process.env[variable];
+      continue;
+    }
+    const found = find() ?? (install(packages) ? find() : null);
+    if (found === null) {
+      missing.push(`${title}: set ${variable} to a server's URL, or install ${packages.join(" ")}`);
+      continue;
+    }
+    try {
+      const server = await start(found);
+      running.push(server);
+      env[variable] = server.url;
+    } catch (cause) {
+      missing.push(`${title} did not start: ${cause.message.split("\n", 1)[0]}`);
+    }
+  }
+  return { env, missing, stop };
+}
+
+function install(packages) {
+  if (!root || !onPath("apt-get")) return false;
+  const options = { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, stdio: "ignore" };
+  const arguments_ = ["install", "-y", "--no-install-recommends", ...packages];
+  if (spawnSync("apt-get", arguments_, options).status === 0) return true;
+  return spawnSync("apt-get", ["update"], options).status === 0 && spawnSync("apt-get", arguments_, options).status === 0;
+}
+
+function findPostgres() {
+  const folders = ["/usr/lib/postgresql", "/usr/local/pgsql", "/opt/homebrew/opt/postgresql"];
+  const versions = existsSync(folders[0])
+    ? readdirSync(folders[0])
+        .sort((a, b) => Number(b) - Number(a))
+        .map((version) => join(folders[0], version, "bin"))
+    : [];
+  const bin = [
+    ...versions,
+    ...folders.slice(1).map((folder) => join(folder, "bin")),
+    ...(process.env.PATH ?? "").split(delimiter),
+  ].find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres")));
+  return bin === undefined ? null : { initdb: join(bin, "initdb"), postgres: join(bin, "postgres") };
+}
+
+async function startPostgres({ initdb, postgres }) {
+  const user = plainUser("postgres");
+  const data = freshFolder("postgres", user);
+  must(spawnSync(initdb, ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], as(user)));
+  const port = await freePort();
+  const settings = {
+    listen_addresses: "127.0.0.1",
+    port,
+    unix_socket_directories: "",
+    max_connections: 300,
+    max_prepared_transactions: 50,
+  };
+  const server = run(
+    "postgres",
+    postgres,
+    ["-D", data, ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`])],
+    {
+      user,
+      // "fast": ends connections and stops.
+      signal: "SIGINT",
+    },
+  );
+  await server.ready(/database system is ready to accept connections/);
+  return { ...server, url: `postgres://postgres@127.0.0.1:${port}/postgres` };
+}
+
+function findMariadb() {
+  const server = onPath("mariadbd") ?? onPath("mysqld");
+  const installer = onPath("mariadb-install-db") ?? onPath("mysql_install_db");
+  return server === null ? null : { server, installer };
+}
+
+async function startMariadb({ server: binary, installer }) {
+  const user = plainUser("mysql");
+  const data = freshFolder("mysql", user);
+  const common = ["--no-defaults", `--datadir=${data}`];
+  if (installer !== null) {
+    must(spawnSync(installer, [...common, "--auth-root-authentication-method=normal", "--skip-test-db"], as(user)));
+  } else must(spawnSync(binary, [...common, "--initialize-insecure"], as(user)));
+  const port = await freePort();
+  const server = run(
+    "mysql",
+    binary,
+    [
+      ...common,
+      "--bind-address=127.0.0.1",
+      `--port=${port}`,
+      `--socket=${join(data, "s.sock")}`,
+      `--pid-file=${join(data, "pid")}`,
+      "--max-connections=300",
+    ],
+    { user, signal: "SIGTERM" },
+  );
+  await server.ready(/ready for connections/);
+  return { ...server, url: `mysql://root@127.0.0.1:${port}/mysql` };
+}
+
+/** A process that ends with us, whose log says when it is ready. */
+function run(name, command, args, { user, signal }) {
+  const log = join(FOLDER, `${name}.log`);
+  writeFileSync(log, "");
+  const output = openSync(log, "a");
+  const child = spawn(command, args, { ...as(user), stdio: ["ignore", output, output] });
+  let ended = null;
+  const over = new Promise((resolve) => {
+    const end = (how) => {
+      ended = how;
+      resolve();
+    };
+    child.once("error", (error) => end(error.message));
+    child.once("exit", (code, by) => end(code ?? by));
+  });
+  const kill = () => child.kill("SIGKILL");
+  process.on("exit", kill);
+  return {
+    pid: child.pid,
+    async ready(sign) {
+      const deadline = performance.now() + READY_MS;
+      while (!sign.test(tail(log))) {
+        if (ended !== null) throw new Error(`it ended (${ended}): ${tail(log, 1)}`);
+        if (performance.now() > deadline) throw new Error("it was not ready in time");
+        await pause(50);
+      }
+    },
+    async stop() {
+      if (ended === null) child.kill(signal);
+      await over;
+      process.off("exit", kill);
+    },
+  };
+}
+
+/** Database servers refuse to run as root. */
+function plainUser(wanted) {
+  if (!root) return null;
+  for (const name of [wanted, "nobody"]) {
+    const [uid, gid] = ["-u", "-g"].map((flag) => Number(spawnSync("id", [flag, name], { encoding: "utf8" }).stdout));
+    if (uid > 0) return { uid, gid };
+  }
+  throw new Error("there is no user to run it as");
+}
+
+function as(user) {
+  return { ...(user ?? {}), cwd: FOLDER, encoding: "utf8", env: { ...process.env, LC_ALL: "C.UTF-8", TZ: "UTC" } };
+}
+
+function freshFolder(name, user) {
+  mkdirSync(FOLDER, { recursive: true });
+  chmodSync(FOLDER, 0o755);
+  const folder = join(FOLDER, name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { mode: 0o700 });
+  if (user !== null) chownSync(folder, user.uid, user.gid);
+  return folder;
+}
+
+function must({ status, error, stderr }) {
+  if (status !== 0) throw new Error(error?.message ?? stderr?.trim().split("\n").at(-1) ?? "it could not be set up");
+}
+
+function onPath(command) {
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];
+  return folders.map((folder) => join(folder, command)).find((file) => existsSync(file)) ?? null;
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}

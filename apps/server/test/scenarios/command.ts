@@ -39,6 +39,8 @@ export type Command =
   | { readonly kind: "stop"; readonly node: string; readonly graceMs: number | null }
   | { readonly kind: "store"; readonly node: string | null; readonly down: boolean }
   | { readonly kind: "lose"; readonly node: string; readonly what: "request" | "reply"; readonly method: WriteMethod }
+  /** Such writes wait before they are carried out. */
+  | { readonly kind: "block" | "unblock"; readonly node: string; readonly method: WriteMethod }
   | { readonly kind: "show"; readonly what: "stuck" | "destinations" | { readonly gids: readonly string[] } }
   /** Keeps a crowd out of the transcript. */
   | { readonly kind: "hide" | "unhide"; readonly gids: readonly string[] };
@@ -76,10 +78,15 @@ const WORLD = [
   "stop",
   "store",
   "lose",
+  "block",
+  "unblock",
   "show",
   "hide",
   "unhide",
 ] as const;
+
+/** Besides what callers ask. */
+const OF_A_NODE: ReadonlySet<string> = new Set(["store", "lose", "block", "unblock"]);
 
 export function readCommand({ place, text }: Line): Command {
   if (/\s&\s/.test(text)) {
@@ -110,7 +117,7 @@ function readNamed(words: Words): Command {
   const word = words.peek();
   if (ASKS.some((ask) => ask === word)) return { kind: "ask", asked: readAsks(words, node ?? FIRST_NODE) };
   const command = words.oneOf("command", [...WORLD, ...ASKS]);
-  if (node !== null && command !== "store" && command !== "lose") words.fail(`'${command}' is not asked of a node`);
+  if (node !== null && !OF_A_NODE.has(command)) words.fail(`'${command}' is not asked of a node`);
   switch (command) {
     case "set":
       return { kind: "set", setting: readSetting(words), value: words.number("number") };
@@ -134,6 +141,9 @@ function readNamed(words: Words): Command {
       const what = words.oneOf("part of a write", ["request", "reply"]);
       return { kind: "lose", node: node ?? FIRST_NODE, what, method: words.oneOf("write", WRITES) };
     }
+    case "block":
+    case "unblock":
+      return { kind: command, node: node ?? FIRST_NODE, method: words.oneOf("write", WRITES) };
     case "show":
       if (words.took("stuck")) return { kind: "show", what: "stuck" };
       if (words.took("destinations")) return { kind: "show", what: "destinations" };

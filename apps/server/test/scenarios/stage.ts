@@ -28,6 +28,7 @@ export class Stage {
   readonly #topics = new Map<string, readonly string[]>();
   readonly #nodes = new Map<string, StoryNode>();
   readonly #lives = new Map<string, number>();
+  readonly #blocked = new Map<string, () => void>();
   readonly #unanswered = new Map<StoryNode, Set<Asked>>();
   readonly #set: { engine: Record<string, number>; types: Record<string, Record<string, number>> } = { engine: {}, types: {} };
   readonly #transcript: Transcript;
@@ -94,6 +95,16 @@ export class Stage {
       case "lose":
         this.#running(command.node).watched.fail(command.method, command.what === "reply" ? "after" : "before");
         return;
+      case "block":
+        this.#blocked.set(`${command.node} ${command.method}`, this.#running(command.node).watched.block(command.method));
+        return;
+      case "unblock": {
+        const blocked = `${command.node} ${command.method}`;
+        const letGo = this.#blocked.get(blocked);
+        if (letGo === undefined) throw new Error(`${blocked} is not blocked`);
+        this.#blocked.delete(blocked);
+        return letGo();
+      }
       case "show":
         if (command.what === "stuck") return this.#showStuck();
         if (command.what === "destinations") return this.#showDestinations();

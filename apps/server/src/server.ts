@@ -14,6 +14,7 @@ import { driverNamed } from "./participants/driver.js";
 import { egressFrom } from "./participants/egress-rules.js";
 import { openParticipants } from "./participants/open.js";
 import type { Participants } from "./participants/participant.js";
+import { Retention } from "./scheduler/retention.js";
 import { type Service, StartError } from "./service.js";
 import { explainOpening, openStore } from "./stores/open.js";
 import type { Store } from "./stores/store.js";
@@ -64,6 +65,7 @@ export function buildServer(config: Config, log: Log, overrides: ServerOverrides
     claimLag: metrics.claimLag,
   });
   watch(metrics, { config, core, store });
+  const retention = new Retention({ store, clock: systemClock, log, keepMs: keepMs(config), random: Math.random });
   const shared = {
     coordinator: core.coordinator,
     topics,
@@ -86,6 +88,7 @@ export function buildServer(config: Config, log: Log, overrides: ServerOverrides
       { name: "alerts", start: async () => undefined, stop: () => alerts.close() },
       { name: "participants", start: () => registered(config), stop: () => participants.close() },
       { name: "engine", start: () => core.start(), stop: (deadline) => core.stop(deadline) },
+      { name: "retention", start: async () => retention.start(), stop: () => retention.stop() },
       { name: "topics", start: () => topics.start(), stop: () => topics.stop() },
       naming("GrpcPort (GRPC_PORT)", grpc),
       naming("HttpPort (HTTP_PORT)", http),
@@ -103,6 +106,11 @@ export function buildServer(config: Config, log: Log, overrides: ServerOverrides
     failed: failure.failed,
     ports: () => ({ http: http.port, grpc: grpc.port }),
   };
+}
+
+/** How long finished transactions are kept (R30). */
+function keepMs({ Store, Retention }: Config): number {
+  return (Store.Driver === "redis" ? Store.FinishedDataExpire : Retention) * 1000;
 }
 
 async function opened(store: Store): Promise<void> {

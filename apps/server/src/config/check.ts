@@ -4,11 +4,17 @@ import { StartError } from "../service.js";
 import type { Config } from "./schema.js";
 
 const LEAST_RETRY_INTERVAL = 10;
+/** A late repeat of a gid that was removed would be a new transaction (R30). */
+const LEAST_RETENTION_SECONDS = 86_400;
 
 export function checkConfig(config: Config): void {
   if (config.RetryInterval < LEAST_RETRY_INTERVAL)
     throw new StartError(`RetryInterval should not be less than ${LEAST_RETRY_INTERVAL}`);
   if (config.TimeoutToFail < config.RetryInterval) throw new StartError("TimeoutToFail should not be less than RetryInterval");
+  if (config.Retention > 0 && config.Retention < LEAST_RETENTION_SECONDS)
+    throw new StartError(
+      `Retention must be 0 or at least ${LEAST_RETENTION_SECONDS}, a day: a late repeat of a removed gid would run again`,
+    );
   if (config.RetryMaxInterval < config.RetryInterval)
     throw new StartError("RetryMaxInterval should not be less than RetryInterval");
   checkStore(config);
@@ -35,6 +41,10 @@ function checkStore({ Store, DataDir, Workers }: Config): void {
       if (Store.User === "") throw new StartError("Db user not valid: set Store.User (STORE_USER)");
       if (Store.Driver === "postgres" && Store.Schema === "")
         throw new StartError("Postgres schema not valid: set Store.Schema (STORE_SCHEMA)");
+      if (!/^[\w$ -]{1,63}$/.test(Store.Schema))
+        throw new StartError("Store.Schema (STORE_SCHEMA) is one name of letters, digits, _, $, - and spaces, not a list");
+      if ((Store.TlsCertFile === "") !== (Store.TlsKeyFile === ""))
+        throw new StartError("Store.TlsCertFile and Store.TlsKeyFile need each other: set both or none");
       break;
     case "redis":
       if (Store.Host === "") throw new StartError("Redis host not valid: set Store.Host (STORE_HOST)");

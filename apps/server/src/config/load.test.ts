@@ -167,6 +167,7 @@ describe("what dtm refuses is refused in its words, and what only we refuse in o
   const postgres = { ...mysql, STORE_DRIVER: "postgres" };
   test.each<[string, Record<string, string>, string]>([
     ["", { RETRY_INTERVAL: "9" }, "RetryInterval should not be less than 10"],
+    ["", { RETENTION: "3600" }, "Retention must be 0 or at least 86400"],
     ["", { TIMEOUT_TO_FAIL: "9" }, "TimeoutToFail should not be less than RetryInterval"],
     ["", { RETRY_MAX_INTERVAL: "9" }, "RetryMaxInterval should not be less than RetryInterval"],
     ["", { ...mysql, STORE_HOST: "" }, "Db host not valid"],

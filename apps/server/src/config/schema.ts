@@ -28,6 +28,7 @@ const countFromOne = whole({ min: 1, max: 1_000_000 });
 const port = whole({ min: 0, max: 65_535 });
 
 export const DRIVERS = ["sqlite", "memory", "mysql", "postgres", "redis", "boltdb", "sqlserver"] as const;
+export const TLS_MODES = ["disable", "require", "verify-ca", "verify-full"] as const;
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export const ALLOW_INSECURE = ["none", "clients", "all"] as const;
 
@@ -45,14 +46,22 @@ export const SETTINGS = {
   Store: {
     Driver: setting(oneOf(DRIVERS), {
       initial: "sqlite",
-      about: "Where transactions are kept: sqlite (a file under DataDir) or memory (nothing survives a restart).",
+      about:
+        "Where transactions are kept: sqlite (a file under DataDir), postgres, mysql, or memory (nothing survives a restart).",
     }),
     Host: setting(text, { initial: "", about: "Host of the database; for redis also host1:port1,host2:port2." }),
     Port: setting(port, { initial: 0, about: "Port of the database." }),
     User: setting(text, { initial: "", about: "User of the database." }),
     Password: setting(text, { initial: "", secret: true, about: "Password of the database." }),
     Db: setting(text, { initial: "dtm", about: "Name of the SQL database." }),
-    Schema: setting(text, { initial: "public", about: "PostgreSQL search path." }),
+    Schema: setting(text, { initial: "public", about: "PostgreSQL schema of the tables; made when it is absent." }),
+    TlsMode: setting(oneOf(TLS_MODES), {
+      initial: "disable",
+      about: "TLS to the database: require encrypts only, verify-ca also checks who signed, verify-full also the name.",
+    }),
+    TlsCaFile: setting(text, { initial: "", about: "PEM file of the authorities that may sign the database's certificate." }),
+    TlsCertFile: setting(text, { initial: "", about: "PEM file of the certificate that this server shows the database." }),
+    TlsKeyFile: setting(text, { initial: "", about: "PEM file of that certificate's key." }),
     MaxOpenConns: setting(countFromOne, { initial: 500, about: "Connections to an SQL database, at most." }),
     MaxIdleConns: setting(count, {
       initial: 500,
@@ -78,6 +87,11 @@ export const SETTINGS = {
       unused: "the key layout in Redis is our own",
     }),
   },
+  Retention: setting(seconds, {
+    initial: 604_800,
+    unit: "s",
+    about: "How long finished transactions are kept: at least a day, 0 = for ever. On Redis Store.FinishedDataExpire says it.",
+  }),
   DataDir: setting(text, { initial: "./data", about: "Folder of the sqlite store; one server at a time." }),
 
   TransCronInterval: setting(whole({ min: 1, max: 3_600 }), {

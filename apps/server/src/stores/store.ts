@@ -181,6 +181,8 @@ export interface TransactionStore {
     readonly stuckRefusals: number;
     readonly overdueBefore: Millis;
   }): Promise<Summary>;
+  /** Removes up to `limit` transactions that ended before `endedBefore`, with their branches; returns how many (R30). */
+  sweep(sweep: { readonly endedBefore: Millis; readonly limit: number }): Promise<number>;
 }
 
 export interface KeyValue {

@@ -72,7 +72,7 @@ export class Commands {
       case 17:
         return random.chance(0.5) ? this.#claimWaiting() : this.#wakeWaiting();
       case 18:
-        return this.#resetDue();
+        return random.chance(0.7) ? this.#resetDue() : this.#sweep();
       default:
         return this.#key();
     }
@@ -251,6 +251,12 @@ export class Commands {
   #resetDue(): Command {
     const reset = { after: this.#time(), at: this.#now, limit: this.random.between(1, 3) };
     return command("resetDue", reset, (store) => store.resetDue(reset));
+  }
+
+  /** All at once: which go first is each store's own. */
+  #sweep(): Command {
+    const sweep = { endedBefore: this.#time(), limit: 1_000 };
+    return command("sweep", sweep, (store) => store.sweep(sweep));
   }
 
   #key(): Command {

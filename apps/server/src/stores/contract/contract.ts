@@ -16,6 +16,7 @@ import { reopenContract } from "./reopen.js";
 import { restContract } from "./rest.js";
 import { sharedContract } from "./shared.js";
 import { submitContract } from "./submit.js";
+import { sweepContract } from "./sweep.js";
 import { waitingContract } from "./waiting.js";
 
 export interface Opened {
@@ -63,6 +64,7 @@ export function storeContract(name: string, open: OpenEmpty): void {
     section("claim", emptied, "each", claimContract);
     section("waiting", emptied, "each", waitingContract);
     section("list", emptied, "each", listContract);
+    section("sweep", emptied, "each", sweepContract);
     section("keys", emptied, "each", keysContract);
     section("shared", emptied, "each", sharedContract);
     section("reopen", open, "each", reopenContract);

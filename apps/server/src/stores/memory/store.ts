@@ -272,6 +272,13 @@ export class MemoryStore extends MemoryKeys implements Store {
     };
   }
 
+  async sweep({ endedBefore, limit }: { readonly endedBefore: Millis; readonly limit: number }): Promise<number> {
+    const old = [...this.#rows.values()].filter(({ transaction }) => (endedAt(transaction) ?? endedBefore) < endedBefore);
+    const removed = old.slice(0, limit);
+    for (const { transaction } of removed) this.#rows.delete(transaction.gid);
+    return removed.length;
+  }
+
   #insert(loaded: Loaded): void {
     const transaction = { ...loaded.transaction, id: ++this.#lastId };
     this.#put({ transaction, branches: loaded.branches.map((branch) => ({ ...branch, id: ++this.#lastId })) });
@@ -335,6 +342,11 @@ export class MemoryStore extends MemoryKeys implements Store {
   #lives(owner: Owner): boolean {
     return !this.shared || this.#alive.has(owner.slice(0, owner.lastIndexOf(":")));
   }
+}
+
+/** dtm's rows may lack the finer times. */
+function endedAt({ status, finishTime, rollbackTime, updateTime }: Transaction): Millis | null {
+  return isFinal(status) ? (finishTime ?? rollbackTime ?? updateTime) : null;
 }
 
 /** Compensations go before new work. */

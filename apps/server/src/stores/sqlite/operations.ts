@@ -20,6 +20,7 @@ import { replaceGlobal } from "./sql/replace-global.js";
 import { resetDue } from "./sql/reset-due.js";
 import { restGlobal } from "./sql/rest.js";
 import { settleBranches } from "./sql/settle-branch.js";
+import { sweep } from "./sql/sweep.js";
 import { touchGlobal } from "./sql/touch.js";
 import { waitingGlobals, wakeWaiting } from "./sql/waiting.js";
 import type { Answer, Packer, Row, Word, WriteOperation } from "./wire.js";
@@ -73,6 +74,8 @@ export function apply(db: Database, operation: WriteOperation, bytes: Uint8Array
       const { count, remaining } = resetDue(db, operation.after, operation.at, operation.limit);
       return [count, remaining ? 1 : 0];
     }
+    case "sweep":
+      return sweep(db, operation.endedBefore, operation.limit);
     case "createKey":
       return createKey(db, operation);
     case "updateKey":

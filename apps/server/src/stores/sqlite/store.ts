@@ -195,6 +195,10 @@ class SqliteStore implements Store {
     return { count: count ?? 0, remaining: remaining === 1 };
   }
 
+  async sweep({ endedBefore, limit }: { readonly endedBefore: Millis; readonly limit: number }): Promise<number> {
+    return Number((await this.#write({ kind: "sweep", endedBefore, limit })).word);
+  }
+
   async summary(ask: {
     readonly stuckAttempts: number;
     readonly stuckRefusals: number;

@@ -40,6 +40,7 @@ export type WriteOperation =
   | { readonly kind: "claimWaiting"; readonly destination: string; readonly claim: Claim }
   | { readonly kind: "wakeWaiting"; readonly destination: string; readonly limit: number; readonly at: number }
   | { readonly kind: "resetDue"; readonly after: number; readonly at: number; readonly limit: number }
+  | { readonly kind: "sweep"; readonly endedBefore: number; readonly limit: number }
   | { readonly kind: "createKey"; readonly cat: string; readonly key: string; readonly value: string; readonly at: number }
   | {
       readonly kind: "updateKey";

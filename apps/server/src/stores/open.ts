@@ -5,6 +5,8 @@ import { StartError } from "../service.js";
 import type { Flushed } from "./lane.js";
 import { openMemory } from "./memory/store.js";
 import { MigrationRefused } from "./migrate.js";
+import { openPostgres } from "./postgres/store.js";
+import { DatabaseUnusable as ServerUnusable } from "./relational/errors.js";
 import { DatabaseUnusable, FolderInUse, FolderUnusable } from "./sqlite/errors.js";
 import { openSqlite } from "./sqlite/store.js";
 import type { Store } from "./store.js";
@@ -23,8 +25,9 @@ export function openStore(config: Config, { log, onFatal, flushed }: StoreParts)
       return openSqlite({ folder: config.DataDir, log, onFatal, flushed });
     case "memory":
       return openMemory({ now: () => Date.now() });
-    case "mysql":
     case "postgres":
+      return explaining(() => openPostgres({ ...databaseAddress(config), schema: config.Store.Schema, flushed }));
+    case "mysql":
     case "redis":
       throw new StartError(`Store.Driver ${Driver} comes with a later release: use sqlite until then`);
     case "boltdb":
@@ -33,9 +36,30 @@ export function openStore(config: Config, { log, onFatal, flushed }: StoreParts)
   }
 }
 
+function databaseAddress({ Store }: Config) {
+  return {
+    host: Store.Host,
+    port: Store.Port,
+    user: Store.User,
+    password: Store.Password,
+    database: Store.Db,
+    tls: { mode: Store.TlsMode, caFile: Store.TlsCaFile, certFile: Store.TlsCertFile, keyFile: Store.TlsKeyFile },
+    maxConnections: Store.MaxOpenConns,
+  };
+}
+
+/** Files that settings name are read before anything is opened. */
+function explaining(open: () => Store): Store {
+  try {
+    return open();
+  } catch (cause) {
+    throw explainOpening(cause);
+  }
+}
+
 /** Says which setting leads out; what nobody foresaw stays as it is. */
 export function explainOpening(cause: unknown): unknown {
   if (cause instanceof FolderInUse || cause instanceof FolderUnusable || cause instanceof DatabaseUnusable)
     return new StartError(`${cause.message} (DataDir, DATA_DIR)`, { cause });
-  return cause instanceof MigrationRefused ? new StartError(cause.message, { cause }) : cause;
+  return cause instanceof MigrationRefused || cause instanceof ServerUnusable ? new StartError(cause.message, { cause }) : cause;
 }

@@ -1,5 +1,6 @@
 /** What goes through the pool: repeated on another connection when one is lost, since nothing here harms when it is done twice. */
 
+import type pg from "pg";
 import { messageOf } from "../relational/database.js";
 import { PATIENCE_MS, pause } from "../relational/line.js";
 import type { Reads } from "../relational/store.js";
@@ -17,9 +18,15 @@ import { waitingDestinations } from "./sql/waiting.js";
 const PAUSE_MS = 50;
 
 export function readsThrough(pool: Pool): Reads {
+  const known = new WeakMap<pg.PoolClient, Connection>();
+  const connectionOf = (client: pg.PoolClient): Connection => {
+    const connection = known.get(client) ?? new Connection(client, pool.tables);
+    known.set(client, connection);
+    return connection;
+  };
   const once = async <T>(work: (db: Query) => Promise<T>): Promise<T> => {
     const client = await pool.connect();
-    const connection = new Connection(client, pool.tables);
+    const connection = connectionOf(client);
     try {
       return await work(connection);
     } catch (cause) {

@@ -15,6 +15,7 @@ import { own } from "./sql/own.js";
 import { replaceGlobals } from "./sql/replace-globals.js";
 import { resetDue } from "./sql/reset-due.js";
 import { settle } from "./sql/settle.js";
+import { sweep } from "./sql/sweep.js";
 import { waitingGlobals, wakeWaiting } from "./sql/waiting.js";
 
 export function statementsOn(db: Query): Statements {
@@ -48,6 +49,7 @@ export function statementsOn(db: Query): Statements {
     },
     wakeWaiting: (destination, limit, at) => wakeWaiting(db, destination, limit, at),
     resetDue: (after, at, limit) => resetDue(db, after, at, limit),
+    sweep: (endedBefore, limit) => sweep(db, endedBefore, limit),
     createKey: (entry) => createKey(db, entry),
     updateKey: (entry) => updateKey(db, entry),
     deleteKey: (cat, key) => deleteKey(db, cat, key),

@@ -39,6 +39,8 @@ async function runWide(sql: Statements, operation: WideOperation): Promise<Answe
       return operation.destination === "" ? 0 : sql.wakeWaiting(operation.destination, operation.limit, operation.at);
     case "resetDue":
       return sql.resetDue(operation.after, operation.at, operation.limit);
+    case "sweep":
+      return sql.sweep(operation.endedBefore, operation.limit);
     case "createKey":
       return (await sql.createKey(operation)) ? "created" : "exists";
     case "updateKey":
@@ -69,7 +71,8 @@ class Gathered {
 async function runWave(sql: Statements, operations: readonly GidOperation[], answers: AnswerOf): Promise<void> {
   const inOrder = [...operations].sort((a, b) => (a.gid < b.gid ? -1 : 1));
   const gathered = new Gathered();
-  const fresh = inOrder.filter((operation): operation is Fresh => operation.kind === "create" || operation.kind === "submit");
+  // As they came, since ids tell the order of listing. Two nodes that create the same gids crosswise are told apart by a deadlock.
+  const fresh = operations.filter((operation): operation is Fresh => operation.kind === "create" || operation.kind === "submit");
   const known = await insert(sql, fresh, gathered, answers);
   await drive(sql, inOrder.filter(isDriver), gathered, answers);
   const locked = inOrder.filter(

@@ -38,6 +38,7 @@ export type WideOperation =
   | { readonly kind: "claimWaiting"; readonly destination: string; readonly claim: Claim }
   | { readonly kind: "wakeWaiting"; readonly destination: string; readonly limit: number; readonly at: Millis }
   | { readonly kind: "resetDue"; readonly after: Millis; readonly at: Millis; readonly limit: number }
+  | { readonly kind: "sweep"; readonly endedBefore: Millis; readonly limit: number }
   | { readonly kind: "createKey"; readonly cat: string; readonly key: string; readonly value: string; readonly at: Millis }
   | {
       readonly kind: "updateKey";
@@ -64,6 +65,7 @@ export interface Answers {
   claimWaiting: readonly Loaded[];
   wakeWaiting: number;
   resetDue: { readonly count: number; readonly remaining: boolean };
+  sweep: number;
   createKey: "created" | "exists";
   updateKey: boolean;
   deleteKey: boolean;

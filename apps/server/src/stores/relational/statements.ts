@@ -57,6 +57,7 @@ export interface Statements {
   claimWaiting(destination: string, claim: Claim): Promise<readonly Loaded[]>;
   wakeWaiting(destination: string, limit: number, at: Millis): Promise<number>;
   resetDue(after: Millis, at: Millis, limit: number): Promise<{ readonly count: number; readonly remaining: boolean }>;
+  sweep(endedBefore: Millis, limit: number): Promise<number>;
   createKey(entry: { cat: string; key: string; value: string; at: Millis }): Promise<boolean>;
   updateKey(entry: { cat: string; key: string; value: string; version: number; at: Millis }): Promise<boolean>;
   deleteKey(cat: string, key: string): Promise<boolean>;

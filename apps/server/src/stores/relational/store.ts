@@ -199,6 +199,10 @@ export class RelationalStore implements Store {
     return this.#reads.summary(ask);
   }
 
+  async sweep({ endedBefore, limit }: { readonly endedBefore: Millis; readonly limit: number }): Promise<number> {
+    return this.#write({ kind: "sweep", endedBefore, limit });
+  }
+
   async createKey(entry: { cat: string; key: string; value: string; at: number }): Promise<"created" | "exists"> {
     const { cat, key, value, at } = entry;
     refuseText("cat", cat, key);

@@ -1,0 +1,18 @@
+import type { Query } from "../connection.js";
+import type { Tables } from "../tables.js";
+
+/** By creation, for which there is an index: what is older than that and not over yet is little. Several nodes may sweep at once. */
+const sql = ({ global, branch }: Tables): string => `
+  WITH ended AS (
+    SELECT g.id, g.gid FROM ${global} g
+    WHERE g.create_time < to_timestamp($1) AND g.status IN ('succeed', 'failed')
+      AND coalesce(g.finish_time, g.rollback_time, g.update_time) < to_timestamp($1)
+    ORDER BY g.create_time LIMIT $2
+    FOR UPDATE OF g SKIP LOCKED
+  ), branches AS (DELETE FROM ${branch} WHERE gid IN (SELECT gid FROM ended))
+  DELETE FROM ${global} WHERE id IN (SELECT id FROM ended)`;
+
+/** Returns how many transactions went, with their branches. */
+export function sweep(db: Query, endedBefore: number, limit: number): Promise<number> {
+  return db.run(sql(db.tables), [endedBefore / 1000, limit]);
+}

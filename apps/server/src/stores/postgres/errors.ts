@@ -1,4 +1,5 @@
 /** What an error of PostgreSQL means: for a batch (rules.md R7), and for somebody who starts the server. */
+import { types } from "node:util";
 import pg from "pg";
 import type { Trouble } from "../relational/database.js";
 
@@ -30,7 +31,7 @@ function isFatal(cause: unknown): boolean {
 
 /** Errors of the socket have a code; those of the driver itself only a text. */
 function isConnectionError(cause: unknown): boolean {
-  if (!(cause instanceof Error)) return false;
+  if (!types.isNativeError(cause)) return false;
   if (cause.name === "NoAnswer") return true;
   if ("code" in cause && typeof cause.code === "string" && /^E[A-Z]+$/.test(cause.code)) return true;
   return /connection|not queryable|timeout expired/i.test(cause.message);

@@ -1,4 +1,5 @@
 /** The start on a PostgreSQL database: is it one that we can use, is its schema current, and what was left in it. */
+import { types } from "node:util";
 import type pg from "pg";
 import { MigrationRefused, migrate } from "../migrate.js";
 import { messageOf } from "../relational/database.js";
@@ -69,7 +70,7 @@ function explained(cause: unknown, { host, port, user, database, schema }: Postg
     case "53300":
       return line(`PostgreSQL at ${host}:${port} has no connection left: raise its max_connections, or stop what holds them`);
     case null:
-      return cause instanceof Error && !(cause instanceof TypeError)
+      return types.isNativeError(cause) && cause.name !== "TypeError"
         ? line(
             `no PostgreSQL answers at ${host}:${port}: ${reason(cause)}; check Store.Host (STORE_HOST), Store.Port (STORE_PORT) and the TLS settings`,
           )

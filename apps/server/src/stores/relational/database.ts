@@ -1,4 +1,5 @@
 /** What the SQL stores need of a driver: sessions, and what an error means for what was asked (rules.md R7). */
+import { types } from "node:util";
 import type { Statements } from "./statements.js";
 
 /**
@@ -32,7 +33,9 @@ export interface Session {
 
 export type Connect = () => Promise<Session>;
 
+/** `localhost` that refuses on both its addresses is an error of two errors, without a text of its own. */
 export function messageOf(cause: unknown): string {
-  if (cause instanceof AggregateError && cause.message === "") return cause.errors.map(messageOf).join("; ");
-  return cause instanceof Error ? cause.message : String(cause);
+  if (!types.isNativeError(cause)) return String(cause);
+  if (cause.message === "" && "errors" in cause && Array.isArray(cause.errors)) return cause.errors.map(messageOf).join("; ");
+  return cause.message;
 }

@@ -1,0 +1,136 @@
+/** A database that dtm made and wrote: migrated in place, its rows understood, and dtm's own statements still work on it (R28). */
+import type pg from "pg";
+import {
+  inPostgres,
+  POSTGRES,
+  postgresAddress,
+  postgresDatabase,
+  type TemporaryDatabase,
+} from "../../../test/kit/temporary-postgres.js";
+import { withServer } from "../../../test/kit/with-server.js";
+import { gidsOf, NOW, SECOND, saga, storedTransaction } from "../contract/fixtures.js";
+import type { Store } from "../store.js";
+import { openPostgres } from "./store.js";
+
+jest.setTimeout(120_000);
+
+/** As its script makes them (protocol.md 5.1). */
+const DTM = `
+  CREATE SEQUENCE trans_global_seq;
+  CREATE TABLE trans_global (
+    id bigint NOT NULL DEFAULT nextval('trans_global_seq'), gid varchar(128) NOT NULL, trans_type varchar(45) NOT NULL,
+    status varchar(45) NOT NULL, query_prepared varchar(1024) NOT NULL, protocol varchar(45) NOT NULL,
+    create_time timestamp(0) with time zone, update_time timestamp(0) with time zone, finish_time timestamp(0) with time zone,
+    rollback_time timestamp(0) with time zone, options varchar(1024) DEFAULT '', custom_data varchar(1024) DEFAULT '',
+    next_cron_interval int, next_cron_time timestamp(0) with time zone, owner varchar(128) NOT NULL DEFAULT '', ext_data text,
+    result varchar(1024) DEFAULT '', rollback_reason varchar(1024) DEFAULT '',
+    PRIMARY KEY (id), CONSTRAINT gid UNIQUE (gid));
+  CREATE INDEX owner ON trans_global (owner);
+  CREATE INDEX status_next_cron_time ON trans_global (status, next_cron_time);
+  CREATE SEQUENCE trans_branch_op_seq;
+  CREATE TABLE trans_branch_op (
+    id bigint NOT NULL DEFAULT nextval('trans_branch_op_seq'), gid varchar(128) NOT NULL, url varchar(1024) NOT NULL, data text,
+    bin_data bytea, branch_id varchar(128) NOT NULL, op varchar(45) NOT NULL, status varchar(45) NOT NULL,
+    finish_time timestamp(0) with time zone, rollback_time timestamp(0) with time zone, create_time timestamp(0) with time zone,
+    update_time timestamp(0) with time zone, PRIMARY KEY (id), CONSTRAINT gid_branch_uniq UNIQUE (gid, branch_id, op));
+  CREATE SEQUENCE kv_seq;
+  CREATE TABLE kv (
+    id bigint NOT NULL DEFAULT nextval('kv_seq'), cat varchar(45) NOT NULL, k varchar(128) NOT NULL, v text, version bigint DEFAULT 1,
+    create_time timestamp(0) with time zone, update_time timestamp(0) with time zone, PRIMARY KEY (id), CONSTRAINT uniq_k UNIQUE (cat, k));
+  INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, create_time, update_time, next_cron_interval, next_cron_time, owner, options)
+  VALUES ('resting', 'saga', 'submitted', '', 'http', to_timestamp(${NOW / 1000}), to_timestamp(${NOW / 1000}), 20, to_timestamp(${NOW / 1000 + 80}), 'JvXB7vqGKGPHmxnzWWN6zN', '{"concurrent":true,"retry_interval":20}'),
+         ('due', 'tcc', 'aborting', '', 'grpc', to_timestamp(${NOW / 1000}), to_timestamp(${NOW / 1000}), 10, to_timestamp(${NOW / 1000 - 5}), '', '{"concurrent":false}');
+  INSERT INTO trans_branch_op (gid, url, bin_data, branch_id, op, status, create_time, update_time)
+  VALUES ('due', 'http://bank/cancel', '{"amount":30}', '01', 'cancel', 'prepared', to_timestamp(${NOW / 1000}), to_timestamp(${NOW / 1000}));`;
+
+/** What dtm does when it creates, touches and takes one (protocol.md 5.2); it knows none of our columns. */
+const DTM_INSERT = `
+  INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, create_time, update_time, next_cron_interval, next_cron_time, owner)
+  VALUES ($1, 'saga', 'submitted', '', 'http', now(), now(), 10, now() - interval '1 second', '') ON CONFLICT DO NOTHING`;
+const DTM_TOUCH =
+  "UPDATE trans_global SET next_cron_time = $2, update_time = $2, next_cron_interval = 40 WHERE gid = $1 AND status = 'submitted'";
+const DTM_LOCK_ONE = `
+  UPDATE trans_global SET owner = $1, update_time = now(), next_cron_time = now() + interval '10 seconds'
+  WHERE id = (SELECT id FROM trans_global WHERE next_cron_time < now() AND status IN ('prepared', 'aborting', 'submitted') ORDER BY random() LIMIT 1)
+    AND next_cron_time < now() AND status IN ('prepared', 'aborting', 'submitted')`;
+
+withServer(POSTGRES, () => {
+  let database: TemporaryDatabase;
+  let store: Store;
+  beforeAll(async () => {
+    database = await postgresDatabase();
+    await inDatabase((client) => client.query(DTM));
+    store = await open();
+  });
+  afterAll(async () => {
+    await store.close();
+    await database.drop();
+  });
+
+  const inDatabase = <T>(work: (client: pg.Client) => Promise<T>): Promise<T> => inPostgres(work, database.name);
+  const open = async (): Promise<Store> => {
+    const opened = openPostgres(postgresAddress(database.name));
+    await opened.open();
+    await opened.heartbeat("here", 3_600_000);
+    return opened;
+  };
+
+  test("rows that dtm left are there, those in back-off keep their time and are nobody's", async () => {
+    const resting = await storedTransaction(store, "resting");
+    expect(resting).toMatchObject({
+      owner: "",
+      nextCronTime: NOW + 80 * SECOND,
+      nextCronInterval: 20,
+      attempts: 0,
+      wake: 0,
+      waitingOn: "",
+    });
+    expect(resting.options).toMatchObject({ concurrent: true, retryInterval: 20 });
+    const { claimed, nextDue } = await store.claimDue({ owner: "here:1", limit: 9, now: NOW });
+    expect(gidsOf(claimed)).toEqual(["due"]);
+    expect(claimed[0]?.branches).toMatchObject([{ branchId: "01", op: "cancel", url: "http://bank/cancel" }]);
+    expect(Buffer.from(claimed[0]?.branches[0]?.payload ?? []).toString()).toBe('{"amount":30}');
+    expect(nextDue).toBe(NOW + 80 * SECOND);
+  });
+
+  test("ids go on where dtm's sequence stands", async () => {
+    const { id } = await storedTransaction(store, "resting");
+    const given = saga();
+    await store.create(given);
+    expect((await storedTransaction(store, given.transaction.gid)).id).toBeGreaterThan(id);
+  });
+
+  test("a gid is found by its beginning, letter by letter", async () => {
+    expect((await store.list({ limit: 9, gidPrefix: "rest" })).transactions.map(({ gid }) => gid)).toEqual(["resting"]);
+    expect((await store.list({ limit: 9, gidPrefix: "REST" })).transactions).toEqual([]);
+  });
+
+  test("what dtm writes afterwards counts: its insert, its touch over our finer time, its owner", async () => {
+    await inDatabase((client) => client.query(DTM_INSERT, ["of dtm"]));
+    expect(await storedTransaction(store, "of dtm")).toMatchObject({
+      attempts: 0,
+      waitingOn: "",
+      submitTime: null,
+      rollbackReason: "",
+    });
+    const given = saga({ nextCronTime: NOW + 5_500 });
+    const { gid } = given.transaction;
+    await store.create(given);
+    expect(await storedTransaction(store, gid)).toMatchObject({ nextCronTime: NOW + 5_500 });
+    await inDatabase((client) => client.query(DTM_TOUCH, [gid, new Date(NOW + 40_000)]));
+    expect(await storedTransaction(store, gid)).toMatchObject({ nextCronTime: NOW + 40_000, nextCronInterval: 40 });
+  });
+
+  test("dtm takes what we left, and we take it back", async () => {
+    await store.close();
+    const taken = await inDatabase(async (client) => {
+      let rows = 0;
+      for (let look = 0; look < 10; look++) rows += (await client.query(DTM_LOCK_ONE, ["ownerOfDtm"])).rowCount ?? 0;
+      return rows;
+    });
+    expect(taken).toBeGreaterThan(0);
+    store = await open();
+    const owned = await inDatabase((client) => client.query("SELECT gid FROM trans_global WHERE owner = 'ownerOfDtm'"));
+    expect(owned.rowCount).toBe(0);
+  });
+});

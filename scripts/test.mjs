@@ -5,6 +5,7 @@ import { join, relative } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { runJest, runNodeTests } from "./lib/runners.mjs";
+import { startServices } from "./lib/services.mjs";
 import { bold, dim, duration, giveUp, red, say, step, Trouble, yellow } from "./lib/terminal.mjs";
 import { CACHE, manifest, prepareWorkspace, quietly, ROOT, workspaces } from "./lib/workspace.mjs";
 
@@ -19,10 +20,11 @@ const SOAK = { SIM_WORLDS: "1000000", CRASH_KILLS: "25" };
 const PHASES = {
   checks,
   unit: () =>
-    runJest(
-      "unit",
-      ["--testPathIgnorePatterns", "/node_modules/", "/test/simulation/", "/test/e2e/", "--maxWorkers=100%"],
-      env(),
+    withServices((services) =>
+      runJest("unit", ["--testPathIgnorePatterns", "/node_modules/", "/test/simulation/", "/test/e2e/", "--maxWorkers=100%"], {
+        ...env(),
+        ...services,
+      }),
     ),
   bench: () => runNodeTests("bench", join(ROOT, "bench/lib")),
   e2e: () => runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], env()),
@@ -60,6 +62,17 @@ async function run(names) {
     results.push({ name, ...(await PHASES[name]()), ms: performance.now() - start });
   }
   report(results, performance.now() - begin);
+}
+
+/** The database servers run as long as the tests that need them; what can't be had is named by those tests. */
+async function withServices(tests) {
+  const { env: variables, missing, stop } = await step("starting database servers", () => startServices());
+  for (const line of missing) say(`${yellow("missing:")} ${line}`);
+  try {
+    return await tests(variables);
+  } finally {
+    await stop();
+  }
 }
 
 /** What needs no test runner: format and lint, types of sources and tests, generated code. Each counts as one test. */

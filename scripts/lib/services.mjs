@@ -103,6 +103,7 @@ async function startPostgres({ initdb, postgres }) {
     ["-D", data, ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`])],
     {
       user,
+      data,
       // "fast": ends connections and stops.
       signal: "SIGINT",
     },
@@ -136,15 +137,15 @@ async function startMariadb({ server: binary, installer }) {
       `--pid-file=${join(data, "pid")}`,
       "--max-connections=300",
     ],
-    { user, signal: "SIGTERM" },
+    { user, data, signal: "SIGTERM" },
   );
   await server.ready(/ready for connections/);
   return { ...server, url: `mysql://root@127.0.0.1:${port}/mysql` };
 }
 
 /** A process that ends with us, whose log says when it is ready. */
-function run(name, command, args, { user, signal }) {
-  const log = join(FOLDER, `${name}.log`);
+function run(name, command, args, { user, signal, data }) {
+  const log = join(FOLDER, `${name}-${process.pid}.log`);
   writeFileSync(log, "");
   const output = openSync(log, "a");
   const child = spawn(command, args, { ...as(user), stdio: ["ignore", output, output] });
@@ -173,8 +174,18 @@ function run(name, command, args, { user, signal }) {
       if (ended === null) child.kill(signal);
       await over;
       process.off("exit", kill);
+      for (const path of [data, log]) rmSync(path, { recursive: true, force: true });
     },
   };
+}
+
+function lives(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return cause.code === "EPERM";
+  }
 }
 
 /** Database servers refuse to run as root. */
@@ -191,10 +202,15 @@ function as(user) {
   return { ...(user ?? {}), cwd: FOLDER, encoding: "utf8", env: { ...process.env, LC_ALL: "C.UTF-8", TZ: "UTC" } };
 }
 
+/** Of this process: others may run theirs at the same time. What a killed one left behind goes with the next start. */
 function freshFolder(name, user) {
   mkdirSync(FOLDER, { recursive: true });
   chmodSync(FOLDER, 0o755);
-  const folder = join(FOLDER, name);
+  for (const entry of readdirSync(FOLDER)) {
+    const pid = Number(/-(\d+)(\.log)?$/.exec(entry)?.[1] ?? process.pid);
+    if (!lives(pid)) rmSync(join(FOLDER, entry), { recursive: true, force: true });
+  }
+  const folder = join(FOLDER, `${name}-${process.pid}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { mode: 0o700 });
   if (user !== null) chownSync(folder, user.uid, user.gid);

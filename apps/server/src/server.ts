@@ -28,6 +28,8 @@ import { grpcVersion, serverVersion } from "./version.js";
 export interface ServerOverrides {
   readonly store?: Store;
   readonly participants?: Participants;
+  /** What a scraper is shown instead of this process's own metrics: those of all workers. */
+  readonly metricsPage?: () => Promise<string>;
   /** Node's own metrics are the whole process's: once is enough for several servers in one. */
   readonly processMetrics?: boolean;
 }
@@ -36,6 +38,7 @@ export interface BuiltServer {
   /** In start order. */
   readonly services: readonly Service[];
   readonly coordinator: Coordinator;
+  readonly metrics: Metrics;
   /** Rejects when a part can't go on, and the process with it. */
   readonly failed: Promise<never>;
   /** The ports in use, once started. */
@@ -79,7 +82,7 @@ export function buildServer(config: Config, log: Log, overrides: ServerOverrides
     ...shared,
     port: config.HttpPort,
     version: `v${version}`,
-    metricsText: () => metrics.page(),
+    metricsText: overrides.metricsPage ?? (() => metrics.page()),
     checks: [{ name: "store", check: () => store.ping() }],
   });
   return {
@@ -103,6 +106,7 @@ export function buildServer(config: Config, log: Log, overrides: ServerOverrides
       },
     ],
     coordinator: core.coordinator,
+    metrics,
     failed: failure.failed,
     ports: () => ({ http: http.port, grpc: grpc.port }),
   };

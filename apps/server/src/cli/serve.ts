@@ -1,4 +1,4 @@
-/** Runs the server in this process until a signal: the first one stops it gracefully, the second at once (R18). */
+/** Runs the server until a signal: the first one stops it gracefully, the second at once (R18); in this process, or in `Workers` of it. */
 import { constants } from "node:os";
 import type { LoadedConfig } from "../config/load.js";
 import { settingsGiven } from "../config/redact.js";
@@ -6,6 +6,8 @@ import { buildServer } from "../server.js";
 import { runUntil } from "../service.js";
 import { type OpenLog, openLog } from "../telemetry/log.js";
 import { serverVersion } from "../version.js";
+import { Member } from "../workers/member.js";
+import { Supervisor } from "../workers/supervisor.js";
 import { resetData } from "./reset.js";
 
 /** What a part that forgot its deadline gets beyond it. */
@@ -14,11 +16,15 @@ const PATIENCE_MS = 5_000;
 export async function serve(loaded: LoadedConfig, options: { readonly reset: boolean }): Promise<void> {
   const { config, warnings } = loaded;
   const log = openLog({ level: config.LogLevel, outputs: config.Log.Outputs });
+  const member = Member.here();
+  if (member === null && config.Workers > 1) return supervise(loaded, log);
   try {
     for (const warning of warnings) log.warn({}, warning);
     if (options.reset) await resetData(config, log);
-    const server = buildServer(config, log);
-    const stopped = Promise.race([stopSignal(log, config.GraceMs), server.failed]);
+    const server = buildServer(config, log, member === null ? {} : { metricsPage: () => member.page() });
+    member?.measureBy(() => server.metrics.measure());
+    const asked = member === null ? stopSignal(log, config.GraceMs) : stopAsMember(member, log, config.GraceMs);
+    const stopped = Promise.race([asked, server.failed]);
     const begin = performance.now();
     await runUntil(stopped, server.services, {
       graceMs: config.GraceMs,
@@ -26,6 +32,7 @@ export async function serve(loaded: LoadedConfig, options: { readonly reset: boo
         const startMs = Math.round(performance.now() - begin);
         const about = { version: serverVersion(), pid: process.pid, store: config.Store.Driver, ...server.ports(), startMs };
         log.info({ ...about, settings: settingsGiven(loaded) }, "started");
+        member?.started(server.ports());
       },
     });
     log.info({}, "stopped");
@@ -36,17 +43,51 @@ export async function serve(loaded: LoadedConfig, options: { readonly reset: boo
   process.exit(0);
 }
 
-function stopSignal(log: OpenLog, graceMs: number): Promise<void> {
+/** n processes of this program, and this one to look after them. */
+async function supervise({ config, warnings }: LoadedConfig, log: OpenLog): Promise<void> {
+  for (const warning of warnings) log.warn({}, warning);
+  const supervisor = new Supervisor({ count: config.Workers, log });
+  const stopped = stopSignal(log, config.GraceMs, () => supervisor.kill());
+  const ports = await Promise.race([supervisor.start(), stopped.then(() => undefined)]);
+  // The worker has told why.
+  if (ports === null) process.exit(1);
+  if (ports !== undefined) log.info({ workers: config.Workers, pid: process.pid, ...ports }, "all workers started");
+  await stopped;
+  await supervisor.stop();
+  log.info({}, "all workers stopped");
+  log.close();
+  process.exit(0);
+}
+
+/** The supervisor hands the stop on. A Ctrl-C reaches the whole group of processes, so it means nothing here. */
+function stopAsMember(member: Member, log: OpenLog, graceMs: number): Promise<void> {
+  process.on("SIGINT", () => undefined);
+  const terminated = new Promise<void>((resolve) => process.once("SIGTERM", () => resolve()));
+  return Promise.race([member.stopped, terminated]).then(() => {
+    log.info({ pid: process.pid, graceMs }, "stopping");
+    endAfter(graceMs + PATIENCE_MS, log);
+  });
+}
+
+function endAfter(millis: number, log: OpenLog, cleanUp: () => void = () => undefined): void {
+  setTimeout(() => {
+    log.error({}, "a part did not stop in time");
+    cleanUp();
+    process.exit(1);
+  }, millis).unref();
+}
+
+function stopSignal(log: OpenLog, graceMs: number, cleanUp: () => void = () => undefined): Promise<void> {
   return new Promise((resolve) => {
     let stopping = false;
     const heard = (signal: "SIGINT" | "SIGTERM"): void => {
-      if (stopping) process.exit(128 + constants.signals[signal]);
+      if (stopping) {
+        cleanUp();
+        process.exit(128 + constants.signals[signal]);
+      }
       stopping = true;
       log.info({ signal, graceMs }, "stopping; a second signal ends it at once");
-      setTimeout(() => {
-        log.error({}, "a part did not stop in time");
-        process.exit(1);
-      }, graceMs + PATIENCE_MS).unref();
+      endAfter(graceMs + PATIENCE_MS, log, cleanUp);
       resolve();
     };
     process.on("SIGINT", heard);

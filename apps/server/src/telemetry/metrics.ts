@@ -2,7 +2,7 @@
  * Prometheus metrics at /api/metrics: dtm's six names with its labels and buckets (protocol.md 7.5), the process's own, and ours with
  * their units in the names. Labels that callers choose are bounded (Q15).
  */
-import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { collectDefaultMetrics, Gauge, type MetricObjectWithValues, type MetricValue, Registry } from "prom-client";
 import type { Telemetry } from "../engine/coordinator.js";
 import { LeanCounter, LeanHistogram } from "./series.js";
 import { type Collectable, collectStanding } from "./standing.js";
@@ -13,6 +13,8 @@ const FLUSH_OPERATIONS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const LAG_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 /** dtm's names of routes and methods are fewer; what a client makes up is one more. */
 const MOST_APIS = 64;
+
+export type Measured = MetricObjectWithValues<MetricValue<string>>[];
 
 export interface MetricsOptions {
   readonly version: string;
@@ -25,6 +27,8 @@ export interface Metrics extends Telemetry {
   readonly contentType: string;
   /** The page itself. */
   page(): Promise<string>;
+  /** The same as data, to be summed over workers. */
+  measure(): Promise<Measured>;
   /** For the stores: one group commit. */
   flushed(operations: number, seconds: number): void;
   /** How late a due transaction was claimed. */
@@ -44,6 +48,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     help: "Always 1; dtm's labels, and this server's version",
     labelNames: ["gin_version", "grpc_version", "version"],
     registers,
+    aggregator: "first",
   }).set({ gin_version: "none", grpc_version: options.grpcVersion, version: options.version }, 1);
 
   const requests = new LeanCounter({
@@ -117,6 +122,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   return {
     contentType: registry.contentType,
     page: () => registry.metrics(),
+    measure: () => registry.getMetricsAsJSON(),
     served(type, api, failed, seconds) {
       const label = boundedApi(api);
       requests.of(type, label, word(failed)).count++;

@@ -25,6 +25,8 @@ export function collectStanding(registry: Registry, parts: Collectable): void {
       name,
       help,
       registers,
+      // Every worker sees the same store.
+      aggregator: "max",
       async collect() {
         const found = await summary();
         if (found === null) this.remove();
@@ -39,7 +41,7 @@ export function collectStanding(registry: Registry, parts: Collectable): void {
   fromStore("dtm_stuck_transactions", "Transactions that need somebody to look at them", ({ stuck }) => stuck);
   new Gauge({
     name: "dtm_driving_transactions",
-    help: "Transactions driven by this process now",
+    help: "Transactions driven by this server now",
     registers,
     collect() {
       this.set(parts.driving());
@@ -50,6 +52,7 @@ export function collectStanding(registry: Registry, parts: Collectable): void {
     help: "1 while a destination is down and probed",
     labelNames: ["destination"],
     registers,
+    aggregator: "max",
   });
   new Gauge({
     name: "dtm_destination_in_flight",

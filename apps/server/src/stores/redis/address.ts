@@ -1,0 +1,95 @@
+/** Where Redis is and how to speak to it: the settings as ioredis takes them. */
+import { readFileSync } from "node:fs";
+import { type ConnectionOptions, checkServerIdentity } from "node:tls";
+import { Redis, type RedisOptions } from "ioredis";
+import { RedisUnusable } from "./errors.js";
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface RedisAddress {
+  /** One server, some nodes of a Cluster, or the Sentinels. */
+  readonly hosts: readonly HostPort[];
+  /** The name that the Sentinels know the master by; "" when the hosts are Redis itself. */
+  readonly sentinelMaster: string;
+  readonly sentinelPassword: string;
+  readonly user: string;
+  readonly password: string;
+  readonly tls: Tls;
+}
+
+/** `require` encrypts and believes anybody; `verify-ca` checks who signed, `verify-full` also the name. */
+export interface Tls {
+  readonly mode: "disable" | "require" | "verify-ca" | "verify-full";
+  /** PEM files; "" for none. */
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+const CONNECT_MS = 3_000;
+
+/** `host1:port1,host2:port2`, `[::1]:port`, or a host alone, which then has the port given beside it. */
+export function hostsFrom(text: string, port: number): readonly HostPort[] {
+  return text.split(",").flatMap((part) => {
+    const [, bracketed, plain, own] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(part.trim()) ?? [];
+    const host = bracketed ?? plain ?? part.trim();
+    if (host === "") return [];
+    return [{ host, port: own === undefined ? port : Number(own) }];
+  });
+}
+
+/** A connection that isn't opened yet, and never opens again by itself: what was under way when it closed is ours to judge (R7). */
+export function connectionTo(address: RedisAddress, node: HostPort | null): Redis {
+  const { sentinelMaster, sentinelPassword, hosts, user, password, tls } = address;
+  const secure = tlsOf(tls);
+  const options: RedisOptions = {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: null,
+    retryStrategy: () => null,
+    reconnectOnError: () => false,
+    connectTimeout: CONNECT_MS,
+    keepAlive: 10_000,
+    enableReadyCheck: true,
+    connectionName: "dtm",
+    ...(user === "" ? {} : { username: user }),
+    ...(password === "" ? {} : { password }),
+    ...(secure === null ? {} : { tls: secure }),
+  };
+  if (sentinelMaster === "") {
+    const [first] = hosts;
+    return new Redis({ ...options, ...(node ?? first) });
+  }
+  return new Redis({
+    ...options,
+    sentinels: [...hosts],
+    name: sentinelMaster,
+    sentinelRetryStrategy: () => null,
+    ...(sentinelPassword === "" ? {} : { sentinelPassword }),
+    ...(secure === null ? {} : { sentinelTLS: secure, enableTLSForSentinelMode: true }),
+  });
+}
+
+function tlsOf({ mode, caFile, certFile, keyFile }: Tls): ConnectionOptions | null {
+  if (mode === "disable") return null;
+  return {
+    rejectUnauthorized: mode !== "require",
+    checkServerIdentity: mode === "verify-full" ? checkServerIdentity : () => undefined,
+    ...(caFile === "" ? {} : { ca: pem("Store.TlsCaFile (STORE_TLS_CA_FILE)", caFile) }),
+    ...(certFile === "" ? {} : { cert: pem("Store.TlsCertFile (STORE_TLS_CERT_FILE)", certFile) }),
+    ...(keyFile === "" ? {} : { key: pem("Store.TlsKeyFile (STORE_TLS_KEY_FILE)", keyFile) }),
+  };
+}
+
+function pem(setting: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new RedisUnusable(`${setting} names ${path}, which can't be read: ${code}`, { cause });
+  }
+}

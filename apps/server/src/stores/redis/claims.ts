@@ -1,0 +1,222 @@
+/**
+ * What concerns many transactions at once: first every shard is asked what it has, then the best of all are taken where they lie, each only
+ * if it is still as it was seen. So the order over all shards is exact, and each goes to one claimer only (R1).
+ */
+import type { Loaded, Millis, Owner } from "../../engine/transaction.js";
+import type { Claim, Claimed } from "../store.js";
+import type { Call, Dispatcher } from "./dispatch.js";
+import { ALL_SHARDS, byOrder, type Candidate, candidate, type Keys, padded, WIDTH } from "./keys.js";
+import { CLAIM } from "./lua/claim.js";
+import { LATER } from "./lua/later.js";
+import { MAKE_DUE } from "./lua/make-due.js";
+import { OWNED } from "./lua/owned.js";
+import { PEEK } from "./lua/peek.js";
+import { ENDED, SWEEP } from "./lua/sweep.js";
+import { DESTINATIONS, WAITING } from "./lua/waiting.js";
+import { epochOf, type Nodes, texts } from "./nodes.js";
+import { type Argument, loadedFrom, textOf } from "./rows.js";
+import type { Script } from "./script.js";
+
+/** In one script; a script holds up everybody else. */
+const ROWS_PER_SCRIPT = 64;
+/** What a sweep asks each shard for, at least. */
+const SWEEP_AT_LEAST = 16;
+
+interface Seen {
+  readonly candidates: readonly Candidate[];
+  /** Due times of those next in line. */
+  readonly next: readonly Millis[];
+  /** Epochs that own something here and aren't known here to be dead. */
+  readonly unsure: readonly string[];
+}
+
+export class Claims {
+  readonly #dispatcher: Dispatcher;
+  readonly #keys: Keys;
+  readonly #nodes: Nodes;
+
+  constructor(dispatcher: Dispatcher, keys: Keys, nodes: Nodes) {
+    this.#dispatcher = dispatcher;
+    this.#keys = keys;
+    this.#nodes = nodes;
+  }
+
+  async claimDue(claim: Claim): Promise<Claimed> {
+    let { alive, untold, seen } = await this.#peek(claim);
+    if (untold.length > 0) {
+      await this.#nodes.spread(untold);
+      ({ alive, seen } = await this.#peek(claim));
+    }
+    await this.#nodes.doubt([...new Set(seen.flatMap(({ unsure }) => unsure))].filter((epoch) => !alive.has(epoch)));
+    const candidates = seen.flatMap((one) => one.candidates).sort(byOrder);
+    const chosen = alive.has(epochOf(claim.owner)) ? candidates.slice(0, claim.limit) : [];
+    const waiting = [...candidates.slice(chosen.length).map(({ due }) => due), ...seen.flatMap(({ next }) => next)];
+    return {
+      claimed: await this.#take(chosen, claim, ""),
+      nextDue: waiting.length === 0 ? null : waiting.reduce((a, b) => Math.min(a, b)),
+    };
+  }
+
+  async claimWaiting(destination: string, claim: Claim): Promise<readonly Loaded[]> {
+    if (destination === "" || claim.limit <= 0) return [];
+    const looked = await this.#dispatcher.one(this.#nodes.look());
+    const { alive, untold } = this.#nodes.looked(looked);
+    if (untold.length > 0) await this.#nodes.spread(untold);
+    if (!alive.has(epochOf(claim.owner))) return [];
+    return this.#take(await this.#waiting(destination, claim.limit), claim, destination);
+  }
+
+  async wakeWaiting(destination: string, limit: number, at: Millis): Promise<number> {
+    if (destination === "" || limit <= 0) return 0;
+    return this.#makeDue(await this.#waiting(destination, limit), [String(at), destination, ""]);
+  }
+
+  async resetDue({ after, at, limit }: { readonly after: Millis; readonly at: Millis; readonly limit: number }): Promise<{
+    readonly count: number;
+    readonly remaining: boolean;
+  }> {
+    const found = await this.#everywhere(LATER, (shard) => [padded(after + 1), String(limit + 1), this.#rows(shard)]);
+    const later = found.flatMap(({ shard, reply }) =>
+      texts(reply).map((text) => ({ shard, order: text.slice(0, WIDTH), gid: text.slice(WIDTH) })),
+    );
+    const chosen = later.sort(byOrder).slice(0, limit);
+    const count = await this.#makeDue(chosen, [String(at), "", String(after)]);
+    return { count, remaining: later.length > chosen.length };
+  }
+
+  async waitingDestinations(atLeast: number): Promise<readonly string[]> {
+    const counts = new Map<string, number>();
+    for (const { reply } of await this.#everywhere(DESTINATIONS, () => [])) {
+      const said = texts(reply);
+      for (let at = 0; at < said.length; at += 2) {
+        const name = said[at] ?? "";
+        counts.set(name, (counts.get(name) ?? 0) + Number(said[at + 1]));
+      }
+    }
+    return [...counts].filter(([, count]) => count >= atLeast).map(([destination]) => destination);
+  }
+
+  async ownedBy(owner: Owner): Promise<readonly Loaded[]> {
+    if (owner === "") return [];
+    const found: Loaded[] = [];
+    for (const { reply } of await this.#everywhere(OWNED, (shard) => [owner, this.#rows(shard)])) {
+      if (!Array.isArray(reply)) continue;
+      for (let at = 0; at < reply.length; at += 2) {
+        const loaded = loadedFrom(textOf(reply[at]), reply[at + 1]);
+        if (loaded !== null) found.push(loaded);
+      }
+    }
+    return found.sort((a, b) => a.transaction.id - b.transaction.id);
+  }
+
+  async sweep({ endedBefore, limit }: { readonly endedBefore: Millis; readonly limit: number }): Promise<number> {
+    const before = padded(endedBefore);
+    let removed = 0;
+    for (;;) {
+      const share = Math.min(limit - removed, Math.max(SWEEP_AT_LEAST, Math.ceil((limit - removed) / 16)));
+      if (share <= 0) return removed;
+      const found = await this.#everywhere(ENDED, () => [before, String(share)]);
+      const ended = found.flatMap(({ shard, reply }) => texts(reply).map((gid) => ({ shard, gid })));
+      const count = await this.#counted(SWEEP, ended.slice(0, limit - removed), [before]);
+      removed += count;
+      // Another node sweeps the same rows, or nothing is left.
+      if (count === 0 || found.every(({ reply }) => texts(reply).length < share)) return removed;
+    }
+  }
+
+  async #peek({ now, limit }: Claim): Promise<{
+    readonly alive: ReadonlySet<string>;
+    readonly untold: readonly string[];
+    readonly seen: readonly Seen[];
+  }> {
+    const calls = ALL_SHARDS.map((shard): Call => {
+      const args = [String(limit), padded(now), padded(now + 1), this.#rows(shard)];
+      return { tag: shard, script: PEEK, keys: [this.#keys.index(shard)], args };
+    });
+    const [looked, ...replies] = await this.#dispatcher.all([this.#nodes.look(), ...calls]);
+    return { ...this.#nodes.looked(looked), seen: replies.map(seenIn) };
+  }
+
+  async #waiting(destination: string, limit: number): Promise<readonly Candidate[]> {
+    const found = await this.#everywhere(WAITING, () => [destination, String(limit)]);
+    const waiting = found.flatMap(({ shard, reply }) => texts(reply).map((text) => candidate(text, shard)));
+    return waiting.sort(byOrder).slice(0, limit);
+  }
+
+  /** In the order given; what somebody else took meanwhile is left out. */
+  async #take(chosen: readonly Candidate[], { owner, now }: Claim, destination: string): Promise<readonly Loaded[]> {
+    const calls = this.#perShard(CLAIM, chosen, [owner, String(now), destination], true);
+    const taken = new Map<string, Loaded>();
+    for (const [at, reply] of (await this.#dispatcher.all(calls.map(({ call }) => call))).entries()) {
+      for (const [place, gid] of (calls[at]?.gids ?? []).entries()) {
+        const loaded = loadedFrom(gid, Array.isArray(reply) ? reply[place] : null);
+        if (loaded !== null) taken.set(gid, loaded);
+      }
+    }
+    return chosen.flatMap(({ gid }) => taken.get(gid) ?? []);
+  }
+
+  #makeDue(chosen: readonly { readonly shard: number; readonly gid: string }[], args: readonly string[]): Promise<number> {
+    return this.#counted(MAKE_DUE, chosen, args);
+  }
+
+  async #counted(
+    script: Script,
+    chosen: readonly { readonly shard: number; readonly gid: string }[],
+    args: readonly string[],
+  ): Promise<number> {
+    const calls = this.#perShard(script, chosen, args, false);
+    const replies = await this.#dispatcher.all(calls.map(({ call }) => call));
+    return replies.reduce<number>((sum, reply) => sum + Number(reply), 0);
+  }
+
+  #perShard(
+    script: Script,
+    chosen: readonly { readonly shard: number; readonly gid: string }[],
+    args: readonly string[],
+    durable: boolean,
+  ): readonly { readonly gids: readonly string[]; readonly call: Call }[] {
+    const byShard = new Map<number, string[]>();
+    for (const { shard, gid } of chosen) {
+      const gids = byShard.get(shard);
+      if (gids === undefined) byShard.set(shard, [gid]);
+      else gids.push(gid);
+    }
+    return [...byShard].flatMap(([shard, all]) =>
+      chunks(all, ROWS_PER_SCRIPT).map((gids) => {
+        const keys = [this.#keys.index(shard), ...gids.map((gid) => this.#keys.row(gid))];
+        return { gids, call: { tag: shard, script, keys, args: [...args, ...gids], durable } };
+      }),
+    );
+  }
+
+  async #everywhere(
+    script: Script,
+    argsOf: (shard: number) => readonly Argument[],
+  ): Promise<readonly { readonly shard: number; readonly reply: unknown }[]> {
+    const calls = ALL_SHARDS.map((shard): Call => {
+      return { tag: shard, script, keys: [this.#keys.index(shard)], args: argsOf(shard) };
+    });
+    const replies = await this.#dispatcher.all(calls);
+    return replies.map((reply, shard) => ({ shard, reply }));
+  }
+
+  #rows(shard: number): string {
+    return this.#keys.of(shard, "t:");
+  }
+}
+
+function seenIn(reply: unknown, shard: number): Seen {
+  const [undo, other, nextUndo, nextOther, left, unsure] = Array.isArray(reply) ? reply : [];
+  const due = [...texts(undo), ...texts(other)].map((text) => candidate(text, shard));
+  const next = [nextUndo, nextOther].map(textOf).filter((text) => text !== "");
+  return {
+    candidates: [...due, ...texts(left).map((text) => candidate(text, shard))],
+    next: next.map((text) => candidate(text, shard).due),
+    unsure: texts(unsure),
+  };
+}
+
+function chunks<T>(all: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, at) => all.slice(at * size, (at + 1) * size));
+}

@@ -1,0 +1,356 @@
+/**
+ * Transactions in Redis: one server, one behind Sentinels, or a Cluster; several nodes may share it. Each operation is one script over one
+ * slot (rules.md R26), and those that arrive during a flush go out together. What each method promises is written in ../store.js, what
+ * Redis itself may lose in README.md.
+ */
+import type { Branch, Loaded, Millis, Owner } from "../../engine/transaction.js";
+import { type Flushed, LANE_LIMITS, Lane } from "../lane.js";
+import {
+  type BranchResult,
+  type CallerChange,
+  type CallerResult,
+  type Claim,
+  type Claimed,
+  type CreateResult,
+  type DriverMove,
+  type Fence,
+  type FencedResult,
+  type KeyValue,
+  type ListFilter,
+  type MoveResult,
+  type Page,
+  type Rest,
+  type Store,
+  StoreUnavailable,
+  type SubmitResult,
+  type Summary,
+} from "../store.js";
+import type { RedisAddress } from "./address.js";
+import { checkLayout, checkMaster, checkServer } from "./check.js";
+import { Claims } from "./claims.js";
+import { Dispatcher, type Replicas } from "./dispatch.js";
+import { Keys, shardOf } from "./keys.js";
+import { entriesFrom, fieldOf } from "./kv.js";
+import { Listing } from "./listing.js";
+import { CHANGE } from "./lua/change.js";
+import { CREATE } from "./lua/create.js";
+import { CREATE_KEY, DELETE_KEY, UPDATE_KEY } from "./lua/keys.js";
+import { MOVE } from "./lua/move.js";
+import { NUDGE } from "./lua/nudge.js";
+import { RECORD } from "./lua/record.js";
+import { REGISTER } from "./lua/register.js";
+import { REST } from "./lua/rest.js";
+import { SUBMIT } from "./lua/submit.js";
+import { Nodes } from "./nodes.js";
+import {
+  type Argument,
+  branchField,
+  branchValue,
+  loadedFrom,
+  optionsText,
+  resultArguments,
+  rowFields,
+  settledField,
+  settledText,
+} from "./rows.js";
+import type { Script } from "./script.js";
+import { isStorable, refuse, refuseBranches, refuseLoaded, refuseNumbers, storable } from "./text.js";
+import { Topology } from "./topology.js";
+import { type Write, Writer, type Written } from "./writes.js";
+
+export interface RedisOptions extends RedisAddress {
+  /** Begins every key. */
+  readonly prefix: string;
+  readonly replicas: Replicas;
+  readonly flushed?: Flushed;
+}
+
+/** Opens nothing yet: `open` does, and says what keeps it from it (RedisUnusable). */
+export function openRedis(options: RedisOptions): Store {
+  return new RedisStore(options);
+}
+
+class RedisStore implements Store {
+  readonly shared = true;
+  readonly #options: RedisOptions;
+  readonly #keys: Keys;
+  readonly #topology: Topology;
+  /** Writes have connections of their own: what waits for replicas or for a long batch holds up nothing else. */
+  readonly #writing: Dispatcher;
+  readonly #reading: Dispatcher;
+  readonly #nodes: Nodes;
+  readonly #claims: Claims;
+  readonly #listing: Listing;
+  readonly #lane: Lane<Write, Written>;
+  #state: "new" | "open" | "closed" = "new";
+
+  constructor(options: RedisOptions) {
+    this.#options = options;
+    this.#keys = new Keys(options.prefix);
+    this.#topology = new Topology(options, this.#keys);
+    this.#writing = new Dispatcher(options, this.#topology, options.replicas);
+    this.#reading = new Dispatcher(options, this.#topology, options.replicas);
+    this.#nodes = new Nodes(this.#reading, this.#keys);
+    this.#claims = new Claims(this.#reading, this.#keys, this.#nodes);
+    this.#listing = new Listing(this.#reading, this.#keys);
+    const writer = new Writer(this.#writing, this.#keys);
+    this.#lane = new Lane((writes) => writer.flush(writes), LANE_LIMITS, options.flushed);
+  }
+
+  async open(): Promise<void> {
+    if (this.#state !== "new") throw new StoreUnavailable(`the store can't be opened: it is ${this.#state}`);
+    if ((await checkServer(this.#options)).cluster) {
+      await this.#topology.useCluster();
+      for (const tag of this.#topology.oneTagEach()) {
+        const place = this.#topology.placeOf(this.#topology.nodeOf(tag));
+        if (place !== null) await checkMaster(this.#options, place);
+      }
+    }
+    const ask = (command: string, key: string, ...args: string[]): Promise<unknown> =>
+      this.#writing.one({ tag: "meta", command, keys: [key], args });
+    await checkLayout({ key: this.#keys.of("meta", "layout"), ask }, this.#keys);
+    this.#state = "open";
+  }
+
+  async close(): Promise<void> {
+    if (this.#state !== "open") return;
+    this.#state = "closed";
+    await this.#lane.close();
+    this.#writing.close();
+    this.#reading.close();
+  }
+
+  async ping(): Promise<void> {
+    this.#mustBeOpen();
+    const calls = this.#topology.oneTagEach().map((tag) => ({ tag, command: "PING", keys: [], args: [] }));
+    await this.#reading.all(calls);
+  }
+
+  async heartbeat(epoch: string, leaseMs: Millis): Promise<boolean> {
+    this.#mustBeOpen();
+    refuse(epoch, "an epoch");
+    return this.#nodes.heartbeat(epoch, leaseMs);
+  }
+
+  async retire(epoch: string): Promise<void> {
+    this.#mustBeOpen();
+    await this.#nodes.retire(epoch);
+  }
+
+  async create(loaded: Loaded): Promise<CreateResult> {
+    refuseLoaded(loaded);
+    const { gid } = loaded.transaction;
+    const { word, row } = await this.#write(CREATE, gid, (id) => [gid, ...rowFields(loaded, id)], weightOf(loaded.branches));
+    return word === "created" ? { kind: "created" } : { kind: "exists", current: existing(gid, row) };
+  }
+
+  async submit(loaded: Loaded): Promise<SubmitResult> {
+    refuseLoaded(loaded);
+    const { transaction, branches } = loaded;
+    const { gid, options, customData, submitTime, updateTime, nextCronInterval, nextCronTime } = transaction;
+    const owner = this.#nodes.leasable(transaction.owner);
+    const said = [gid, owner, optionsText(options), customData];
+    const times = [submitTime ?? "", updateTime, nextCronInterval, nextCronTime].map(String);
+    const args = (id: number): Argument[] => [...said, ...times, ...rowFields(loaded, id)];
+    const { word, row } = await this.#write(SUBMIT, gid, args, weightOf(branches));
+    if (word === "created") return { kind: "created" };
+    if (word === "exists") return { kind: "exists", current: existing(gid, row) };
+    return { kind: "moved", loaded: existing(gid, row), leased: word === "leased" };
+  }
+
+  async registerBranches(gid: string, branches: readonly Branch[]): Promise<"registered" | "duplicate" | "not-prepared"> {
+    if (!isStorable(gid)) return "not-prepared";
+    refuseBranches(gid, branches);
+    const args = branches.flatMap((branch) => {
+      const settled = branch.status === "prepared" ? [] : [settledField(branch), settledText(branch)];
+      return [branchField(branch), branchValue(branch), ...settled];
+    });
+    const { word } = await this.#write(REGISTER, gid, () => args, weightOf(branches));
+    return word === "registered" || word === "duplicate" ? word : "not-prepared";
+  }
+
+  async change(gid: string, change: CallerChange): Promise<CallerResult> {
+    if (!isStorable(gid)) return { kind: "refused", current: null };
+    const { from, to, at, rollbackReason = "", result, owner } = change;
+    refuseNumbers(gid, [at]);
+    const texts = [storable(rollbackReason), result === undefined ? "" : "1", storable(result ?? "")];
+    const args = [gid, from.map((status) => `${status},`).join(""), to, String(at), ...texts, this.#nodes.leasable(owner)];
+    const { word, row } = await this.#write(CHANGE, gid, () => args);
+    if (word === "refused") return { kind: "refused", current: loadedFrom(gid, row) };
+    return { kind: "changed", loaded: existing(gid, row), leased: word === "leased" };
+  }
+
+  async nudge(gid: string, at: Millis): Promise<boolean> {
+    if (!isStorable(gid)) return false;
+    refuseNumbers(gid, [at]);
+    return (await this.#write(NUDGE, gid, () => [gid, String(at)])).word === "nudged";
+  }
+
+  async move(gid: string, move: DriverMove): Promise<MoveResult> {
+    const { owner, status, to, at, results, rollbackReason = "", nextCronTime } = move;
+    refuseNumbers(gid, [at, nextCronTime]);
+    const due = nextCronTime === undefined ? "" : String(nextCronTime);
+    const args = [gid, owner, status, to, String(at), storable(rollbackReason), due, ...resultArguments(results)];
+    const { word, row } = await this.#write(MOVE, gid, () => args);
+    if (word === "refused") return { kind: "refused", current: loadedFrom(gid, row) };
+    return { kind: "moved", branches: status === "prepared" ? existing(gid, row).branches : null };
+  }
+
+  async recordBranches(gid: string, fence: Fence, results: readonly BranchResult[], at: Millis): Promise<FencedResult> {
+    refuseNumbers(gid, [at]);
+    const args = [gid, fence.owner, fence.status, String(at), ...resultArguments(results)];
+    return fenced(gid, await this.#write(RECORD, gid, () => args));
+  }
+
+  async rest(gid: string, rest: Rest): Promise<FencedResult> {
+    const { owner, status, wake, at, nextCronTime, nextCronInterval, attempts, refusals, waitingOn, results } = rest;
+    const numbers = [wake, at, nextCronTime, nextCronInterval, attempts, refusals];
+    refuseNumbers(gid, numbers);
+    const args = [gid, owner, status, ...numbers.map(String), storable(waitingOn), ...resultArguments(results)];
+    return fenced(gid, await this.#write(REST, gid, () => args));
+  }
+
+  async claimDue(claim: Claim): Promise<Claimed> {
+    this.#mustBeOpen();
+    return this.#claims.claimDue(claim);
+  }
+
+  async ownedBy(owner: Owner): Promise<readonly Loaded[]> {
+    this.#mustBeOpen();
+    return this.#claims.ownedBy(owner);
+  }
+
+  async claimWaiting(destination: string, claim: Claim): Promise<readonly Loaded[]> {
+    this.#mustBeOpen();
+    return this.#claims.claimWaiting(destination, claim);
+  }
+
+  async wakeWaiting(destination: string, limit: number, at: Millis): Promise<number> {
+    this.#mustBeOpen();
+    return this.#claims.wakeWaiting(destination, limit, at);
+  }
+
+  async waitingDestinations(atLeast: number): Promise<readonly string[]> {
+    this.#mustBeOpen();
+    return this.#claims.waitingDestinations(atLeast);
+  }
+
+  async find(gid: string): Promise<Loaded | null> {
+    this.#mustBeOpen();
+    if (!isStorable(gid)) return null;
+    const key = this.#keys.row(gid);
+    return loadedFrom(gid, await this.#reading.one({ tag: shardOf(gid), command: "HGETALL", keys: [key], args: [] }));
+  }
+
+  async list(filter: ListFilter): Promise<Page> {
+    this.#mustBeOpen();
+    return this.#listing.list(filter);
+  }
+
+  async resetDue(reset: { readonly after: Millis; readonly at: Millis; readonly limit: number }): Promise<{
+    readonly count: number;
+    readonly remaining: boolean;
+  }> {
+    this.#mustBeOpen();
+    return this.#claims.resetDue(reset);
+  }
+
+  async summary(ask: {
+    readonly stuckAttempts: number;
+    readonly stuckRefusals: number;
+    readonly overdueBefore: Millis;
+  }): Promise<Summary> {
+    this.#mustBeOpen();
+    return this.#listing.summary(ask);
+  }
+
+  async sweep(sweep: { readonly endedBefore: Millis; readonly limit: number }): Promise<number> {
+    this.#mustBeOpen();
+    return this.#claims.sweep(sweep);
+  }
+
+  async createKey(entry: { cat: string; key: string; value: string; at: number }): Promise<"created" | "exists"> {
+    const { cat, key, value, at } = entry;
+    for (const text of [cat, key, value]) refuse(text, "a key or its value");
+    const { word } = await this.#writeKey(CREATE_KEY, cat, key, [String(at), value]);
+    return word === "created" ? "created" : "exists";
+  }
+
+  async updateKey(entry: { cat: string; key: string; value: string; version: number; at: number }): Promise<boolean> {
+    const { cat, key, value, version, at } = entry;
+    if (!isStorable(cat) || !isStorable(key)) return false;
+    refuse(value, "a key's value");
+    return (await this.#writeKey(UPDATE_KEY, cat, key, [String(at), value, String(version)])).word === "updated";
+  }
+
+  async deleteKey(cat: string, key: string): Promise<boolean> {
+    if (!isStorable(cat) || !isStorable(key)) return false;
+    return (await this.#writeKey(DELETE_KEY, cat, key, [])).word === "deleted";
+  }
+
+  async findKeys(filter: { cat: string; key: string }): Promise<readonly KeyValue[]> {
+    this.#mustBeOpen();
+    const flat = await this.#reading.one({ tag: "kv", command: "HGETALL", keys: [this.#keys.of("kv", "entries")], args: [] });
+    const { cat, key } = filter;
+    return entriesFrom(flat).filter((entry) => (cat === "" || entry.cat === cat) && (key === "" || entry.key === key));
+  }
+
+  /** Newest first, like the SQL stores. */
+  async scanKeys({ cat, position, limit }: { cat: string; position: string; limit: number }): Promise<{
+    readonly entries: readonly KeyValue[];
+    readonly nextPosition: string;
+  }> {
+    const before = position === "" ? Number.POSITIVE_INFINITY : Number(position);
+    const found = (await this.findKeys({ cat, key: "" })).filter(({ id }) => id < before).sort((a, b) => b.id - a.id);
+    const entries = found.slice(0, limit);
+    const last = entries.at(-1);
+    return { entries, nextPosition: found.length > limit && last ? String(last.id) : "" };
+  }
+
+  #write(script: Script, gid: string, args: (id: number) => readonly Argument[], weight = WEIGHT): Promise<Written> {
+    if (this.#state !== "open") return Promise.reject(this.#notOpen());
+    const tag = shardOf(gid);
+    const keys = [this.#keys.index(tag), this.#keys.row(gid)];
+    const numbered = script === CREATE || script === SUBMIT;
+    return this.#lane.push({ script, tag, keys, subject: gid, numbered, args }, weight);
+  }
+
+  #writeKey(script: Script, cat: string, key: string, args: readonly string[]): Promise<Written> {
+    if (this.#state !== "open") return Promise.reject(this.#notOpen());
+    const field = fieldOf(cat, key);
+    const write: Write = {
+      script,
+      tag: "kv",
+      keys: [this.#keys.of("kv", "entries")],
+      subject: `kv\0${field}`,
+      numbered: false,
+      args: () => [field, ...args],
+    };
+    return this.#lane.push(write, WEIGHT + args.join("").length);
+  }
+
+  #mustBeOpen(): void {
+    if (this.#state !== "open") throw this.#notOpen();
+  }
+
+  #notOpen(): StoreUnavailable {
+    return new StoreUnavailable(`the store is ${this.#state}`);
+  }
+}
+
+/** Roughly what an operation weighs beside its branches. */
+const WEIGHT = 500;
+
+function weightOf(branches: readonly Branch[]): number {
+  return branches.reduce((sum, { payload, url }) => sum + payload.length + url.length + 100, WEIGHT);
+}
+
+function existing(gid: string, row: unknown): Loaded {
+  const loaded = loadedFrom(gid, row);
+  if (loaded === null) throw new StoreUnavailable(`Redis answered without the row of ${gid} that it spoke of`);
+  return loaded;
+}
+
+function fenced(gid: string, { word, row }: Written): FencedResult {
+  return word === "done" ? { kind: "done" } : { kind: "refused", current: loadedFrom(gid, row) };
+}

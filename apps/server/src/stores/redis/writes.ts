@@ -1,0 +1,104 @@
+/**
+ * The operations of a lane: each is one script over one slot. A batch goes out as one pipeline per node; of operations on one gid each waits
+ * for the one before, so that their order holds whatever has to be sent again (R7).
+ */
+import { randomBytes } from "node:crypto";
+import { StoreUnavailable } from "../store.js";
+import type { Call, Dispatcher } from "./dispatch.js";
+import type { Keys, Tag } from "./keys.js";
+import { type Argument, textOf } from "./rows.js";
+import type { Script } from "./script.js";
+
+export interface Write {
+  readonly script: Script;
+  readonly tag: Tag;
+  /** Without the journal's. */
+  readonly keys: readonly string[];
+  /** What must stay in order among itself: the gid, or the key's field. */
+  readonly subject: string;
+  /** A new transaction needs a number. */
+  readonly numbered: boolean;
+  /** Without the journal's. */
+  args(id: number): readonly Argument[];
+}
+
+export interface Written {
+  readonly word: string;
+  /** HGETALL of the row, when the script sends it. */
+  readonly row: unknown;
+}
+
+/** A journal that nobody writes to any more goes away. */
+const KEEP_MS = 86_400_000;
+const KEEP_AGAIN_MS = 3_600_000;
+
+export class Writer {
+  readonly #dispatcher: Dispatcher;
+  readonly #keys: Keys;
+  readonly #journal = `j:${randomBytes(9).toString("base64url")}`;
+  readonly #keptAt = new Map<Tag, number>();
+  #batches = 0;
+
+  constructor(dispatcher: Dispatcher, keys: Keys) {
+    this.#dispatcher = dispatcher;
+    this.#keys = keys;
+  }
+
+  async flush(writes: readonly Write[]): Promise<readonly (Written | Error)[]> {
+    const batch = String(++this.#batches);
+    const ids = await this.#ids(writes);
+    const places = new Map<Tag, number>();
+    const calls = writes.map((write, at): Call => {
+      const { tag, script, keys } = write;
+      const place = places.get(tag) ?? 0;
+      places.set(tag, place + 1);
+      const args = [batch, String(place), this.#keep(tag), ...write.args(ids[at] ?? 0)];
+      return { tag, script, keys: [...keys, this.#keys.of(tag, this.#journal)], args, durable: true };
+    });
+    const results: (Written | Error)[] = writes.map(() => new StoreUnavailable("the batch gave no answer for this operation"));
+    for (const wave of waves(writes)) {
+      const replies = await this.#dispatcher.settle(wave.flatMap((at) => calls[at] ?? []));
+      for (const [place, at] of wave.entries()) results[at] = written(replies[place]);
+    }
+    return results;
+  }
+
+  /** Numbers rise with the order of creation over all shards; those of creates that find their gid taken are left out. */
+  async #ids(writes: readonly Write[]): Promise<readonly number[]> {
+    const count = writes.filter(({ numbered }) => numbered).length;
+    if (count === 0) return [];
+    const key = this.#keys.of("meta", "id");
+    const last = Number(await this.#dispatcher.one({ tag: "meta", command: "INCRBY", keys: [key], args: [String(count)] }));
+    let next = last - count;
+    return writes.map(({ numbered }) => (numbered ? ++next : 0));
+  }
+
+  #keep(tag: Tag): string {
+    const now = performance.now();
+    if (now - (this.#keptAt.get(tag) ?? Number.NEGATIVE_INFINITY) < KEEP_AGAIN_MS) return "";
+    this.#keptAt.set(tag, now);
+    return String(KEEP_MS);
+  }
+}
+
+/** Places in the batch: each wave has a subject once. */
+function waves(writes: readonly Write[]): readonly (readonly number[])[] {
+  const all: number[][] = [];
+  const depth = new Map<string, number>();
+  for (const [at, { subject }] of writes.entries()) {
+    const wave = depth.get(subject) ?? 0;
+    depth.set(subject, wave + 1);
+    const known = all[wave];
+    if (known === undefined) all[wave] = [at];
+    else known.push(at);
+  }
+  return all;
+}
+
+function written(reply: unknown): Written | Error {
+  if (reply instanceof Error) return reply;
+  const [word, row] = Array.isArray(reply) ? reply : [];
+  const text = textOf(word);
+  if (text === "" || text === "stale") return new StoreUnavailable("Redis gave an answer that is none of the script's");
+  return { word: text, row };
+}

@@ -5,7 +5,11 @@ import { StartError } from "../service.js";
 import type { Flushed } from "./lane.js";
 import { openMemory } from "./memory/store.js";
 import { MigrationRefused } from "./migrate.js";
+import { openMysql } from "./mysql/store.js";
 import { openPostgres } from "./postgres/store.js";
+import { hostsFrom } from "./redis/address.js";
+import { RedisUnusable } from "./redis/errors.js";
+import { openRedis } from "./redis/store.js";
 import { DatabaseUnusable as ServerUnusable } from "./relational/errors.js";
 import { DatabaseUnusable, FolderInUse, FolderUnusable } from "./sqlite/errors.js";
 import { openSqlite } from "./sqlite/store.js";
@@ -28,8 +32,9 @@ export function openStore(config: Config, { log, onFatal, flushed }: StoreParts)
     case "postgres":
       return explaining(() => openPostgres({ ...databaseAddress(config), schema: config.Store.Schema, flushed }));
     case "mysql":
+      return explaining(() => openMysql({ ...databaseAddress(config), zoneHours: zoneHours(config), flushed }));
     case "redis":
-      throw new StartError(`Store.Driver ${Driver} comes with a later release: use sqlite until then`);
+      return explaining(() => openRedis({ ...redisAddress(config), ...redisOptions(config), flushed }));
     case "boltdb":
     case "sqlserver":
       throw new StartError(`Store.Driver ${Driver} is none of ours: use sqlite`);
@@ -48,6 +53,26 @@ function databaseAddress({ Store }: Config) {
   };
 }
 
+function redisAddress({ Store }: Config) {
+  return {
+    hosts: hostsFrom(Store.Host, Store.Port),
+    sentinelMaster: Store.SentinelMaster,
+    sentinelPassword: Store.SentinelPassword,
+    user: Store.User,
+    password: Store.Password,
+    tls: { mode: Store.TlsMode, caFile: Store.TlsCaFile, certFile: Store.TlsCertFile, keyFile: Store.TlsKeyFile },
+  };
+}
+
+function redisOptions({ Store }: Config) {
+  return { prefix: Store.KeyPrefix, replicas: { count: Store.WaitReplicas, withinMs: Store.WaitReplicasMs } };
+}
+
+/** null: this process's own zone. */
+function zoneHours({ TimeZoneOffset }: Config): number | null {
+  return TimeZoneOffset === "" ? null : Number(TimeZoneOffset);
+}
+
 /** Files that settings name are read before anything is opened. */
 function explaining(open: () => Store): Store {
   try {
@@ -61,5 +86,7 @@ function explaining(open: () => Store): Store {
 export function explainOpening(cause: unknown): unknown {
   if (cause instanceof FolderInUse || cause instanceof FolderUnusable || cause instanceof DatabaseUnusable)
     return new StartError(`${cause.message} (DataDir, DATA_DIR)`, { cause });
-  return cause instanceof MigrationRefused || cause instanceof ServerUnusable ? new StartError(cause.message, { cause }) : cause;
+  if (cause instanceof MigrationRefused || cause instanceof ServerUnusable || cause instanceof RedisUnusable)
+    return new StartError(cause.message, { cause });
+  return cause;
 }

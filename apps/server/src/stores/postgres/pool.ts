@@ -1,8 +1,7 @@
 /** How connections are made: for lanes one each, for everything else a small pool; never more than the setting allows. */
-import { readFileSync } from "node:fs";
 import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import pg from "pg";
-import { DatabaseUnusable } from "../relational/errors.js";
+import { readTlsFiles, type Tls } from "../relational/tls.js";
 import { TYPES } from "./connection.js";
 import { type Tables, tablesIn } from "./tables.js";
 
@@ -14,15 +13,6 @@ export interface PostgresAddress {
   readonly database: string;
   readonly schema: string;
   readonly tls: Tls;
-}
-
-/** `require` encrypts and believes anybody; `verify-ca` checks who signed, `verify-full` also the name. */
-export interface Tls {
-  readonly mode: "disable" | "require" | "verify-ca" | "verify-full";
-  /** PEM files; "" for none. */
-  readonly caFile: string;
-  readonly certFile: string;
-  readonly keyFile: string;
 }
 
 /** Reads are short: more of them at once than the server has cores only wait there instead of here. */
@@ -75,23 +65,11 @@ export class Pool {
   }
 }
 
-function sslOf({ mode, caFile, certFile, keyFile }: Tls): ConnectionOptions | false {
-  if (mode === "disable") return false;
+function sslOf(tls: Tls): ConnectionOptions | false {
+  if (tls.mode === "disable") return false;
   return {
-    rejectUnauthorized: mode !== "require",
-    ...(mode === "verify-full" ? { checkServerIdentity } : { checkServerIdentity: () => undefined }),
-    ...(caFile === "" ? {} : { ca: pem("Store.TlsCaFile (STORE_TLS_CA_FILE)", caFile) }),
-    ...(certFile === "" ? {} : { cert: pem("Store.TlsCertFile (STORE_TLS_CERT_FILE)", certFile) }),
-    ...(keyFile === "" ? {} : { key: pem("Store.TlsKeyFile (STORE_TLS_KEY_FILE)", keyFile) }),
+    rejectUnauthorized: tls.mode !== "require",
+    checkServerIdentity: tls.mode === "verify-full" ? checkServerIdentity : () => undefined,
+    ...readTlsFiles(tls),
   };
-}
-
-function pem(setting: string, path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new DatabaseUnusable(`${setting} names ${path}, which can't be read: ${(cause as NodeJS.ErrnoException).code}`, {
-      cause,
-    });
-  }
 }

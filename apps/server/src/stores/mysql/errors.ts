@@ -1,0 +1,40 @@
+/** What an error of MySQL or MariaDB means for a batch (rules.md R7). */
+import { types } from "node:util";
+import type { Trouble } from "../relational/database.js";
+
+/** Deadlock, lock wait, NOWAIT, interrupted, statement time; MariaDB's "record has changed since last read". */
+const AGAIN: ReadonlySet<number> = new Set([1213, 1205, 3572, 1317, 3024, 1969, 1020]);
+/** Duplicate, null, range, length, characters, dates, keys, checks. */
+const DATA: ReadonlySet<number> = new Set([1062, 1048, 1264, 1406, 1366, 1292, 1365, 1367, 1452, 1690, 3819, 4025, 22007]);
+/** Shutdown, killed, idle for too long, too many connections, and a primary that became read-only. */
+const LOST: ReadonlySet<number> = new Set([1053, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031, 1040, 1290, 1836, 3032, 1792]);
+
+/** A gid that the table takes for another one: its column was made by dtm and ignores case, or it differs by spaces at the end. */
+export class GidTooAlike extends Error {
+  override readonly name = "GidTooAlike";
+}
+
+export function troubleOf(cause: unknown, broken: boolean): Trouble {
+  if (!types.isNativeError(cause)) return "data";
+  if (broken || cause.name === "NoAnswer" || ("fatal" in cause && cause.fatal === true)) return "lost";
+  const number = errnoOf(cause);
+  if (number === null) return isConnectionError(cause) ? "lost" : "data";
+  if (AGAIN.has(number)) return "again";
+  if (LOST.has(number)) return "lost";
+  return DATA.has(number) ? "data" : "down";
+}
+
+/** The server's own number, null for anything else; the errors of sockets have negative ones. */
+export function errnoOf(cause: unknown): number | null {
+  if (!types.isNativeError(cause) || !("errno" in cause) || typeof cause.errno !== "number") return null;
+  return cause.errno > 0 ? cause.errno : null;
+}
+
+export function isDuplicate(cause: unknown): boolean {
+  return errnoOf(cause) === 1062;
+}
+
+function isConnectionError(cause: Error): boolean {
+  if ("code" in cause && typeof cause.code === "string" && /^(E[A-Z]+|PROTOCOL_.*)$/.test(cause.code)) return true;
+  return /connection|pool is closed/i.test(cause.message);
+}

@@ -1,0 +1,5 @@
+import type { Migration } from "../../migrate.js";
+import { initial } from "./0001-initial.js";
+
+/** Forward only; what is listed here never changes again, a change is a new version. */
+export const MIGRATIONS: readonly Migration[] = [{ version: 1, name: "initial", sql: initial }];

@@ -1,0 +1,84 @@
+/** How connections are made: for lanes one each, for everything else a small pool; never more than the setting allows. */
+import mysql, { type ConnectionOptions, type PoolConnection, type SslOptions } from "mysql2/promise";
+import { readTlsFiles, type Tls } from "../relational/tls.js";
+import { Zone } from "./zone.js";
+
+export interface MysqlAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+  readonly tls: Tls;
+  /** Hours east of Greenwich of the times in the tables; null: this process's own zone (R19). */
+  readonly zoneHours: number | null;
+}
+
+/** Reads are short: more of them at once than the server has cores only wait there instead of here. */
+const READERS = 16;
+const CONNECT_MS = 5_000;
+const IDLE_MS = 30_000;
+
+/** Whatever the server's defaults are: nothing is cut off silently, a quote is escaped as the driver does it, and rows are as committed. */
+const SETTINGS = [
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', SESSION autocommit = 1",
+  "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+];
+
+export class Pool {
+  readonly zone: Zone;
+  readonly #config: ConnectionOptions;
+  readonly #pool: mysql.Pool;
+  #ended = false;
+
+  constructor(address: MysqlAddress, maxReaders: number) {
+    this.zone = new Zone(address.zoneHours);
+    const ssl = sslOf(address.tls);
+    this.#config = {
+      host: address.host,
+      port: address.port,
+      user: address.user,
+      password: address.password,
+      database: address.database,
+      ...(ssl === null ? {} : { ssl }),
+      charset: "UTF8MB4_BIN",
+      connectTimeout: CONNECT_MS,
+      enableKeepAlive: true,
+      dateStrings: true,
+      decimalNumbers: true,
+      supportBigNumbers: true,
+      // Rows that an update finds, not those whose values differ.
+      flags: ["FOUND_ROWS"],
+    };
+    const connectionLimit = Math.max(1, Math.min(READERS, maxReaders));
+    this.#pool = mysql.createPool({ ...this.#config, connectionLimit, idleTimeout: IDLE_MS, maxIdle: 2 });
+    // Queued in front of whatever the connection is wanted for.
+    this.#pool.pool.on("connection", (connection) => {
+      connection.on("error", () => undefined);
+      for (const sql of SETTINGS) connection.query(sql);
+    });
+  }
+
+  connect(): Promise<PoolConnection> {
+    return this.#pool.getConnection();
+  }
+
+  /** A connection of one's own, outside of the pool. */
+  async dedicated(): Promise<mysql.Connection> {
+    const connection = await mysql.createConnection(this.#config);
+    connection.on("error", () => undefined);
+    for (const sql of SETTINGS) await connection.query(sql);
+    return connection;
+  }
+
+  async end(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.#pool.end();
+  }
+}
+
+function sslOf(tls: Tls): SslOptions | null {
+  if (tls.mode === "disable") return null;
+  return { rejectUnauthorized: tls.mode !== "require", verifyIdentity: tls.mode === "verify-full", ...readTlsFiles(tls) };
+}

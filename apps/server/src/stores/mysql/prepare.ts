@@ -1,0 +1,92 @@
+/** The start on a MySQL or MariaDB database: is it one that we can use, is its schema current, and what was left in it. */
+import { types } from "node:util";
+import type { Connection as Driver, RowDataPacket } from "mysql2/promise";
+import { MigrationRefused, migrate } from "../migrate.js";
+import { messageOf } from "../relational/database.js";
+import { DatabaseUnusable } from "../relational/errors.js";
+import { Connection } from "./connection.js";
+import { errnoOf } from "./errors.js";
+import { migrationTarget } from "./migration-target.js";
+import { MIGRATIONS } from "./migrations/index.js";
+import type { MysqlAddress, Pool } from "./pool.js";
+import { adopt } from "./sql/adopt.js";
+import { forgetOldLanes } from "./sql/lanes.js";
+import { newestUpdateOfDtm } from "./sql/newest-update.js";
+import { forgetNodes } from "./sql/nodes.js";
+
+export async function prepareDatabase(pool: Pool, address: MysqlAddress): Promise<void> {
+  let driver: Driver | null = null;
+  try {
+    driver = await pool.dedicated();
+    await checkServer(driver, address);
+    const db = new Connection(driver, pool.zone);
+    await checkZone(db, address);
+    await migrate(migrationTarget(driver, address.database), MIGRATIONS);
+    await adopt(db);
+    await forgetNodes(db);
+    await forgetOldLanes(db);
+  } catch (cause) {
+    throw explained(cause, address);
+  } finally {
+    await driver?.end().catch(() => undefined);
+  }
+}
+
+async function checkServer(driver: Driver, { host, port }: MysqlAddress): Promise<void> {
+  const [[row]] = await driver.query<RowDataPacket[]>("SELECT version() AS version, @@global.read_only AS readOnly");
+  const version = String(row?.["version"] ?? "");
+  const [major = 0, minor = 0] = version.split(/[.-]/).map(Number);
+  const isMariadb = /mariadb/i.test(version);
+  const tooOld = isMariadb ? major < 10 || (major === 10 && minor < 6) : major < 8;
+  if (tooOld)
+    throw new DatabaseUnusable(`the server at ${host}:${port} is ${version}: MySQL 8 or MariaDB 10.6, or newer, is needed`);
+  if (Number(row?.["readOnly"] ?? 0) > 0)
+    throw new DatabaseUnusable(`the server at ${host}:${port} is read-only: name the primary (Store.Host, STORE_HOST)`);
+}
+
+const AHEAD_MS = 60_000;
+
+/** Times without a zone, read in the wrong one, would make everything due hours too early or too late (R19). */
+async function checkZone(db: Connection, { zoneHours }: MysqlAddress): Promise<void> {
+  const newest = await newestUpdateOfDtm(db);
+  if (newest === null || newest <= Date.now() + AHEAD_MS) return;
+  const zone = zoneHours === null ? "this process's zone" : `UTC${zoneHours < 0 ? "" : "+"}${zoneHours}`;
+  throw new DatabaseUnusable(
+    `the newest update_time in trans_global, ${db.zone.toText(newest)} in ${zone}, is yet to come: set TimeZoneOffset (TIME_ZONE_OFFSET) to the hours of whoever wrote it`,
+  );
+}
+
+function explained(cause: unknown, { host, port, user, database }: MysqlAddress): unknown {
+  if (cause instanceof DatabaseUnusable || cause instanceof MigrationRefused) return cause;
+  const line = (text: string): DatabaseUnusable => new DatabaseUnusable(text, { cause });
+  const errno = errnoOf(cause);
+  switch (errno) {
+    case 1044:
+    case 1045:
+    case 1698:
+      return line(
+        `the server at ${host}:${port} refused the user ${user}: ${messageOf(cause)}; check Store.User (STORE_USER) and Store.Password (STORE_PASSWORD)`,
+      );
+    case 1049:
+      return line(`the database ${database} does not exist at ${host}:${port}: create it, or set Store.Db (STORE_DB)`);
+    case 1142:
+    case 1227:
+      return line(
+        `the user ${user} may not make or change tables in ${database}: ${messageOf(cause)}; grant it, or set Store.User`,
+      );
+    case 1040:
+      return line(`the server at ${host}:${port} has no connection left: raise its max_connections, or stop what holds them`);
+    case null:
+      return types.isNativeError(cause) && cause.name !== "TypeError"
+        ? line(
+            `no MySQL or MariaDB answers at ${host}:${port}: ${reason(cause)}; check Store.Host (STORE_HOST), Store.Port (STORE_PORT) and the TLS settings`,
+          )
+        : cause;
+    default:
+      return line(`the server at ${host}:${port}, database ${database}: ${messageOf(cause)} (${errno})`);
+  }
+}
+
+function reason(cause: Error): string {
+  return messageOf(cause).split("\n", 1)[0] ?? "";
+}

@@ -1,0 +1,68 @@
+/** What needs no lane, through the pool. */
+import type { PoolConnection } from "mysql2/promise";
+import { paged, positionOf, repeated, unanswered } from "../relational/reading.js";
+import type { Reads } from "../relational/store.js";
+import { Connection, type Query } from "./connection.js";
+import { troubleOf } from "./errors.js";
+import type { Pool } from "./pool.js";
+import { findKeys, keysBefore } from "./sql/keys.js";
+import { listGlobals } from "./sql/list.js";
+import { loadByGid, loadByOwner } from "./sql/load.js";
+import { beat, retire } from "./sql/nodes.js";
+import { summary } from "./sql/summary.js";
+import { waitingDestinations } from "./sql/waiting.js";
+
+export function readsThrough(pool: Pool): Reads {
+  const known = new WeakMap<PoolConnection, Connection>();
+  const connectionOf = (client: PoolConnection): Connection => {
+    const connection = known.get(client) ?? new Connection(client, pool.zone);
+    known.set(client, connection);
+    return connection;
+  };
+  const once = async <T>(work: (db: Query) => Promise<T>): Promise<T> => {
+    const client = await pool.connect();
+    const connection = connectionOf(client);
+    try {
+      return await work(connection);
+    } catch (cause) {
+      if (troubleOf(cause, connection.broken) === "lost") connection.broken = true;
+      throw cause;
+    } finally {
+      if (connection.broken) client.destroy();
+      else client.release();
+    }
+  };
+  const read = <T>(work: (db: Query) => Promise<T>): Promise<T> =>
+    repeated(
+      () => once(work),
+      (cause) => troubleOf(cause, false),
+    );
+  return {
+    async ping() {
+      await once((db) => db.rows("SELECT 1", [])).catch((cause: unknown) => {
+        throw unanswered(cause);
+      });
+    },
+    heartbeat: (epoch, leaseMs) => read((db) => beat(db, epoch, leaseMs)),
+    retire: (epoch) => read((db) => retire(db, epoch)),
+    find: async (gid) => (await read((db) => loadByGid(db, [gid]))).get(gid) ?? null,
+    ownedBy: (owner) => read((db) => loadByOwner(db, owner)),
+    waitingDestinations: (atLeast) => read((db) => waitingDestinations(db, atLeast)),
+    async list(filter) {
+      const before = positionOf(filter.position ?? "");
+      if (before === undefined) return { transactions: [], nextPosition: "" };
+      const rows = await read((db) => listGlobals(db, filter, before, filter.limit + 1));
+      const { page, nextPosition } = paged(rows, filter.limit);
+      return { transactions: page, nextPosition };
+    },
+    summary: (ask) => read((db) => summary(db, ask)),
+    findKeys: (filter) => read((db) => findKeys(db, filter)),
+    async scanKeys({ cat, position, limit }) {
+      const before = positionOf(position);
+      if (before === undefined) return { entries: [], nextPosition: "" };
+      const { page, nextPosition } = paged(await read((db) => keysBefore(db, cat, before, limit + 1)), limit);
+      return { entries: page, nextPosition };
+    },
+    close: () => pool.end(),
+  };
+}

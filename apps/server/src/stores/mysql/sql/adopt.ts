@@ -1,0 +1,21 @@
+import type { Query } from "../connection.js";
+import { leftBy } from "./claim-due.js";
+import { deadEpochs } from "./nodes.js";
+
+/** dtm leaves its owner on a row that rests; nothing of dtm runs beside us, so such a row is nobody's, and keeps its time (R28). */
+const OF_DTM = `
+  UPDATE trans_global SET owner = ''
+  WHERE owner > '' AND locate(':', owner) = 0 AND status IN ('prepared', 'submitted', 'aborting')`;
+
+const RELEASE = "UPDATE trans_global SET owner = '' WHERE id IN (?)";
+
+const CHUNK = 1_000;
+
+export async function adopt(db: Query): Promise<void> {
+  await db.run(OF_DTM, []);
+  // What somebody long dead wrote after its rows were looked for.
+  const gone = await deadEpochs(db, "long ago");
+  for (let found = await leftBy(db, gone, CHUNK); found.length > 0; found = await leftBy(db, gone, CHUNK)) {
+    await db.run(RELEASE, [found.map(({ id }) => id)]);
+  }
+}

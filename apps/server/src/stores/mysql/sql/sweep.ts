@@ -1,0 +1,21 @@
+import type { Query } from "../connection.js";
+import { numberAt, textAt } from "../rows.js";
+
+/** By creation, for which there is an index: what is older than that and not over yet is little. Several nodes may sweep at once. */
+const ENDED = `
+  SELECT g.id, g.gid FROM trans_global g
+  WHERE g.create_time < ? AND g.status IN ('succeed', 'failed') AND coalesce(g.finish_time, g.rollback_time, g.update_time) < ?
+  ORDER BY g.create_time LIMIT ?
+  FOR UPDATE SKIP LOCKED`;
+
+const BRANCHES = "DELETE FROM trans_branch_op WHERE gid IN (?)";
+const GLOBALS = "DELETE FROM trans_global WHERE id IN (?)";
+
+/** Returns how many transactions went, with their branches. */
+export async function sweep(db: Query, endedBefore: number, limit: number): Promise<number> {
+  const before = db.zone.toText(endedBefore);
+  const ended = await db.rows(ENDED, [before, before, limit]);
+  if (ended.length === 0) return 0;
+  await db.run(BRANCHES, [ended.map((row) => textAt(row, 1))]);
+  return db.run(GLOBALS, [ended.map((row) => numberAt(row, 0))]);
+}

@@ -1,0 +1,32 @@
+/** Transactions in a MySQL (8) or MariaDB (10.6 or newer) database, dtm's tables included; several nodes may share it. */
+import type { Flushed } from "../lane.js";
+import { RelationalStore } from "../relational/store.js";
+import type { Store } from "../store.js";
+import { Connection } from "./connection.js";
+import { type MysqlAddress, Pool } from "./pool.js";
+import { prepareDatabase } from "./prepare.js";
+import { readsThrough } from "./reads.js";
+import { MysqlSession } from "./session.js";
+
+export interface MysqlOptions extends MysqlAddress {
+  readonly maxConnections: number;
+  /** Transactions that commit at the same time. Default: 2. */
+  readonly lanes?: number;
+  readonly flushed?: Flushed;
+}
+
+/** A second flusher at once pays here: one writes while the other waits for the log. */
+const LANES = 2;
+
+/** Opens nothing yet: `open` does, and says what keeps it from it (DatabaseUnusable, MigrationRefused). */
+export function openMysql(options: MysqlOptions): Store {
+  const { lanes = LANES, flushed } = options;
+  const pool = new Pool(options, options.maxConnections - lanes);
+  return new RelationalStore({
+    lanes,
+    ...(flushed === undefined ? {} : { flushed }),
+    connect: async () => new MysqlSession(new Connection(await pool.dedicated(), pool.zone)),
+    prepare: () => prepareDatabase(pool, options),
+    reads: readsThrough(pool),
+  });
+}

@@ -43,13 +43,13 @@ function checkStore({ Store, DataDir, Workers }: Config): void {
         throw new StartError("Postgres schema not valid: set Store.Schema (STORE_SCHEMA)");
       if (!/^[\w$ -]{1,63}$/.test(Store.Schema))
         throw new StartError("Store.Schema (STORE_SCHEMA) is one name of letters, digits, _, $, - and spaces, not a list");
-      if ((Store.TlsCertFile === "") !== (Store.TlsKeyFile === ""))
-        throw new StartError("Store.TlsCertFile and Store.TlsKeyFile need each other: set both or none");
+      checkStoreTls(Store);
       break;
     case "redis":
       if (Store.Host === "") throw new StartError("Redis host not valid: set Store.Host (STORE_HOST)");
       if (Store.Port === 0 && !Store.Host.includes(":"))
         throw new StartError("Redis port not valid: set Store.Port (STORE_PORT)");
+      checkRedis(Store);
       break;
     case "boltdb":
       throw new StartError("Store.Driver boltdb can't be read: drain dtm first, then use sqlite (R28)");
@@ -60,6 +60,21 @@ function checkStore({ Store, DataDir, Workers }: Config): void {
     throw new StartError(
       `Workers ${Workers} needs a store that can be shared: ${Store.Driver} has one server, set Workers to 1 (R25)`,
     );
+}
+
+function checkRedis(Store: Config["Store"]): void {
+  if (!/^[\w.:-]{1,64}$/.test(Store.KeyPrefix))
+    throw new StartError("Store.KeyPrefix (STORE_KEY_PREFIX) is made of up to 64 letters, digits, _, ., : and -, without braces");
+  if (Store.FinishedDataExpire > 0 && Store.FinishedDataExpire < LEAST_RETENTION_SECONDS)
+    throw new StartError(
+      `Store.FinishedDataExpire must be 0 or at least ${LEAST_RETENTION_SECONDS}, a day: a late repeat of a removed gid would run again`,
+    );
+  checkStoreTls(Store);
+}
+
+function checkStoreTls(Store: Config["Store"]): void {
+  if ((Store.TlsCertFile === "") !== (Store.TlsKeyFile === ""))
+    throw new StartError("Store.TlsCertFile and Store.TlsKeyFile need each other: set both or none");
 }
 
 /** R24: whoever can reach an open coordinator can make it call any URL. */

@@ -47,7 +47,7 @@ export const SETTINGS = {
     Driver: setting(oneOf(DRIVERS), {
       initial: "sqlite",
       about:
-        "Where transactions are kept: sqlite (a file under DataDir), postgres, mysql, or memory (nothing survives a restart).",
+        "Where transactions are kept: sqlite (a file under DataDir), postgres, mysql, redis, or memory (nothing survives a restart).",
     }),
     Host: setting(text, { initial: "", about: "Host of the database; for redis also host1:port1,host2:port2." }),
     Port: setting(port, { initial: 0, about: "Port of the database." }),
@@ -80,7 +80,29 @@ export const SETTINGS = {
       about: "How long dtm kept data in Redis or boltdb.",
       unused: "unfinished transactions never expire",
     }),
-    FinishedDataExpire: setting(seconds, { initial: 86_400, unit: "s", about: "How long finished transactions stay in Redis." }),
+    FinishedDataExpire: setting(seconds, {
+      initial: 86_400,
+      unit: "s",
+      about: "How long finished transactions stay in Redis: at least a day, 0 = for ever.",
+    }),
+    KeyPrefix: setting(text, {
+      initial: "dtm",
+      about: "Begins every key in Redis, so that several coordinators can share one; servers with the same one work together.",
+    }),
+    WaitReplicas: setting(whole({ min: 0, max: 100 }), {
+      initial: 0,
+      about: "Replicas of Redis that must have a write before it counts as done; 0 = a failover may undo decisions.",
+    }),
+    WaitReplicasMs: setting(whole({ min: 1, max: 4_000 }), {
+      initial: 1_000,
+      unit: "ms",
+      about: "How long one wait for those replicas lasts; it is repeated for 5 s, then the outcome counts as unknown.",
+    }),
+    SentinelMaster: setting(text, {
+      initial: "",
+      about: "The name by which Redis Sentinels know the master; Host then names the Sentinels, as in host1:port1,host2:port2.",
+    }),
+    SentinelPassword: setting(text, { initial: "", secret: true, about: "Password of the Sentinels, when they have one." }),
     RedisPrefix: setting(text, {
       initial: "{a}",
       about: "Prefix of the keys that dtm wrote.",

@@ -12,7 +12,7 @@ export function entriesFrom(flat: unknown): KeyValue[] {
   if (!Array.isArray(flat)) return entries;
   for (let at = 0; at < flat.length; at += 2) {
     const field = textOf(flat[at]);
-    const [, id, version, created, updated, value = ""] = /^(\S+) (\S+) (\S+) (\S+) ([^]*)$/.exec(textOf(flat[at + 1])) ?? [];
+    const [, id, version, created, updated, value = ""] = /^(\S+) (\S+) (\S+) (\S+) ([\s\S]*)$/.exec(textOf(flat[at + 1])) ?? [];
     if (field === "" || id === undefined) continue;
     const end = field.indexOf("\0");
     entries.push({

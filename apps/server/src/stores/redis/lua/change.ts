@@ -14,7 +14,7 @@ export const CHANGE = script(
   INDEX,
   ROW,
   JOURNAL,
-  String.raw`
+  `
 local word = known()
 if word then return {word, redis.call('HGETALL', KEYS[2])} end
 local old = read(KEYS[2], ARGV[4])

@@ -13,7 +13,7 @@ export const CLAIM = script(
   "claim",
   INDEX,
   ROW,
-  String.raw`
+  `
 local owner, now, destination = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local refused = dead(owner)
 local out = {}

@@ -11,7 +11,7 @@ export const CREATE = script(
   INDEX,
   ROW,
   JOURNAL,
-  String.raw`
+  `
 local word = known()
 if word then return {word, redis.call('HGETALL', KEYS[2])} end
 if redis.call('EXISTS', KEYS[2]) == 1 then return {'exists', redis.call('HGETALL', KEYS[2])} end

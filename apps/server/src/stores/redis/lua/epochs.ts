@@ -9,7 +9,7 @@ import { script } from "../script.js";
 /** A dead epoch is forgotten after this long; no process sleeps that long and then beats again. */
 const REMEMBERED_MS = 30 * 86_400_000;
 
-const CLOCK = String.raw`
+const CLOCK = `
 local ALIVE, DEAD, UNTOLD = KEYS[1], KEYS[2], KEYS[3]
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
@@ -30,7 +30,7 @@ end
 export const HEARTBEAT = script(
   "heartbeat",
   CLOCK,
-  String.raw`
+  `
 local heard = 0
 if not redis.call('ZSCORE', DEAD, ARGV[1]) then
   redis.call('ZADD', ALIVE, string.format('%d', now + tonumber(ARGV[2])), ARGV[1])
@@ -47,7 +47,7 @@ return out
 export const EPOCHS = script(
   "epochs",
   CLOCK,
-  String.raw`
+  `
 bury_expired()
 return {redis.call('ZRANGE', ALIVE, 0, -1), redis.call('SMEMBERS', UNTOLD)}
 `,
@@ -65,7 +65,7 @@ export const RETIRE = script("retire", CLOCK, "bury(ARGV[1])");
 export const DOUBT = script(
   "doubt",
   CLOCK,
-  String.raw`
+  `
 for i = 2, #ARGV do
   if redis.call('ZSCORE', DEAD, ARGV[i]) then redis.call('SADD', UNTOLD, ARGV[i])
   elseif not redis.call('ZSCORE', ALIVE, ARGV[i]) then redis.call('ZADD', ALIVE, string.format('%d', now + tonumber(ARGV[1])), ARGV[i]) end
@@ -77,7 +77,7 @@ end
 export const TOLD = script(
   "told",
   CLOCK,
-  String.raw`
+  `
 redis.call('SREM', UNTOLD, unpack(ARGV))
 redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', string.format('%d', now - ${REMEMBERED_MS}))
 `,
@@ -89,4 +89,4 @@ redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', string.format('%d', now - ${REMEMBE
  * KEYS  index
  * ARGV  epochs
  */
-export const TELL = script("tell", String.raw`for i = 1, #ARGV do redis.call('ZADD', KEYS[1], 0, 'x' .. ARGV[i]) end`);
+export const TELL = script("tell", `for i = 1, #ARGV do redis.call('ZADD', KEYS[1], 0, 'x' .. ARGV[i]) end`);

@@ -124,7 +124,7 @@ end
  * shard, the first arguments are batch, place and how long the journal is kept ("" leaves that as it is). An operation sent again after
  * its reply was lost finds what it did, and does nothing twice (R7); a batch that was given up can't land behind a newer one.
  */
-export const JOURNAL = String.raw`
+export const JOURNAL = `
 local JOURNAL, BATCH, PLACE, KEEP = KEYS[#KEYS], ARGV[1], ARGV[2], ARGV[3]
 local function journal(word)
   redis.call('HSET', JOURNAL, PLACE, BATCH .. ' ' .. word)

@@ -12,7 +12,7 @@ import { JOURNAL } from "./head.js";
 export const CREATE_KEY = script(
   "create-key",
   JOURNAL,
-  String.raw`
+  `
 local word = known()
 if word then return {word} end
 if redis.call('HEXISTS', KEYS[1], ARGV[4]) == 1 then return {'exists'} end
@@ -27,7 +27,7 @@ return {'created'}
 export const UPDATE_KEY = script(
   "update-key",
   JOURNAL,
-  String.raw`
+  `
 local word = known()
 if word then return {word} end
 local id, version, created = string.match(redis.call('HGET', KEYS[1], ARGV[4]) or '', '^(%S+) (%S+) (%S+) ')
@@ -42,7 +42,7 @@ return {'updated'}
 export const DELETE_KEY = script(
   "delete-key",
   JOURNAL,
-  String.raw`
+  `
 local word = known()
 if word then return {word} end
 if redis.call('HDEL', KEYS[1], ARGV[4]) == 0 then return {'unknown'} end

@@ -14,7 +14,7 @@ import { INDEX } from "./head.js";
 export const LIST = script(
   "list",
   INDEX,
-  String.raw`
+  `
 local below, chunk, prefix, from, to, rows = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local seen = {}
 for i = 7, #ARGV do

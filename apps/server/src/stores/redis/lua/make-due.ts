@@ -12,7 +12,7 @@ export const MAKE_DUE = script(
   "make-due",
   INDEX,
   ROW,
-  String.raw`
+  `
 local at, destination, after = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local count = 0
 for i = 2, #KEYS do

@@ -11,7 +11,7 @@ export const RECORD = script(
   INDEX,
   ROW,
   JOURNAL,
-  String.raw`
+  `
 local word = known()
 if word then return {word} end
 local old = read(KEYS[2], ARGV[4])

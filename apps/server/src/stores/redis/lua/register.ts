@@ -10,7 +10,7 @@ export const REGISTER = script(
   "register",
   INDEX,
   JOURNAL,
-  String.raw`
+  `
 local word = known()
 if word then return {word} end
 local row = redis.call('HMGET', KEYS[2], 'status', 'branches')

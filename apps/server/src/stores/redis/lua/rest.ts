@@ -14,7 +14,7 @@ export const REST = script(
   INDEX,
   ROW,
   JOURNAL,
-  String.raw`
+  `
 local word = known()
 if word then return {word} end
 local old = read(KEYS[2], ARGV[4])

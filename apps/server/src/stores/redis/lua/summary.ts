@@ -13,7 +13,7 @@ import { INDEX } from "./head.js";
 export const SUMMARY = script(
   "summary",
   INDEX,
-  String.raw`
+  `
 local chunk, attempts, refusals, before = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local found = redis.call('ZRANGEBYLEX', INDEX, ARGV[1] == '' and '[l' or '(' .. ARGV[1], '(l' .. STATUS.succeed, 'LIMIT', 0, chunk)
 local count, oldest, stuck = 0, nil, 0

@@ -12,7 +12,7 @@ import { INDEX, ROW } from "./head.js";
 export const ENDED = script(
   "ended",
   INDEX,
-  String.raw`
+  `
 local found = redis.call('ZRANGEBYLEX', INDEX, '[e', '(e' .. ARGV[1], 'LIMIT', 0, ARGV[2])
 for i = 1, #found do found[i] = string.sub(found[i], 2 + 2 * ${WIDTH}) end
 return found
@@ -30,7 +30,7 @@ export const SWEEP = script(
   "sweep",
   INDEX,
   ROW,
-  String.raw`
+  `
 local count = 0
 for i = 2, #KEYS do
   local r = read(KEYS[i], ARGV[i])

@@ -62,7 +62,7 @@ export async function removePrefix(server: RedisServer, prefix: string): Promise
       // Of several slots, so one by one.
       const pipeline = redis.pipeline();
       for (const key of all) pipeline.unlink(key);
-      await pipeline.exec();
+      for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
     }
   });
 }

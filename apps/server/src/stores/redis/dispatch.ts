@@ -35,6 +35,8 @@ interface Open {
   /** Redis doesn't know the script's digest. */
   whole: boolean;
   cause: unknown;
+  /** When its outcome became unknown, or Redis could not be reached. */
+  since: number | null;
 }
 
 const FIRST_PAUSE_MS = 10;
@@ -56,14 +58,13 @@ export class Dispatcher {
   /** One result per call, in order; a StoreUnavailable where the outcome stayed unknown. */
   async settle(calls: readonly Call[]): Promise<(unknown | StoreUnavailable)[]> {
     const results: unknown[] = calls.map(() => null);
-    let open: Open[] = calls.map((call, place) => ({ call, place, whole: false, cause: null }));
-    const begin = performance.now();
+    let open: Open[] = calls.map((call, place) => ({ call, place, whole: false, cause: null, since: null }));
     for (let wait = FIRST_PAUSE_MS; open.length > 0; wait = Math.min(LONGEST_PAUSE_MS, wait * 2)) {
       if (this.#closed) return filled(results, open, "the store is closed");
       const left = await Promise.all([...this.#byNode(open)].map(([node, group]) => this.#send(node, group, results)));
       open = left.flat();
       if (open.length === 0) break;
-      const over = open.filter((one) => performance.now() > this.#patienceEnd(one, begin));
+      const over = open.filter((one) => one.cause !== null && performance.now() > this.#patienceEnd(one));
       filled(results, over);
       open = open.filter((one) => !over.includes(one));
       if (open.every(({ whole, cause }) => whole && cause === null)) continue;
@@ -147,9 +148,11 @@ export class Dispatcher {
     return left;
   }
 
-  #patienceEnd({ call }: Open, begin: number): number {
-    const away = this.#links.get(this.#topology.nodeOf(call.tag))?.awaySince ?? begin;
-    return Math.min(away, begin) + PATIENCE_MS;
+  /** While Redis stays away nothing waits longer than the patience, counted from the moment it went. */
+  #patienceEnd(one: Open): number {
+    one.since ??= performance.now();
+    const away = this.#links.get(this.#topology.nodeOf(one.call.tag))?.awaySince ?? one.since;
+    return Math.min(away, one.since) + PATIENCE_MS;
   }
 
   #linkTo(node: NodeName): Link {

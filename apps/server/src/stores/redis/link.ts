@@ -46,7 +46,8 @@ export class Link {
     for (const [name, ...args] of commands) pipeline.callBuffer(name, ...args);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<null>((resolve) => {
-      timer = setTimeout(resolve, PATIENCE_MS, null);
+      // When this whole process was held up, the answer may be there and only be unread: sockets are read before the second turn.
+      timer = setTimeout(() => setImmediate(() => setImmediate(() => resolve(null))), PATIENCE_MS);
     });
     try {
       const answers = await Promise.race([pipeline.exec(), late]);

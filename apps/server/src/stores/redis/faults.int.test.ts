@@ -1,0 +1,198 @@
+/** What breaks between us and Redis: nothing acknowledged is lost, nothing is done twice, and each operation is told what became of it (R7). */
+
+import { type TcpProxy, tcpProxy } from "../../../test/kit/tcp-proxy.js";
+import {
+  onMasters,
+  openTemporaryRedis,
+  REDIS,
+  REDIS_CLUSTER,
+  type RedisServer,
+  redisOptions,
+} from "../../../test/kit/temporary-redis.js";
+import { withServer } from "../../../test/kit/with-server.js";
+import type { Opened } from "../contract/contract.js";
+import { branch, NOW, newGid, saga, stored, storedTransaction, tcc } from "../contract/fixtures.js";
+import type { Store } from "../store.js";
+
+const SLOW_MS = 120_000;
+jest.setTimeout(SLOW_MS);
+
+/** One transaction through its life, each answer checked: an operation done twice would be refused, or counted twice. */
+async function life(store: Store, gid: string): Promise<void> {
+  const owner = "here:1";
+  const given = tcc({ gid, nextCronTime: NOW + 3_600_000 });
+  expect(await store.create(given)).toEqual({ kind: "created" });
+  expect(await store.registerBranches(gid, [branch(gid, "01", "confirm"), branch(gid, "01", "cancel")])).toBe("registered");
+  expect(await store.nudge(gid, NOW)).toBe(true);
+  const submitted = { ...given, transaction: { ...given.transaction, status: "submitted" as const, owner } };
+  expect(await store.submit(submitted)).toMatchObject({ kind: "moved", leased: true });
+  const settled = [{ branchId: "01", op: "confirm", status: "succeed", at: NOW }] as const;
+  expect(await store.recordBranches(gid, { owner, status: "submitted" }, settled, NOW)).toEqual({ kind: "done" });
+  expect(await store.nudge(gid, NOW)).toBe(true);
+  const rest = { nextCronTime: NOW, nextCronInterval: 10, attempts: 1, refusals: 0, waitingOn: "", at: NOW, results: [] };
+  expect(await store.rest(gid, { owner, status: "submitted", wake: 2, ...rest })).toEqual({ kind: "done" });
+  const stop = { from: ["submitted"], to: "failed", at: NOW, owner: "", rollbackReason: "stopped" } as const;
+  expect(await store.change(gid, stop)).toMatchObject({ kind: "changed" });
+}
+
+async function expectLived(store: Store, gids: readonly string[]): Promise<void> {
+  for (const gid of gids) {
+    expect(await storedTransaction(store, gid)).toMatchObject({ status: "failed", wake: 2, attempts: 1, owner: "" });
+    expect((await store.find(gid))?.branches).toHaveLength(2);
+  }
+  const listed: string[] = [];
+  let position = "";
+  do {
+    const page = await store.list({ limit: 100, position });
+    listed.push(...page.transactions.map(({ gid }) => gid));
+    position = page.nextPosition;
+  } while (position !== "");
+  expect(listed.sort()).toEqual([...gids].sort());
+  expect(await store.summary({ stuckAttempts: 1, stuckRefusals: 1, overdueBefore: NOW })).toEqual({
+    unfinished: 0,
+    oldest: null,
+    stuck: 0,
+  });
+}
+
+function faults(server: RedisServer): void {
+  describe(`${server.name}: connections are killed under load`, () => {
+    let opened: Opened;
+    beforeAll(async () => {
+      opened = await openTemporaryRedis(server);
+    }, SLOW_MS);
+    afterAll(() => opened.dispose(), SLOW_MS);
+
+    test("nothing is lost and nothing is done twice", async () => {
+      const { store } = opened;
+      await store.heartbeat("here", 600_000);
+      const gids = Array.from({ length: 150 }, () => newGid());
+      let running = true;
+      let killed = 0;
+      const lives = Promise.all(gids.map((gid) => life(store, gid))).finally(() => {
+        running = false;
+      });
+      const killing = (async () => {
+        while (running) {
+          const counts = await onMasters(server, async (redis) =>
+            Number(await redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")),
+          );
+          killed += counts.reduce((a, b) => a + b, 0);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      })();
+      await Promise.all([lives, killing]);
+      expect(killed).toBeGreaterThan(1);
+      await expectLived(store, gids);
+    });
+  });
+}
+
+withServer(REDIS, () => {
+  faults(REDIS);
+
+  describe("Redis: replies are lost", () => {
+    let proxy: TcpProxy;
+    let opened: Opened;
+    beforeAll(async () => {
+      const [target] = REDIS.address.hosts;
+      if (target === undefined) throw new Error("DTM_TEST_REDIS names no host");
+      proxy = await tcpProxy(target);
+      const hosts = [{ host: "127.0.0.1", port: proxy.port }];
+      opened = await openTemporaryRedis(REDIS, { hosts });
+      await opened.store.heartbeat("here", 600_000);
+    }, SLOW_MS);
+    afterAll(async () => {
+      await opened.dispose();
+      await proxy.close();
+    }, SLOW_MS);
+
+    test("each operation is told what it did, once", async () => {
+      const { store } = opened;
+      const gids = Array.from({ length: 20 }, () => newGid());
+      const before = proxy.lost;
+      let running = true;
+      const lives = Promise.all(gids.map((gid) => life(store, gid))).finally(() => {
+        running = false;
+      });
+      const losing = (async () => {
+        while (running) {
+          proxy.loseNextAnswers();
+          await new Promise((resolve) => setTimeout(resolve, 30));
+        }
+      })();
+      await Promise.all([lives, losing]);
+      expect(proxy.lost - before).toBeGreaterThan(3);
+      await expectLived(store, gids);
+    });
+
+    test("a create whose reply was lost was created, not found", async () => {
+      const given = saga();
+      await opened.store.ping();
+      const before = proxy.lost;
+      // The connection for writes is open by now.
+      await opened.store.create(saga());
+      proxy.loseNextAnswers();
+      expect(await opened.store.create(given)).toEqual({ kind: "created" });
+      expect(proxy.lost).toBeGreaterThan(before);
+      expect(await opened.store.create(given)).toMatchObject({ kind: "exists" });
+    });
+
+    test("a claim whose reply was lost is answered with what it took", async () => {
+      const { store } = opened;
+      const gids: string[] = [];
+      for (let made = 0; made < 10; made++) {
+        const given = saga({ nextCronTime: NOW - 1_000_000 });
+        gids.push(given.transaction.gid);
+        await store.create(given);
+      }
+      proxy.loseNextAnswers();
+      const { claimed } = await store.claimDue({ owner: "here:77", limit: 10, now: NOW - 1_000_000 });
+      expect(claimed.map(({ transaction }) => transaction.gid)).toEqual(gids);
+      expect(await store.ownedBy("here:77")).toHaveLength(10);
+    });
+
+    test("a key is created and raised once", async () => {
+      const { store } = opened;
+      const entry = { cat: "topics", key: newGid(), value: "1", at: NOW };
+      await store.createKey({ ...entry, key: newGid() });
+      proxy.loseNextAnswers();
+      expect(await store.createKey(entry)).toBe("created");
+      proxy.loseNextAnswers();
+      expect(await store.updateKey({ ...entry, value: "2", version: 1 })).toBe(true);
+      proxy.loseNextAnswers();
+      expect(await store.deleteKey(entry.cat, entry.key)).toBe(true);
+    });
+  });
+
+  test("scripts that Redis forgot are sent whole", async () => {
+    const opened = await openTemporaryRedis(REDIS);
+    const given = saga();
+    await opened.store.create(saga());
+    await onMasters(REDIS, (redis) => redis.script("FLUSH"));
+    expect(await opened.store.create(given)).toEqual({ kind: "created" });
+    expect(await stored(opened.store, given.transaction.gid)).not.toBeNull();
+    await opened.dispose();
+  });
+
+  test("fewer replicas than asked for: the outcome is unknown, and said so", async () => {
+    const { openRedis } = await import("./store.js");
+    const options = redisOptions(REDIS, { replicas: { count: 9, withinMs: 10 } });
+    const store = openRedis(options);
+    await store.open();
+    const given = saga();
+    await expect(store.create(given)).rejects.toThrow("fewer than 9 replicas have it (Store.WaitReplicas)");
+    await store.close();
+  });
+});
+
+withServer(REDIS_CLUSTER, () => {
+  faults(REDIS_CLUSTER);
+
+  test("Redis Cluster: a replica has what was answered", async () => {
+    const opened = await openTemporaryRedis(REDIS_CLUSTER, { replicas: { count: 1, withinMs: 4_000 } });
+    const given = saga();
+    expect(await opened.store.create(given)).toEqual({ kind: "created" });
+    await opened.dispose();
+  });
+});

@@ -1,0 +1,56 @@
+/** A way to a server that can be cut, and that can swallow answers: what a lost reply looks like to whoever waits for it. */
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+export interface TcpProxy {
+  readonly port: number;
+  /** Requests still arrive; the next answer of each open connection is swallowed, and that connection is cut. */
+  loseNextAnswers(): void;
+  /** How many answers were swallowed. */
+  readonly lost: number;
+  cut(): void;
+  close(): Promise<void>;
+}
+
+export async function tcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
+  const pairs = new Map<Socket, { readonly server: Socket; lose: boolean }>();
+  let lost = 0;
+  const listener = createServer((client) => {
+    const server = connect(target.port, target.host);
+    const pair = { server, lose: false };
+    pairs.set(client, pair);
+    const end = (): void => {
+      pairs.delete(client);
+      client.destroy();
+      server.destroy();
+    };
+    for (const socket of [client, server]) socket.on("error", end).on("close", end);
+    client.on("data", (chunk) => server.write(chunk));
+    server.on("data", (chunk) => {
+      if (!pair.lose) {
+        client.write(chunk);
+        return;
+      }
+      lost++;
+      end();
+    });
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const each = (work: (client: Socket, pair: { lose: boolean }) => void): void => {
+    for (const [client, pair] of [...pairs]) work(client, pair);
+  };
+  return {
+    port: (listener.address() as AddressInfo).port,
+    loseNextAnswers: () =>
+      each((_, pair) => {
+        pair.lose = true;
+      }),
+    get lost() {
+      return lost;
+    },
+    cut: () => each((client) => client.destroy()),
+    async close() {
+      each((client) => client.destroy());
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  };
+}

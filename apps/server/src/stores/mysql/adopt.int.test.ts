@@ -1,0 +1,167 @@
+/** A database that dtm made and wrote: migrated in place, its rows understood, and dtm's own statements still work on it (R28). */
+import type { Connection, ResultSetHeader } from "mysql2/promise";
+import { inMysql, MYSQL, mysqlAddress, mysqlDatabase } from "../../../test/kit/temporary-mysql.js";
+import type { TemporaryDatabase } from "../../../test/kit/temporary-postgres.js";
+import { withServer } from "../../../test/kit/with-server.js";
+import { gidsOf, NOW, SECOND, saga, storedTransaction, tcc } from "../contract/fixtures.js";
+import { type Store, StoreRejected } from "../store.js";
+import { openMysql } from "./store.js";
+import { Zone } from "./zone.js";
+
+jest.setTimeout(120_000);
+
+/** dtm ran in China. */
+const ZONE_HOURS = 8;
+const at = (millis: number): string => `'${new Zone(ZONE_HOURS).toText(millis)}'`;
+
+/** As its script makes them (protocol.md 5.1). */
+const DTM = `
+  CREATE TABLE trans_global (
+    id bigint(22) NOT NULL AUTO_INCREMENT, gid varchar(128) NOT NULL, trans_type varchar(45) NOT NULL, status varchar(12) NOT NULL,
+    query_prepared varchar(1024) NOT NULL, protocol varchar(45) NOT NULL, create_time datetime DEFAULT NULL,
+    update_time datetime DEFAULT NULL, finish_time datetime DEFAULT NULL, rollback_time datetime DEFAULT NULL,
+    options varchar(1024) DEFAULT '', custom_data varchar(1024) DEFAULT '', next_cron_interval int(11) DEFAULT NULL,
+    next_cron_time datetime DEFAULT NULL, owner varchar(128) NOT NULL DEFAULT '', ext_data text, result varchar(1024) DEFAULT '',
+    rollback_reason varchar(1024) DEFAULT '', PRIMARY KEY (id), UNIQUE KEY gid (gid), KEY owner (owner),
+    KEY status_next_cron_time (status, next_cron_time)) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE utf8mb4_general_ci;
+  CREATE TABLE trans_branch_op (
+    id bigint(22) NOT NULL AUTO_INCREMENT, gid varchar(128) NOT NULL, url varchar(1024) NOT NULL, data text, bin_data blob,
+    branch_id varchar(128) NOT NULL, op varchar(45) NOT NULL, status varchar(45) NOT NULL, finish_time datetime DEFAULT NULL,
+    rollback_time datetime DEFAULT NULL, create_time datetime DEFAULT NULL, update_time datetime DEFAULT NULL, PRIMARY KEY (id),
+    UNIQUE KEY gid_uniq (gid, branch_id, op)) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE utf8mb4_general_ci;
+  CREATE TABLE kv (
+    id bigint(22) NOT NULL AUTO_INCREMENT, cat varchar(45) NOT NULL, k varchar(128) NOT NULL, v text, version bigint(22) DEFAULT 1,
+    create_time datetime DEFAULT NULL, update_time datetime DEFAULT NULL, PRIMARY KEY (id), UNIQUE KEY uniq_k (cat, k)
+  ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE utf8mb4_general_ci;
+  INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, create_time, update_time, next_cron_interval, next_cron_time, owner, options)
+  VALUES ('resting', 'saga', 'submitted', '', 'http', ${at(NOW)}, ${at(NOW)}, 20, ${at(NOW + 80_000)}, 'JvXB7vqGKGPHmxnzWWN6zN', '{"concurrent":true,"retry_interval":20}'),
+         ('due', 'tcc', 'aborting', '', 'grpc', ${at(NOW)}, ${at(NOW)}, 10, ${at(NOW - 5_000)}, '', '{"concurrent":false}');
+  INSERT INTO trans_branch_op (gid, url, bin_data, branch_id, op, status, create_time, update_time)
+  VALUES ('due', 'http://bank/cancel', '{"amount":30}', '01', 'cancel', 'prepared', ${at(NOW)}, ${at(NOW)})`;
+
+/** What dtm does when it creates, touches and takes one (protocol.md 5.2); it knows none of our columns. */
+const DTM_INSERT = `
+  INSERT IGNORE INTO trans_global (gid, trans_type, status, query_prepared, protocol, create_time, update_time, next_cron_interval, next_cron_time, owner)
+  VALUES (?, 'saga', 'submitted', '', 'http', ${at(NOW)}, ${at(NOW)}, 10, ${at(NOW)}, '')`;
+const DTM_TOUCH =
+  "UPDATE trans_global SET next_cron_time = ?, update_time = ?, next_cron_interval = 40 WHERE gid = ? AND status = 'submitted'";
+const DTM_LOCK_ONE = `
+  UPDATE trans_global SET owner = ?, update_time = ${at(NOW)}, next_cron_time = ${at(NOW + 10_000)}
+  WHERE next_cron_time < ${at(NOW + 3_000)} AND status IN ('prepared', 'aborting', 'submitted') ORDER BY rand() LIMIT 1`;
+
+withServer(MYSQL, () => {
+  let database: TemporaryDatabase;
+  let store: Store;
+  beforeAll(async () => {
+    database = await mysqlDatabase();
+    await within((connection) => connection.query(DTM));
+    store = await open();
+  });
+  afterAll(async () => {
+    await store.close();
+    await database.drop();
+  });
+
+  const within = <T>(work: (connection: Connection) => Promise<T>): Promise<T> => inMysql(work, database.name);
+  const open = async (): Promise<Store> => {
+    const opened = openMysql({ ...mysqlAddress(database.name), zoneHours: ZONE_HOURS });
+    await opened.open();
+    await opened.heartbeat("here", 3_600_000);
+    return opened;
+  };
+
+  test("rows that dtm left are there, those in back-off keep their time and are nobody's", async () => {
+    const resting = await storedTransaction(store, "resting");
+    expect(resting).toMatchObject({
+      owner: "",
+      nextCronTime: NOW + 80 * SECOND,
+      nextCronInterval: 20,
+      attempts: 0,
+      wake: 0,
+      waitingOn: "",
+    });
+    expect(resting.options).toMatchObject({ concurrent: true, retryInterval: 20 });
+    const { claimed, nextDue } = await store.claimDue({ owner: "here:1", limit: 9, now: NOW });
+    expect(gidsOf(claimed)).toEqual(["due"]);
+    expect(claimed[0]?.branches).toMatchObject([{ branchId: "01", op: "cancel", url: "http://bank/cancel" }]);
+    expect(Buffer.from(claimed[0]?.branches[0]?.payload ?? []).toString()).toBe('{"amount":30}');
+    expect(nextDue).toBe(NOW + 80 * SECOND);
+  });
+
+  test("a gid that differs only by case is refused clearly, alone, and never found for the other (R27)", async () => {
+    const neighbours = Array.from({ length: 6 }, () => saga());
+    const [alike, ...others] = await Promise.allSettled([
+      store.create(saga({ gid: "Resting" })),
+      ...neighbours.map((given) => store.create(given)),
+    ]);
+    expect(others.map(({ status }) => status)).toEqual(others.map(() => "fulfilled"));
+    expect(alike.status === "rejected" && alike.reason).toBeInstanceOf(StoreRejected);
+    expect(alike.status === "rejected" && String(alike.reason)).toContain(
+      "gid Resting differs from the stored resting only by case",
+    );
+    expect(await store.find("Resting")).toBeNull();
+    expect(await store.nudge("RESTING", NOW)).toBe(false);
+    expect(await storedTransaction(store, "resting")).toMatchObject({ wake: 0 });
+    expect((await store.list({ limit: 9, gidPrefix: "rest" })).transactions.map(({ gid }) => gid)).toEqual(["resting"]);
+    expect((await store.list({ limit: 9, gidPrefix: "REST" })).transactions).toEqual([]);
+  });
+
+  test("a payload over dtm's column is refused, and nothing of it is stored", async () => {
+    const given = saga();
+    const { gid } = given.transaction;
+    const large = given.branches.map((branch) => ({ ...branch, payload: Buffer.alloc(70_000) }));
+    await expect(store.create({ ...given, branches: large })).rejects.toThrow(/bin_data/);
+    expect(await store.find(gid)).toBeNull();
+  });
+
+  test("what dtm writes afterwards counts: its insert, its touch over our finer time", async () => {
+    await within((connection) => connection.query(DTM_INSERT, ["of dtm"]));
+    expect(await storedTransaction(store, "of dtm")).toMatchObject({
+      attempts: 0,
+      waitingOn: "",
+      submitTime: null,
+      nextCronTime: NOW,
+    });
+    const given = saga({ nextCronTime: NOW + 5_500 });
+    const { gid } = given.transaction;
+    await store.create(given);
+    expect(await storedTransaction(store, gid)).toMatchObject({ nextCronTime: NOW + 5_500 });
+    const later = new Zone(ZONE_HOURS).toText(NOW + 40_000);
+    await within((connection) => connection.query(DTM_TOUCH, [later, later, gid]));
+    expect(await storedTransaction(store, gid)).toMatchObject({ nextCronTime: NOW + 40_000, nextCronInterval: 40 });
+  });
+
+  test("due by the millisecond, not by dtm's second", async () => {
+    const given = tcc({ nextCronTime: NOW - 100_500 });
+    await store.create(given);
+    const before = await store.claimDue({ owner: "here:2", limit: 9, now: NOW - 100_501 });
+    expect(before).toEqual({ claimed: [], nextDue: NOW - 100_500 });
+    expect(gidsOf((await store.claimDue({ owner: "here:3", limit: 1, now: NOW - 100_500 })).claimed)).toEqual([
+      given.transaction.gid,
+    ]);
+  });
+
+  test("dtm takes what we left, and we take it back", async () => {
+    await store.close();
+    const taken = await within(async (connection) => {
+      const [{ affectedRows }] = await connection.query<ResultSetHeader>(DTM_LOCK_ONE, ["ownerOfDtm"]);
+      return affectedRows;
+    });
+    expect(taken).toBe(1);
+    store = await open();
+    const [rows] = await within((connection) => connection.query("SELECT gid FROM trans_global WHERE owner = 'ownerOfDtm'"));
+    expect(rows).toEqual([]);
+  });
+
+  test("times of another zone stop the start and name the setting (R19)", async () => {
+    const other = await mysqlDatabase();
+    const ahead = new Zone(ZONE_HOURS).toText(Date.now());
+    await inMysql((connection) => connection.query(`${DTM}; UPDATE trans_global SET update_time = '${ahead}'`), other.name);
+    const wrong = openMysql({ ...mysqlAddress(other.name), zoneHours: 0 });
+    await expect(wrong.open()).rejects.toThrow(/newest update_time .* is yet to come: set TimeZoneOffset \(TIME_ZONE_OFFSET\)/);
+    const right = openMysql({ ...mysqlAddress(other.name), zoneHours: ZONE_HOURS });
+    await right.open();
+    await right.close();
+    await other.drop();
+  });
+});

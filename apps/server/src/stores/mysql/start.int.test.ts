@@ -1,0 +1,103 @@
+/** What keeps the store from opening: one line each, which names the setting and what to do. */
+import { createServer } from "node:net";
+import type { Connection } from "mysql2/promise";
+import { inMysql, MYSQL, mysqlAddress, mysqlDatabase } from "../../../test/kit/temporary-mysql.js";
+import type { TemporaryDatabase } from "../../../test/kit/temporary-postgres.js";
+import { withServer } from "../../../test/kit/with-server.js";
+import { type MysqlOptions, openMysql } from "./store.js";
+
+jest.setTimeout(120_000);
+
+withServer(MYSQL, () => {
+  const databases: TemporaryDatabase[] = [];
+  afterAll(() => Promise.all(databases.map((database) => database.drop())));
+
+  const fresh = async (): Promise<MysqlOptions> => {
+    const database = await mysqlDatabase();
+    databases.push(database);
+    return mysqlAddress(database.name);
+  };
+  const within = <T>({ database }: MysqlOptions, work: (connection: Connection) => Promise<T>): Promise<T> =>
+    inMysql(work, database);
+  const refusal = async (given: MysqlOptions): Promise<string> => {
+    try {
+      const store = openMysql(given);
+      await store.open();
+      await store.close();
+      return "opened";
+    } catch (cause) {
+      return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+    }
+  };
+
+  test("a database that isn't there", async () => {
+    expect(await refusal({ ...(await fresh()), database: "nowhere_at_all" })).toMatch(
+      /^DatabaseUnusable: the database nowhere_at_all does not exist .*: create it, or set Store\.Db \(STORE_DB\)$/,
+    );
+  });
+
+  test("a user that isn't known", async () => {
+    expect(await refusal({ ...(await fresh()), user: "nobody_we_know", password: "x" })).toMatch(
+      /^DatabaseUnusable: .* refused the user nobody_we_know: .*; check Store\.User \(STORE_USER\) and Store\.Password \(STORE_PASSWORD\)$/,
+    );
+  });
+
+  test("nobody listens there", async () => {
+    expect(await refusal({ ...(await fresh()), port: await deadPort() })).toMatch(
+      /^DatabaseUnusable: no MySQL or MariaDB answers at 127\.0\.0\.1:\d+: .*ECONNREFUSED.*; check Store\.Host \(STORE_HOST\), Store\.Port/,
+    );
+  });
+
+  test("a file that can't be read", async () => {
+    const tls = { mode: "verify-full", caFile: "/nowhere/ca.pem", certFile: "", keyFile: "" } as const;
+    expect(await refusal({ ...(await fresh()), tls })).toBe(
+      "DatabaseUnusable: Store.TlsCaFile (STORE_TLS_CA_FILE) names /nowhere/ca.pem, which can't be read: ENOENT",
+    );
+  });
+
+  test("a schema of a newer release, one that was applied in another form, and one that broke off", async () => {
+    const address = await fresh();
+    expect(await refusal(address)).toBe("opened");
+    await within(address, (connection) =>
+      connection.query("INSERT INTO dtm_migration VALUES (99, 'future', 'x', utc_timestamp(), utc_timestamp())"),
+    );
+    expect(await refusal(address)).toMatch(/^MigrationRefused: the database has schema version 99 \(future\), this server knows/);
+    await within(address, (connection) => connection.query("UPDATE dtm_migration SET applied_at = NULL WHERE version = 99"));
+    expect(await refusal(address)).toMatch(
+      /^MigrationRefused: schema version 99 \(future\) was begun and broke off: restore the backup/,
+    );
+    await within(address, (connection) =>
+      connection.query("DELETE FROM dtm_migration WHERE version = 99; UPDATE dtm_migration SET checksum = 'y'"),
+    );
+    expect(await refusal(address)).toMatch(/^MigrationRefused: schema version 1 .* in another form/);
+  });
+
+  test("a migration that breaks off is told at the next start", async () => {
+    const address = await fresh();
+    await within(address, (connection) => connection.query("CREATE TABLE dtm_node (id int)"));
+    expect(await refusal(address)).toMatch(/^DatabaseUnusable: .*dtm_node.* \(1050\)$/);
+    expect(await refusal(address)).toMatch(/^MigrationRefused: schema version 1 \(initial\) was begun and broke off/);
+  });
+
+  test("several servers that start at once migrate once", async () => {
+    const address = await fresh();
+    expect(await Promise.all(Array.from({ length: 4 }, () => refusal(address)))).toEqual([
+      "opened",
+      "opened",
+      "opened",
+      "opened",
+    ]);
+    const [rows] = await within(address, (connection) => connection.query("SELECT version FROM dtm_migration"));
+    expect(rows).toEqual([{ version: 1 }]);
+  });
+});
+
+/** A port that was free a moment ago. */
+function deadPort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}

@@ -13,6 +13,7 @@ export class CuttingProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #next: Loss | null = null;
+  #away = false;
   lost = 0;
 
   constructor(
@@ -32,6 +33,16 @@ export class CuttingProxy {
     });
   }
 
+  /** The database is away: what is open is cut, what comes is refused, until it is back. */
+  leave(): void {
+    this.#away = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  comeBack(): void {
+    this.#away = false;
+  }
+
   loseNext(loss: Loss): void {
     this.#next = loss;
   }
@@ -42,6 +53,10 @@ export class CuttingProxy {
   }
 
   #serve(client: Socket): void {
+    if (this.#away) {
+      client.destroy();
+      return;
+    }
     const server = connect(this.target.port, this.target.host);
     let losing: Loss | null = null;
     for (const socket of [client, server]) {

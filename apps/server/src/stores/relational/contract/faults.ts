@@ -68,6 +68,38 @@ export function faultsContract(name: string, make: () => Promise<FaultyDatabase>
       120_000,
     );
 
+    test("a database that is away for a moment only makes its callers wait", async () => {
+      const given = saga();
+      const { gid } = given.transaction;
+      await store.create(given);
+      proxy.leave();
+      const asked = [store.nudge(gid, NOW), store.nudge(gid, NOW), store.find(gid)];
+      await new Promise((wake) => setTimeout(wake, 1_000));
+      proxy.comeBack();
+      expect((await Promise.all(asked)).map(Boolean)).toEqual([true, true, true]);
+      expect((await storedTransaction(store, gid)).wake).toBe(2);
+    }, 120_000);
+
+    test("one that stays away is said to be, and found again when it is back", async () => {
+      const given = saga();
+      const { gid } = given.transaction;
+      await store.create(given);
+      proxy.leave();
+      const refused = await Promise.allSettled([
+        store.nudge(gid, NOW),
+        store.find(gid),
+        store.ping(),
+        store.heartbeat("here", 1),
+      ]);
+      for (const answer of refused) expect(answer).toMatchObject({ status: "rejected", reason: { name: "StoreUnavailable" } });
+      proxy.comeBack();
+      let back = false;
+      while (!back) back = await store.nudge(gid, NOW).catch(() => false);
+      expect((await storedTransaction(store, gid)).wake).toBe(1);
+      await store.ping();
+      expect(await store.heartbeat("here", 3_600_000)).toBe(true);
+    }, 120_000);
+
     test("connections killed again and again under load: nothing lost, nothing doubled", async () => {
       const straight = await database.open(null);
       const workers = Array.from({ length: 12 }, () => new Worker(straight));

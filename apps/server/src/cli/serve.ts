@@ -38,6 +38,7 @@ export async function serve(loaded: LoadedConfig, options: { readonly reset: boo
     log.info({}, "stopped");
   } finally {
     log.close();
+    member?.leave();
   }
   // What a library left open must not keep a stopped server's process.
   process.exit(0);

@@ -50,6 +50,11 @@ export class Member {
     });
   }
 
+  /** An open channel would keep a process that failed. */
+  leave(): void {
+    if (process.connected) process.disconnect();
+  }
+
   #heard(message: ToWorker): void {
     switch (message.kind) {
       case "stop":

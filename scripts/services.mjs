@@ -1,4 +1,4 @@
-// `npm run services [postgres] [mysql]`: database servers for development and tests, until Ctrl-C. Prints the variables that tests read.
+// `npm run services [postgres] [mysql] [redis] [redis-cluster]`: database servers for development and tests, until Ctrl-C. Prints the variables that tests read.
 import process from "node:process";
 import { SERVICE_NAMES, startServices } from "./lib/services.mjs";
 import { dim, giveUp, say, Trouble, yellow } from "./lib/terminal.mjs";

@@ -28,6 +28,20 @@ const SERVICES = {
     find: findMariadb,
     start: startMariadb,
   },
+  redis: {
+    variable: "DTM_TEST_REDIS",
+    title: "Redis",
+    packages: ["redis-server"],
+    find: findRedis,
+    start: startRedis,
+  },
+  "redis-cluster": {
+    variable: "DTM_TEST_REDIS_CLUSTER",
+    title: "Redis Cluster",
+    packages: ["redis-server", "redis-tools"],
+    find: findRedis,
+    start: startRedisCluster,
+  },
 };
 
 export const SERVICE_NAMES = Object.keys(SERVICES);
@@ -141,6 +155,64 @@ async function startMariadb({ server: binary, installer }) {
   );
   await server.ready(/ready for connections/);
   return { ...server, url: `mysql://root@127.0.0.1:${port}/mysql` };
+}
+
+function findRedis() {
+  const server = onPath("redis-server") ?? onPath("valkey-server");
+  const cli = onPath("redis-cli") ?? onPath("valkey-cli");
+  return server === null || cli === null ? null : { server, cli };
+}
+
+async function startRedis(found) {
+  const port = await freePort();
+  const server = await runRedis("redis", found, port, {});
+  return { ...server, url: `redis://127.0.0.1:${port}` };
+}
+
+/** Three masters, each with a replica. */
+async function startRedisCluster(found) {
+  const servers = [];
+  const ports = [];
+  const stop = async () => {
+    await Promise.all(servers.splice(0).map((server) => server.stop()));
+  };
+  try {
+    while (servers.length < 6) {
+      const port = await freePort();
+      // The nodes speak to each other ten thousand ports higher.
+      if (port > 55_000) continue;
+      // A busy machine isn't a dead node.
+      const cluster = { "cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-node-timeout": "15000" };
+      servers.push(await runRedis(`redis-cluster-${servers.length + 1}`, found, port, cluster));
+      ports.push(port);
+    }
+    const nodes = ports.map((port) => `127.0.0.1:${port}`);
+    must(
+      spawnSync(found.cli, ["--cluster", "create", ...nodes, "--cluster-replicas", "1", "--cluster-yes"], { encoding: "utf8" }),
+    );
+    const ask = (port, ...command) => spawnSync(found.cli, ["-p", String(port), ...command], { encoding: "utf8" }).stdout;
+    const ready = (port) =>
+      ask(port, "cluster", "info").includes("cluster_state:ok") && !ask(port, "info", "replication").includes("link_status:down");
+    const deadline = performance.now() + READY_MS;
+    while (!ports.every(ready)) {
+      if (performance.now() > deadline) throw new Error("it was not ready in time");
+      await pause(100);
+    }
+    return { stop, url: `redis://${nodes.join(",")}` };
+  } catch (cause) {
+    await stop();
+    throw cause;
+  }
+}
+
+async function runRedis(name, { server: binary }, port, more) {
+  const user = plainUser("redis");
+  const dir = freshFolder(name, user);
+  const settings = { port, dir, bind: "127.0.0.1", appendonly: "yes", save: "", "maxmemory-policy": "noeviction", ...more };
+  const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]);
+  const server = run(name, binary, args, { user, signal: "SIGTERM" });
+  await server.ready(/ready to accept connections/i);
+  return server;
 }
 
 /** A process that ends with us, whose log says when it is ready. */

@@ -3,8 +3,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 export interface TcpProxy {
   readonly port: number;
-  /** Requests still arrive; the next answer of each open connection is swallowed, and that connection is cut. */
-  loseNextAnswers(): void;
+  /** Requests still arrive; the next answer of each open connection, after some that pass, is swallowed, and that connection is cut. */
+  loseNextAnswers(passing?: number): void;
   /** How many answers were swallowed. */
   readonly lost: number;
   cut(): void;
@@ -12,11 +12,11 @@ export interface TcpProxy {
 }
 
 export async function tcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
-  const pairs = new Map<Socket, { readonly server: Socket; lose: boolean }>();
+  const pairs = new Map<Socket, { readonly server: Socket; passing: number }>();
   let lost = 0;
   const listener = createServer((client) => {
     const server = connect(target.port, target.host);
-    const pair = { server, lose: false };
+    const pair = { server, passing: Number.POSITIVE_INFINITY };
     pairs.set(client, pair);
     const end = (): void => {
       pairs.delete(client);
@@ -26,7 +26,7 @@ export async function tcpProxy(target: { readonly host: string; readonly port: n
     for (const socket of [client, server]) socket.on("error", end).on("close", end);
     client.on("data", (chunk) => server.write(chunk));
     server.on("data", (chunk) => {
-      if (!pair.lose) {
+      if (pair.passing-- > 0) {
         client.write(chunk);
         return;
       }
@@ -35,14 +35,14 @@ export async function tcpProxy(target: { readonly host: string; readonly port: n
     });
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const each = (work: (client: Socket, pair: { lose: boolean }) => void): void => {
+  const each = (work: (client: Socket, pair: { passing: number }) => void): void => {
     for (const [client, pair] of [...pairs]) work(client, pair);
   };
   return {
     port: (listener.address() as AddressInfo).port,
-    loseNextAnswers: () =>
+    loseNextAnswers: (passing = 0) =>
       each((_, pair) => {
-        pair.lose = true;
+        pair.passing = passing;
       }),
     get lost() {
       return lost;

@@ -44,7 +44,8 @@ export class Claims {
   async claimDue(claim: Claim): Promise<Claimed> {
     let { alive, untold, seen } = await this.#peek(claim);
     if (untold.length > 0) {
-      await this.#nodes.spread(untold);
+      // A shard that can't be told now keeps what it has, and is told later.
+      await this.#nodes.spread(untold).catch(() => undefined);
       ({ alive, seen } = await this.#peek(claim));
     }
     await this.#nodes.doubt([...new Set(seen.flatMap(({ unsure }) => unsure))].filter((epoch) => !alive.has(epoch)));
@@ -61,7 +62,7 @@ export class Claims {
     if (destination === "" || claim.limit <= 0) return [];
     const looked = await this.#dispatcher.one(this.#nodes.look());
     const { alive, untold } = this.#nodes.looked(looked);
-    if (untold.length > 0) await this.#nodes.spread(untold);
+    if (untold.length > 0) await this.#nodes.spread(untold).catch(() => undefined);
     if (!alive.has(epochOf(claim.owner))) return [];
     return this.#take(await this.#waiting(destination, claim.limit), claim, destination);
   }
@@ -124,6 +125,7 @@ export class Claims {
     }
   }
 
+  /** Of a Cluster one node may be away: what the others have is claimed all the same. */
   async #peek({ now, limit }: Claim): Promise<{
     readonly alive: ReadonlySet<string>;
     readonly untold: readonly string[];
@@ -133,8 +135,13 @@ export class Claims {
       const args = [String(limit), padded(now), padded(now + 1), this.#rows(shard)];
       return { tag: shard, script: PEEK, keys: [this.#keys.index(shard)], args };
     });
-    const [looked, ...replies] = await this.#dispatcher.all([this.#nodes.look(), ...calls]);
-    return { ...this.#nodes.looked(looked), seen: replies.map(seenIn) };
+    const [looked, ...replies] = await this.#dispatcher.settle([this.#nodes.look(), ...calls]);
+    if (looked instanceof Error) throw looked;
+    if (replies.every((reply) => reply instanceof Error)) throw replies[0];
+    return {
+      ...this.#nodes.looked(looked),
+      seen: replies.flatMap((reply, shard) => (reply instanceof Error ? [] : seenIn(reply, shard))),
+    };
   }
 
   async #waiting(destination: string, limit: number): Promise<readonly Candidate[]> {

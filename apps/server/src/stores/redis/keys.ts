@@ -35,6 +35,8 @@ export function shardOf(gid: string): number {
 
 export const ALL_SHARDS: readonly number[] = Array.from({ length: SHARDS }, (_, shard) => shard);
 
+export const TAGS: readonly Tag[] = [...ALL_SHARDS, "kv", "nodes", "meta"];
+
 /** Numbers in index entries have one width, so that the order of the texts is the order of the numbers. */
 export const WIDTH = 16;
 

@@ -29,7 +29,7 @@ import type { RedisAddress } from "./address.js";
 import { checkLayout, checkMaster, checkServer } from "./check.js";
 import { Claims } from "./claims.js";
 import { Dispatcher, type Replicas } from "./dispatch.js";
-import { Keys, shardOf } from "./keys.js";
+import { Keys, shardOf, TAGS, type Tag } from "./keys.js";
 import { entriesFrom, fieldOf } from "./kv.js";
 import { Listing } from "./listing.js";
 import { CHANGE } from "./lua/change.js";
@@ -55,7 +55,7 @@ import {
 } from "./rows.js";
 import type { Script } from "./script.js";
 import { isStorable, refuse, refuseBranches, refuseLoaded, refuseNumbers, storable } from "./text.js";
-import { Topology } from "./topology.js";
+import { type NodeName, Topology } from "./topology.js";
 import { type Write, Writer, type Written } from "./writes.js";
 
 export interface RedisOptions extends RedisAddress {
@@ -81,7 +81,9 @@ class RedisStore implements Store {
   readonly #nodes: Nodes;
   readonly #claims: Claims;
   readonly #listing: Listing;
-  readonly #lane: Lane<Write, Written>;
+  /** One for each node that a Cluster has at the start, so that a node that is away holds up its own only. A tag's lane stays its own. */
+  readonly #lanes = new Map<NodeName, Lane<Write, Written>>();
+  readonly #laneOf = new Map<Tag, Lane<Write, Written>>();
   #state: "new" | "open" | "closed" = "new";
 
   constructor(options: RedisOptions) {
@@ -93,8 +95,6 @@ class RedisStore implements Store {
     this.#nodes = new Nodes(this.#reading, this.#keys);
     this.#claims = new Claims(this.#reading, this.#keys, this.#nodes);
     this.#listing = new Listing(this.#reading, this.#keys);
-    const writer = new Writer(this.#writing, this.#keys);
-    this.#lane = new Lane((writes) => writer.flush(writes), LANE_LIMITS, options.flushed);
   }
 
   async open(): Promise<void> {
@@ -109,13 +109,14 @@ class RedisStore implements Store {
     const ask = (command: string, key: string, ...args: string[]): Promise<unknown> =>
       this.#writing.one({ tag: "meta", command, keys: [key], args });
     await checkLayout({ key: this.#keys.of("meta", "layout"), ask }, this.#keys);
+    for (const tag of TAGS) this.#laneOf.set(tag, this.#laneAt(this.#topology.nodeOf(tag)));
     this.#state = "open";
   }
 
   async close(): Promise<void> {
     if (this.#state !== "open") return;
     this.#state = "closed";
-    await this.#lane.close();
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
     this.#writing.close();
     this.#reading.close();
   }
@@ -312,7 +313,7 @@ class RedisStore implements Store {
     const tag = shardOf(gid);
     const keys = [this.#keys.index(tag), this.#keys.row(gid)];
     const numbered = script === CREATE || script === SUBMIT;
-    return this.#lane.push({ script, tag, keys, subject: gid, numbered, args }, weight);
+    return this.#push({ script, tag, keys, subject: gid, numbered, args }, weight);
   }
 
   #writeKey(script: Script, cat: string, key: string, args: readonly string[]): Promise<Written> {
@@ -326,7 +327,21 @@ class RedisStore implements Store {
       numbered: false,
       args: () => [field, ...args],
     };
-    return this.#lane.push(write, WEIGHT + args.join("").length);
+    return this.#push(write, WEIGHT + args.join("").length);
+  }
+
+  #push(write: Write, weight: number): Promise<Written> {
+    const lane = this.#laneOf.get(write.tag);
+    return lane === undefined ? Promise.reject(this.#notOpen()) : lane.push(write, weight);
+  }
+
+  #laneAt(node: NodeName): Lane<Write, Written> {
+    const known = this.#lanes.get(node);
+    if (known !== undefined) return known;
+    const writer = new Writer(this.#writing, this.#keys);
+    const lane = new Lane<Write, Written>((writes) => writer.flush(writes), LANE_LIMITS, this.#options.flushed);
+    this.#lanes.set(node, lane);
+    return lane;
   }
 
   #mustBeOpen(): void {

@@ -2,12 +2,11 @@
 
 import { connectionTo, type HostPort, type RedisAddress } from "./address.js";
 import { messageOf, RedisUnusable } from "./errors.js";
-import { ALL_SHARDS, type Keys, type Tag } from "./keys.js";
+import { type Keys, TAGS, type Tag } from "./keys.js";
 
 /** `host:port`; "" for the only one. */
 export type NodeName = string;
 
-const TAGS: readonly Tag[] = [...ALL_SHARDS, "kv", "nodes", "meta"];
 /** A map that was just read is not read again. */
 const FRESH_MS = 100;
 

@@ -38,6 +38,7 @@ export class Writer {
   readonly #journal = `j:${randomBytes(9).toString("base64url")}`;
   readonly #keptAt = new Map<Tag, number>();
   #batches = 0;
+  #lastId = 0;
 
   constructor(dispatcher: Dispatcher, keys: Keys) {
     this.#dispatcher = dispatcher;
@@ -68,7 +69,12 @@ export class Writer {
     const count = writes.filter(({ numbered }) => numbered).length;
     if (count === 0) return [];
     const key = this.#keys.of("meta", "id");
-    const last = Number(await this.#dispatcher.one({ tag: "meta", command: "INCRBY", keys: [key], args: [String(count)] }));
+    const raised = async (by: number): Promise<number> =>
+      Number(await this.#dispatcher.one({ tag: "meta", command: "INCRBY", keys: [key], args: [String(by)], durable: true }));
+    let last = await raised(count);
+    // A failover may have taken the counter back.
+    if (last - count < this.#lastId) last = await raised(this.#lastId - last + count);
+    this.#lastId = last;
     let next = last - count;
     return writes.map(({ numbered }) => (numbered ? ++next : 0));
   }

@@ -167,6 +167,7 @@ export class Node {
       list: read(store.list),
       resetDue: write(store.resetDue),
       summary: read(store.summary),
+      sweep: write(store.sweep),
       createKey: write(store.createKey),
       updateKey: write(store.updateKey),
       deleteKey: write(store.deleteKey),

@@ -2,15 +2,13 @@
  * One kill -9: customers make transactions, the coordinator dies at a moment drawn from the seed, starts again on its data,
  * and finishes everything. Returns what was broken, in words; nothing is right only when the list is empty.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { Database } from "../../../src/stores/sqlite/database.js";
 import type { Account, Bank } from "../kit/bank.js";
 import { DtmClient, type Transaction } from "../kit/dtm-client.js";
 import { Random } from "../kit/random.js";
 import { Server, type ServerOptions } from "../kit/server.js";
 import { until } from "../kit/until.js";
 import { KINDS, type Record, serve } from "./customer.js";
+import type { Left } from "./stores.js";
 
 const CUSTOMERS = 400;
 const AT_ONCE = 200;
@@ -18,11 +16,10 @@ const AT_ONCE = 200;
 const LAST_KILL = 700;
 const OPENING = 10_000_000;
 
-export interface Round {
+export interface Round extends Left {
   readonly seed: number;
-  /** Unfinished in the file of the dead process, and how many of these it was driving. */
-  readonly leftBehind: number;
-  readonly inHand: number;
+  /** Acknowledged, and unknown afterwards. */
+  readonly lost: number;
   readonly acknowledged: number;
   readonly ends: ReadonlyMap<string, number>;
   readonly problems: readonly string[];
@@ -31,7 +28,7 @@ export interface Round {
 export async function crashRound(
   banks: { readonly a: Bank; readonly b: Bank },
   seed: number,
-  options: ServerOptions,
+  options: ServerOptions & { readonly left: () => Promise<Left> },
 ): Promise<Round> {
   const random = new Random(seed);
   const accounts = await openAccounts(banks, seed);
@@ -60,7 +57,7 @@ export async function crashRound(
   });
   await Promise.race([timeToKill, traffic]);
   await server.kill();
-  const left = leftIn(server.dataDir);
+  const left = await options.left();
   await server.restart();
   returned();
   const records = await traffic;
@@ -72,20 +69,11 @@ export async function crashRound(
   return {
     seed,
     ...left,
+    lost: records.filter(({ gid, acknowledged }) => acknowledged && !ended.has(gid)).length,
     acknowledged: records.filter((record) => record.acknowledged).length,
     ends: count(records, ended),
     problems,
   };
-}
-
-/** Read from the file itself: a restarted server would have taken up some of it by the time it answers. */
-function leftIn(dataDir: string): { readonly leftBehind: number; readonly inHand: number } {
-  const file = join(dataDir, "dtm.db");
-  if (!existsSync(file)) return { leftBehind: 0, inHand: 0 };
-  const db = new Database(file, { busyMs: 5_000 });
-  const row = db.get("SELECT count(*), count(nullif(owner, '')) FROM trans_global WHERE status NOT IN ('succeed', 'failed')", []);
-  db.close();
-  return { leftBehind: Number(row?.[0]), inHand: Number(row?.[1]) };
 }
 
 async function openAccounts(banks: { readonly a: Bank; readonly b: Bank }, seed: number) {

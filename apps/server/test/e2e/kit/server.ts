@@ -35,10 +35,6 @@ export class Server {
     return server;
   }
 
-  get dataDir(): string {
-    return this.#options.dataDir;
-  }
-
   get origin(): string {
     return `http://127.0.0.1:${this.#httpPort}`;
   }

@@ -1,8 +1,7 @@
 /** Where Redis is and how to speak to it: the settings as ioredis takes them. */
-import { readFileSync } from "node:fs";
 import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import { Redis, type RedisOptions } from "ioredis";
-import { RedisUnusable } from "./errors.js";
+import { readTlsFiles, type Tls } from "../relational/tls.js";
 
 export interface HostPort {
   readonly host: string;
@@ -18,15 +17,6 @@ export interface RedisAddress {
   readonly user: string;
   readonly password: string;
   readonly tls: Tls;
-}
-
-/** `require` encrypts and believes anybody; `verify-ca` checks who signed, `verify-full` also the name. */
-export interface Tls {
-  readonly mode: "disable" | "require" | "verify-ca" | "verify-full";
-  /** PEM files; "" for none. */
-  readonly caFile: string;
-  readonly certFile: string;
-  readonly keyFile: string;
 }
 
 const CONNECT_MS = 3_000;
@@ -74,22 +64,11 @@ export function connectionTo(address: RedisAddress, node: HostPort | null): Redi
   });
 }
 
-function tlsOf({ mode, caFile, certFile, keyFile }: Tls): ConnectionOptions | null {
-  if (mode === "disable") return null;
+function tlsOf(tls: Tls): ConnectionOptions | null {
+  if (tls.mode === "disable") return null;
   return {
-    rejectUnauthorized: mode !== "require",
-    checkServerIdentity: mode === "verify-full" ? checkServerIdentity : () => undefined,
-    ...(caFile === "" ? {} : { ca: pem("Store.TlsCaFile (STORE_TLS_CA_FILE)", caFile) }),
-    ...(certFile === "" ? {} : { cert: pem("Store.TlsCertFile (STORE_TLS_CERT_FILE)", certFile) }),
-    ...(keyFile === "" ? {} : { key: pem("Store.TlsKeyFile (STORE_TLS_KEY_FILE)", keyFile) }),
+    rejectUnauthorized: tls.mode !== "require",
+    checkServerIdentity: tls.mode === "verify-full" ? checkServerIdentity : () => undefined,
+    ...readTlsFiles(tls),
   };
-}
-
-function pem(setting: string, path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new RedisUnusable(`${setting} names ${path}, which can't be read: ${code}`, { cause });
-  }
 }

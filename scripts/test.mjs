@@ -19,19 +19,22 @@ const SOAK = { SIM_WORLDS: "1000000", CRASH_KILLS: "25" };
 
 const PHASES = {
   checks,
-  unit: () =>
-    withServices((services) =>
-      runJest("unit", ["--testPathIgnorePatterns", "/node_modules/", "/test/simulation/", "/test/e2e/", "--maxWorkers=100%"], {
-        ...env(),
-        ...services,
-      }),
-    ),
+  unit: async () =>
+    runJest("unit", ["--testPathIgnorePatterns", "/node_modules/", "/test/simulation/", "/test/e2e/", "--maxWorkers=100%"], {
+      ...env(),
+      ...(await services()),
+    }),
   bench: () => runNodeTests("bench", join(ROOT, "bench/lib")),
-  e2e: () => runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], env()),
-  simulation: () => runJest("simulation", ["--testPathPatterns", "/test/simulation/", "--runInBand"], env()),
+  e2e: async () => runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], { ...env(), ...(await services()) }),
+  simulation: async () => {
+    // It needs every core.
+    await stopServices();
+    return runJest("simulation", ["--testPathPatterns", "/test/simulation/", "--runInBand"], env());
+  },
 };
 
 let soak = false;
+let databases = null;
 try {
   const { values } = parseArgs({
     options: { only: { type: "string" }, soak: { type: "boolean" }, help: { type: "boolean", short: "h" } },
@@ -56,23 +59,30 @@ async function run(names) {
   mkdirSync(join(CACHE, "test"), { recursive: true });
   rmSync(NOT_RUN, { force: true });
   const results = [];
-  for (const name of names) {
-    const start = performance.now();
-    say(`\n${bold(name)}`);
-    results.push({ name, ...(await PHASES[name]()), ms: performance.now() - start });
+  try {
+    for (const name of names) {
+      const start = performance.now();
+      say(`\n${bold(name)}`);
+      results.push({ name, ...(await PHASES[name]()), ms: performance.now() - start });
+    }
+  } finally {
+    await stopServices();
   }
   report(results, performance.now() - begin);
 }
 
-/** The database servers run as long as the tests that need them; what can't be had is named by those tests. */
-async function withServices(tests) {
-  const { env: variables, missing, stop } = await step("starting database servers", () => startServices());
-  for (const line of missing) say(`${yellow("missing:")} ${line}`);
-  try {
-    return await tests(variables);
-  } finally {
-    await stop();
+/** The variables that name the database servers, which the first phase that needs them starts. */
+async function services() {
+  if (databases === null) {
+    databases = await step("starting database servers", () => startServices());
+    for (const line of databases.missing) say(`${yellow("missing:")} ${line}`);
   }
+  return databases.env;
+}
+
+async function stopServices() {
+  await databases?.stop();
+  databases = null;
 }
 
 /** What needs no test runner: format and lint, types of sources and tests, generated code. Each counts as one test. */

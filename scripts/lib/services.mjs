@@ -1,5 +1,5 @@
 // The database servers that tests and development use: those that the environment names, else local binaries on loopback, else what
-// apt-get installs when root, else a line that says what is missing. Their data lies under .cache/services.
+// apt-get installs when root, else a line that says what is missing. Their data lies under .cache/services, or /var/tmp.
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -8,9 +8,10 @@ import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
 import { CACHE, tail } from "./workspace.mjs";
 
-const FOLDER = join(CACHE, "services");
 const READY_MS = 120_000;
 const root = process.getuid?.() === 0;
+/** Servers refuse to run as root, and whom they run as may not be let into this checkout. */
+const FOLDER = root ? "/var/tmp/dtm-services" : join(CACHE, "services");
 
 /** `variable`: the URL that tests read. `packages`: for apt-get. `find`: the binaries, or null. */
 const SERVICES = {

@@ -31,11 +31,7 @@ export class Connection implements Query {
   constructor(
     readonly driver: Driver,
     readonly zone: Zone,
-  ) {
-    driver.on("error", () => {
-      this.broken = true;
-    });
-  }
+  ) {}
 
   async rows(sql: string, values: readonly Bound[]): Promise<readonly Row[]> {
     const found = await this.#answered(this.driver.query({ sql, values: [...values], rowsAsArray: true }));

@@ -13,8 +13,8 @@ withServer(MYSQL, () =>
     return {
       target: address,
       isCommit: (data) => data.includes("\u0003COMMIT"),
-      async open(port) {
-        const store = openMysql({ ...address, ...(port === null ? {} : { port }) });
+      async open(port, patienceMs) {
+        const store = openMysql({ ...address, ...(port === null ? {} : { port }), patienceMs });
         await store.open();
         return store;
       },

@@ -1,5 +1,6 @@
 /** How connections are made: for lanes one each, for everything else a small pool; never more than the setting allows. */
 import mysql, { type ConnectionOptions, type PoolConnection, type SslOptions } from "mysql2/promise";
+import { PATIENCE_MS } from "../relational/line.js";
 import { readTlsFiles, type Tls } from "../relational/tls.js";
 import { Zone } from "./zone.js";
 
@@ -10,13 +11,14 @@ export interface MysqlAddress {
   readonly password: string;
   readonly database: string;
   readonly tls: Tls;
+  /** How long one waits for a database that just went away. Default: 5 s (R7). */
+  readonly patienceMs?: number;
   /** Hours east of Greenwich of the times in the tables; null: this process's own zone (R19). */
   readonly zoneHours: number | null;
 }
 
 /** Reads are short: more of them at once than the server has cores only wait there instead of here. */
 const READERS = 16;
-const CONNECT_MS = 5_000;
 const IDLE_MS = 30_000;
 
 /** Whatever the server's defaults are: nothing is cut off silently, a quote is escaped as the driver does it, and rows are as committed. */
@@ -29,10 +31,12 @@ export class Pool {
   readonly zone: Zone;
   readonly #config: ConnectionOptions;
   readonly #pool: mysql.Pool;
+  readonly patienceMs: number;
   #ended = false;
 
   constructor(address: MysqlAddress, maxReaders: number) {
     this.zone = new Zone(address.zoneHours);
+    this.patienceMs = address.patienceMs ?? PATIENCE_MS;
     const ssl = sslOf(address.tls);
     this.#config = {
       host: address.host,
@@ -42,7 +46,7 @@ export class Pool {
       database: address.database,
       ...(ssl === null ? {} : { ssl }),
       charset: "UTF8MB4_BIN",
-      connectTimeout: CONNECT_MS,
+      connectTimeout: this.patienceMs,
       enableKeepAlive: true,
       dateStrings: true,
       decimalNumbers: true,

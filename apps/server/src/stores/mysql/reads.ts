@@ -1,5 +1,4 @@
 /** What needs no lane, through the pool. */
-import type { PoolConnection } from "mysql2/promise";
 import { paged, positionOf, repeated, unanswered } from "../relational/reading.js";
 import type { Reads } from "../relational/store.js";
 import { Connection, type Query } from "./connection.js";
@@ -13,15 +12,9 @@ import { summary } from "./sql/summary.js";
 import { waitingDestinations } from "./sql/waiting.js";
 
 export function readsThrough(pool: Pool): Reads {
-  const known = new WeakMap<PoolConnection, Connection>();
-  const connectionOf = (client: PoolConnection): Connection => {
-    const connection = known.get(client) ?? new Connection(client, pool.zone);
-    known.set(client, connection);
-    return connection;
-  };
   const once = async <T>(work: (db: Query) => Promise<T>): Promise<T> => {
     const client = await pool.connect();
-    const connection = connectionOf(client);
+    const connection = new Connection(client, pool.zone);
     try {
       return await work(connection);
     } catch (cause) {
@@ -36,6 +29,7 @@ export function readsThrough(pool: Pool): Reads {
     repeated(
       () => once(work),
       (cause) => troubleOf(cause, false),
+      pool.patienceMs,
     );
   return {
     async ping() {

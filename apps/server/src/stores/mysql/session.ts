@@ -11,6 +11,9 @@ export class MysqlSession implements Session {
 
   constructor(readonly connection: Connection) {
     this.statements = statementsOn(connection);
+    connection.driver.on("error", () => {
+      connection.broken = true;
+    });
   }
 
   get changes(): number {

@@ -26,6 +26,7 @@ export function openMysql(options: MysqlOptions): Store {
     lanes,
     ...(flushed === undefined ? {} : { flushed }),
     connect: async () => new MysqlSession(new Connection(await pool.dedicated(), pool.zone)),
+    patienceMs: options.patienceMs,
     prepare: () => prepareDatabase(pool, options),
     reads: readsThrough(pool),
   });

@@ -12,8 +12,8 @@ withServer(POSTGRES, () =>
     return {
       target: address,
       isCommit: (data) => data.includes("COMMIT\0"),
-      async open(port) {
-        const store = openPostgres({ ...address, ...(port === null ? {} : { port }) });
+      async open(port, patienceMs) {
+        const store = openPostgres({ ...address, ...(port === null ? {} : { port }), patienceMs });
         await store.open();
         return store;
       },

@@ -1,6 +1,7 @@
 /** How connections are made: for lanes one each, for everything else a small pool; never more than the setting allows. */
 import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import pg from "pg";
+import { PATIENCE_MS } from "../relational/line.js";
 import { readTlsFiles, type Tls } from "../relational/tls.js";
 import { TYPES } from "./connection.js";
 import { type Tables, tablesIn } from "./tables.js";
@@ -13,21 +14,24 @@ export interface PostgresAddress {
   readonly database: string;
   readonly schema: string;
   readonly tls: Tls;
+  /** How long one waits for a database that just went away. Default: 5 s (R7). */
+  readonly patienceMs?: number;
 }
 
 /** Reads are short: more of them at once than the server has cores only wait there instead of here. */
 const READERS = 16;
-const CONNECT_MS = 5_000;
 const IDLE_MS = 30_000;
 
 export class Pool {
   readonly tables: Tables;
   readonly #config: pg.ClientConfig;
   readonly #pool: pg.Pool;
+  readonly patienceMs: number;
   #ended = false;
 
   constructor(address: PostgresAddress, maxReaders: number) {
     this.tables = tablesIn(address.schema);
+    this.patienceMs = address.patienceMs ?? PATIENCE_MS;
     this.#config = {
       host: address.host,
       port: address.port,
@@ -36,7 +40,7 @@ export class Pool {
       database: address.database,
       ssl: sslOf(address.tls),
       types: TYPES,
-      connectionTimeoutMillis: CONNECT_MS,
+      connectionTimeoutMillis: this.patienceMs,
       keepAlive: true,
       application_name: "dtm",
     };

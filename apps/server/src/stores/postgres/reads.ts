@@ -35,6 +35,7 @@ export function readsThrough(pool: Pool): Reads {
     repeated(
       () => once(work),
       (cause) => troubleOf(cause, false),
+      pool.patienceMs,
     );
   return {
     async ping() {

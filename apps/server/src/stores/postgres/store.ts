@@ -26,6 +26,7 @@ export function openPostgres(options: PostgresOptions): Store {
       const client = await pool.dedicated();
       return new PostgresSession(new Connection(client, pool.tables), () => client.end());
     },
+    patienceMs: options.patienceMs,
     prepare: () => prepareDatabase(pool, options),
     reads: readsThrough(pool),
   });

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { StoreRejected, StoreUnavailable } from "../store.js";
 import { type AnswerOf, RowVanished, runBatch } from "./batch.js";
 import { messageOf, type Session, type Trouble } from "./database.js";
-import { type Line, PATIENCE_MS, pause } from "./line.js";
+import { type Line, pause } from "./line.js";
 import type { Answer, Operation } from "./operation.js";
 
 /** Deadlocks and serialization failures in a row; each pause lets the other side end. */
@@ -107,7 +107,7 @@ export class Flusher {
   /** Whether the transaction in doubt was committed. */
   async #committed({ token, cause }: Extract<Attempt, { kind: "unknown" }>): Promise<boolean> {
     const lane = this.#lane;
-    const deadline = performance.now() + PATIENCE_MS;
+    const deadline = performance.now() + this.#line.patienceMs;
     do {
       try {
         const session = await this.#line.session();

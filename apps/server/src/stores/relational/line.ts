@@ -18,7 +18,10 @@ export class Line {
   #nextTry = 0;
   #lastCause: unknown = null;
 
-  constructor(connect: Connect) {
+  constructor(
+    connect: Connect,
+    readonly patienceMs: number = PATIENCE_MS,
+  ) {
     this.#connect = connect;
   }
 
@@ -30,7 +33,7 @@ export class Line {
       this.#awaySince ??= now;
       const wait = this.#nextTry - now;
       if (wait > 0) {
-        if (now + wait > this.#awaySince + PATIENCE_MS) throw this.#unavailable();
+        if (now + wait > this.#awaySince + this.patienceMs) throw this.#unavailable();
         await pause(wait);
       }
       try {

@@ -5,8 +5,12 @@ import { PATIENCE_MS, pause } from "./line.js";
 
 const PAUSE_MS = 50;
 
-export async function repeated<T>(once: () => Promise<T>, troubleOf: (cause: unknown) => Trouble): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS;
+export async function repeated<T>(
+  once: () => Promise<T>,
+  troubleOf: (cause: unknown) => Trouble,
+  patienceMs: number = PATIENCE_MS,
+): Promise<T> {
+  const deadline = performance.now() + patienceMs;
   for (;;) {
     try {
       return await once();

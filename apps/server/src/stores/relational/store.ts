@@ -54,6 +54,8 @@ export interface Reads {
 
 export interface RelationalParts {
   readonly lanes: number;
+  /** How long an operation waits for a database that just went away. Default: 5 s (R7). */
+  readonly patienceMs?: number | undefined;
   readonly flushed?: Flushed;
   /** A connection for a lane. */
   readonly connect: Connect;
@@ -76,7 +78,7 @@ export class RelationalStore implements Store {
   constructor(parts: RelationalParts) {
     this.#parts = parts;
     this.#lanes = Array.from({ length: parts.lanes }, () => {
-      const flusher = new Flusher(new Line(parts.connect));
+      const flusher = new Flusher(new Line(parts.connect, parts.patienceMs));
       const lane = new Lane<Operation, Answer>((batch) => flusher.flush(batch), LANE_LIMITS, parts.flushed);
       return { lane, flusher };
     });

@@ -12,22 +12,28 @@ export interface FaultyDatabase {
   /** Whether these bytes from the client ask for a commit. */
   readonly isCommit: (data: Buffer) => boolean;
   /** Over the proxy at `port`, or straight. */
-  readonly open: (port: number | null) => Promise<Store>;
+  readonly open: (port: number | null, patienceMs: number) => Promise<Store>;
   /** Ends every connection of the stores; returns how many. */
   readonly killConnections: () => Promise<number>;
   readonly dispose: () => Promise<void>;
 }
+
+/** On a starved machine a connection may take long; what is shown here holds however long it takes. */
+const PATIENT_MS = 60_000;
+const IMPATIENT_MS = 500;
 
 export function faultsContract(name: string, make: () => Promise<FaultyDatabase>): void {
   describe(`${name}, with connections cut`, () => {
     let database: FaultyDatabase;
     let proxy: CuttingProxy;
     let store: Store;
+    let port: number;
 
     beforeAll(async () => {
       database = await make();
       proxy = new CuttingProxy(database.target, database.isCommit);
-      store = await database.open(await proxy.listen());
+      port = await proxy.listen();
+      store = await database.open(port, PATIENT_MS);
       await store.heartbeat("here", 3_600_000);
     }, 120_000);
     afterAll(async () => {
@@ -81,27 +87,24 @@ export function faultsContract(name: string, make: () => Promise<FaultyDatabase>
     }, 120_000);
 
     test("one that stays away is said to be, and found again when it is back", async () => {
+      const impatient = await database.open(port, IMPATIENT_MS);
       const given = saga();
       const { gid } = given.transaction;
       await store.create(given);
       proxy.leave();
-      const refused = await Promise.allSettled([
-        store.nudge(gid, NOW),
-        store.find(gid),
-        store.ping(),
-        store.heartbeat("here", 1),
-      ]);
+      const asked = [impatient.nudge(gid, NOW), impatient.find(gid), impatient.ping(), impatient.heartbeat("here", 1)];
+      const refused = await Promise.allSettled(asked);
       for (const answer of refused) expect(answer).toMatchObject({ status: "rejected", reason: { name: "StoreUnavailable" } });
       proxy.comeBack();
       let back = false;
-      while (!back) back = await store.nudge(gid, NOW).catch(() => false);
-      expect((await storedTransaction(store, gid)).wake).toBe(1);
-      await store.ping();
+      while (!back) back = await impatient.nudge(gid, NOW).catch(() => false);
+      expect((await storedTransaction(store, gid)).wake).toBeGreaterThan(0);
       expect(await store.heartbeat("here", 3_600_000)).toBe(true);
+      await impatient.close();
     }, 120_000);
 
     test("connections killed again and again under load: nothing lost, nothing doubled", async () => {
-      const straight = await database.open(null);
+      const straight = await database.open(null, PATIENT_MS);
       const workers = Array.from({ length: 12 }, () => new Worker(straight));
       let killed = 0;
       let working = true;

@@ -15,7 +15,7 @@ npm run soak                   the long form of simulation and e2e`;
 
 /** Suites add a line to this file when a server or tool that they need is missing. */
 const NOT_RUN = join(CACHE, "test/not-run.txt");
-const SOAK = { SIM_WORLDS: "1000000", CRASH_KILLS: "25" };
+const SOAK = { SIM_WORLDS: "1000000", SIM_SECONDS: "14400", CRASH_KILLS: "25", CRASH_SECONDS: "14400" };
 
 const PHASES = {
   checks,

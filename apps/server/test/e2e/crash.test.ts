@@ -12,7 +12,7 @@ import { temporaryFolder } from "./kit/temp-folder.js";
 const KILLS = Number(process.env["CRASH_KILLS"] ?? 3);
 const SEED = Number(process.env["CRASH_SEED"] ?? randomInt(1, 1_000_000));
 /** A starved machine stops here, per store, and says how far it came. */
-const BUDGET_SECONDS = Number(process.env["CRASH_SECONDS"] ?? 240);
+const BUDGET_SECONDS = Number(process.env["CRASH_SECONDS"] ?? 90);
 const ROUND_MS = 600_000;
 /** Calls time out where processes starve; what waits for its next try must not outlast the test. */
 const PATIENT = { REQUEST_TIMEOUT: "10", RETRY_INTERVAL: "10", RETRY_MAX_INTERVAL: "10" };

@@ -112,7 +112,8 @@ export const SETTINGS = {
   Retention: setting(seconds, {
     initial: 604_800,
     unit: "s",
-    about: "How long finished transactions are kept: at least a day, 0 = for ever. On Redis Store.FinishedDataExpire says it.",
+    about:
+      "How long finished transactions are kept: at least a day, 0 = for ever; what dtm wrote is kept. On Redis Store.FinishedDataExpire says it.",
   }),
   DataDir: setting(text, { initial: "./data", about: "Folder of the sqlite store; one server at a time." }),
 

@@ -88,6 +88,20 @@ withServer(MYSQL, () => {
     expect(nextDue).toBe(NOW + 80 * SECOND);
   });
 
+  test("what dtm finished is kept, however old; what we made goes (R30)", async () => {
+    await within((connection) =>
+      connection.query(`
+        INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, create_time, update_time, finish_time, next_cron_interval, next_cron_time, owner)
+        VALUES ('finished', 'saga', 'succeed', '', 'http', '2020-01-01', '2020-01-01', '2020-01-01', 10, '2020-01-01', '')`),
+    );
+    const ours = saga({ owner: "here:9" });
+    await store.create(ours);
+    await store.move(ours.transaction.gid, { owner: "here:9", status: "submitted", to: "succeed", at: NOW, results: [] });
+    expect(await store.sweep({ endedBefore: NOW + SECOND, limit: 10 })).toBe(1);
+    expect((await storedTransaction(store, "finished")).status).toBe("succeed");
+    expect(await store.find(ours.transaction.gid)).toBeNull();
+  });
+
   test("a gid that differs only by case is refused clearly, alone, and never found for the other (R27)", async () => {
     const neighbours = Array.from({ length: 6 }, () => saga());
     const [alike, ...others] = await Promise.allSettled([

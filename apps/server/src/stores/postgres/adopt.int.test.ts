@@ -121,6 +121,20 @@ withServer(POSTGRES, () => {
     expect(await storedTransaction(store, gid)).toMatchObject({ nextCronTime: NOW + 40_000, nextCronInterval: 40 });
   });
 
+  test("what dtm finished is kept, however old; what we made goes (R30)", async () => {
+    await inDatabase((client) =>
+      client.query(`
+        INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, create_time, update_time, finish_time, next_cron_interval, next_cron_time, owner)
+        VALUES ('finished', 'saga', 'succeed', '', 'http', '2020-01-01', '2020-01-01', '2020-01-01', 10, '2020-01-01', '')`),
+    );
+    const ours = saga({ owner: "here:9" });
+    await store.create(ours);
+    await store.move(ours.transaction.gid, { owner: "here:9", status: "submitted", to: "succeed", at: NOW, results: [] });
+    expect(await store.sweep({ endedBefore: NOW + SECOND, limit: 10 })).toBe(1);
+    expect((await storedTransaction(store, "finished")).status).toBe("succeed");
+    expect(await store.find(ours.transaction.gid)).toBeNull();
+  });
+
   test("dtm takes what we left, and we take it back", async () => {
     await store.close();
     const taken = await inDatabase(async (client) => {

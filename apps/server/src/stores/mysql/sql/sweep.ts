@@ -1,10 +1,14 @@
 import type { Query } from "../connection.js";
 import { numberAt, textAt } from "../rows.js";
 
-/** By creation, for which there is an index: what is older than that and not over yet is little. Several nodes may sweep at once. */
+/**
+ * By creation, for which there is an index: what is older than that and not over yet is little. Several nodes may sweep at once.
+ * What dtm wrote has no time of ours and is kept (R30).
+ */
 const ENDED = `
   SELECT g.id, g.gid FROM trans_global g
-  WHERE g.create_time < ? AND g.status IN ('succeed', 'failed') AND coalesce(g.finish_time, g.rollback_time, g.update_time) < ?
+  WHERE g.create_time < ? AND g.status IN ('succeed', 'failed') AND g.due_at IS NOT NULL
+    AND coalesce(g.finish_time, g.rollback_time, g.update_time) < ?
   ORDER BY g.create_time LIMIT ?
   FOR UPDATE SKIP LOCKED`;
 

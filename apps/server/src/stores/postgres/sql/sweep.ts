@@ -1,11 +1,14 @@
 import type { Query } from "../connection.js";
 import type { Tables } from "../tables.js";
 
-/** By creation, for which there is an index: what is older than that and not over yet is little. Several nodes may sweep at once. */
+/**
+ * By creation, for which there is an index: what is older than that and not over yet is little. Several nodes may sweep at once.
+ * What dtm wrote has no time of ours and is kept (R30).
+ */
 const sql = ({ global, branch }: Tables): string => `
   WITH ended AS (
     SELECT g.id, g.gid FROM ${global} g
-    WHERE g.create_time < to_timestamp($1) AND g.status IN ('succeed', 'failed')
+    WHERE g.create_time < to_timestamp($1) AND g.status IN ('succeed', 'failed') AND g.due_at IS NOT NULL
       AND coalesce(g.finish_time, g.rollback_time, g.update_time) < to_timestamp($1)
     ORDER BY g.create_time LIMIT $2
     FOR UPDATE OF g SKIP LOCKED

@@ -38,17 +38,20 @@ function runWorlds(entry: string, first: number, worlds: number): Promise<Report
 describe(`simulation of ${WORLDS} worlds`, () => {
   const report = emptyReport();
 
-  beforeAll(async () => {
-    const { execFileSync } = await import("node:child_process");
-    const builder = pathToFileURL(join(__dirname, "build.mjs")).href;
-    const script = `import(${JSON.stringify(builder)}).then((m) => process.stdout.write(m.buildSimulation("plain")))`;
-    const entry = execFileSync(process.execPath, ["-e", script], { encoding: "utf8" });
-    const share = Math.ceil(WORLDS / PROCESSES);
-    const reports = await Promise.all(Array.from({ length: PROCESSES }, (_, i) => runWorlds(entry, 1 + i * share, share)));
-    for (const part of reports) merge(report, part);
-    const cut = report.worlds < WORLDS ? ` of ${WORLDS}: stopped by its budget of ${BUDGET_SECONDS} s` : "";
-    process.stderr.write(`simulation: ${report.worlds} worlds${cut}\n${table(report.faults)}${table(report.ends)}`);
-  }, (BUDGET_SECONDS + 600) * 1000);
+  beforeAll(
+    async () => {
+      const { execFileSync } = await import("node:child_process");
+      const builder = pathToFileURL(join(__dirname, "build.mjs")).href;
+      const script = `import(${JSON.stringify(builder)}).then((m) => process.stdout.write(m.buildSimulation("plain")))`;
+      const entry = execFileSync(process.execPath, ["-e", script], { encoding: "utf8" });
+      const share = Math.ceil(WORLDS / PROCESSES);
+      const reports = await Promise.all(Array.from({ length: PROCESSES }, (_, i) => runWorlds(entry, 1 + i * share, share)));
+      for (const part of reports) merge(report, part);
+      const cut = report.worlds < WORLDS ? ` of ${WORLDS}: stopped by its budget of ${BUDGET_SECONDS} s` : "";
+      process.stderr.write(`simulation: ${report.worlds} worlds${cut}\n${table(report.faults)}${table(report.ends)}`);
+    },
+    (BUDGET_SECONDS + 600) * 1000,
+  );
 
   it("breaks no promise", () => {
     expect(report.worlds).toBeGreaterThan(0);

@@ -98,9 +98,9 @@ describe("a start that can't work costs one line that names the setting, and exi
   test.each<[string, Record<string, string>, RegExp]>([
     ["an address for everybody without credentials (R24)", { HOST: "0.0.0.0" }, /^dtm: Host 0\.0\.0\.0 .*AUTH_TOKEN/],
     [
-      "a store of a later release",
-      { STORE_DRIVER: "redis", STORE_HOST: "h", STORE_PORT: "1" },
-      /^dtm: Store\.Driver redis comes with a later/,
+      "a database that nobody can reach",
+      { STORE_DRIVER: "redis", STORE_HOST: "127.0.0.1", STORE_PORT: "1" },
+      /^dtm: no Redis answers at 127\.0\.0\.1:1: .*STORE_HOST/,
     ],
     [
       "an unknown service driver",

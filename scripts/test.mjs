@@ -15,6 +15,8 @@ npm run soak                   the long form of simulation and e2e`;
 
 /** Suites add a line to this file when a server or tool that they need is missing. */
 const NOT_RUN = join(CACHE, "test/not-run.txt");
+/** Suites add a line to this one when a budget ended them early on a slow machine. */
+const CUT_SHORT = join(CACHE, "test/cut-short.txt");
 const SOAK = { SIM_WORLDS: "1000000", SIM_SECONDS: "14400", CRASH_KILLS: "25", CRASH_SECONDS: "14400" };
 
 const PHASES = {
@@ -49,7 +51,7 @@ try {
 }
 
 function env() {
-  return { NOT_RUN_FILE: NOT_RUN, ...(soak ? SOAK : {}) };
+  return { NOT_RUN_FILE: NOT_RUN, CUT_SHORT_FILE: CUT_SHORT, ...(soak ? SOAK : {}) };
 }
 
 async function run(names) {
@@ -57,7 +59,7 @@ async function run(names) {
   const begin = performance.now();
   await prepareWorkspace();
   mkdirSync(join(CACHE, "test"), { recursive: true });
-  rmSync(NOT_RUN, { force: true });
+  for (const file of [NOT_RUN, CUT_SHORT]) rmSync(file, { force: true });
   const results = [];
   try {
     for (const name of names) {
@@ -120,8 +122,12 @@ async function checks() {
   return { passed, failed: failures.length, skipped: 0, failures };
 }
 
+function linesOf(file) {
+  return existsSync(file) ? [...new Set(readFileSync(file, "utf8").trim().split("\n"))] : [];
+}
+
 function report(results, ms) {
-  const missing = existsSync(NOT_RUN) ? [...new Set(readFileSync(NOT_RUN, "utf8").trim().split("\n"))] : [];
+  const missing = linesOf(NOT_RUN);
   const inCi = process.env.CI === "true";
   const total = { passed: 0, failed: inCi ? missing.length : 0, skipped: 0 };
   say();
@@ -135,6 +141,7 @@ function report(results, ms) {
   say(dim(`  in ${duration(ms)}; logs in ${relative(process.cwd(), join(CACHE, "logs"))}`));
   for (const failure of results.flatMap(({ failures }) => failures)) say(`${red("failed:")} ${failure}`);
   for (const line of missing) say(`${yellow("not run:")} ${line}`);
+  for (const line of linesOf(CUT_SHORT)) say(`${yellow("cut short:")} ${line}`);
   say(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
   process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 }

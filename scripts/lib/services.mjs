@@ -118,7 +118,7 @@ async function startPostgres({ initdb, postgres }) {
     ["-D", data, ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`])],
     {
       user,
-      data,
+      folder: data,
       // "fast": ends connections and stops.
       signal: "SIGINT",
     },
@@ -152,7 +152,7 @@ async function startMariadb({ server: binary, installer }) {
       `--pid-file=${join(data, "pid")}`,
       "--max-connections=300",
     ],
-    { user, data, signal: "SIGTERM" },
+    { user, folder: data, signal: "SIGTERM" },
   );
   await server.ready(/ready for connections/);
   return { ...server, url: `mysql://root@127.0.0.1:${port}/mysql` };
@@ -211,13 +211,13 @@ async function runRedis(name, { server: binary }, port, more) {
   const dir = freshFolder(name, user);
   const settings = { port, dir, bind: "127.0.0.1", appendonly: "yes", save: "", "maxmemory-policy": "noeviction", ...more };
   const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const server = run(name, binary, args, { user, signal: "SIGTERM" });
+  const server = run(name, binary, args, { user, folder: dir, signal: "SIGTERM" });
   await server.ready(/ready to accept connections/i);
   return server;
 }
 
-/** A process that ends with us, whose log says when it is ready. */
-function run(name, command, args, { user, signal, data }) {
+/** A process that ends with us and whose log says when it is ready; stopping it removes its folder and its log. */
+function run(name, command, args, { user, signal, folder }) {
   const log = join(FOLDER, `${name}-${process.pid}.log`);
   writeFileSync(log, "");
   const output = openSync(log, "a");
@@ -247,7 +247,7 @@ function run(name, command, args, { user, signal, data }) {
       if (ended === null) child.kill(signal);
       await over;
       process.off("exit", kill);
-      for (const path of [data, log]) rmSync(path, { recursive: true, force: true });
+      for (const path of [folder, log]) rmSync(path, { recursive: true, force: true });
     },
   };
 }

@@ -61,7 +61,11 @@ export class Member {
         this.#stop();
         return;
       case "measure":
-        void this.#measure().then((metrics) => tell({ kind: "measured", ask: message.ask, metrics }));
+        this.#measure().then(
+          (metrics) => tell({ kind: "measured", ask: message.ask, metrics }),
+          // Left out of the sum.
+          () => tell({ kind: "measured", ask: message.ask, metrics: [] }),
+        );
         return;
       case "page":
         this.#pages.get(message.id)?.(message.text);

@@ -77,12 +77,18 @@ export class Supervisor {
             resolve(message.ports);
             return;
           case "scrape":
-            void this.#page().then((text) => tell(worker, { kind: "page", id: message.id, text }));
+            this.#page().then(
+              (text) => tell(worker, { kind: "page", id: message.id, text }),
+              // The scraper hears of it when its worker's patience ends; the workers must not end with a page.
+              (cause: unknown) => this.#parts.log.warn({ err: cause }, "metrics of the workers could not be summed"),
+            );
             return;
           case "measured":
             this.#measured(message.ask, worker.id, message.metrics);
         }
       });
+      // A channel that broke, or a process that could not be made: "exit" tells what follows from it.
+      worker.on("error", (cause) => this.#parts.log.error({ err: cause }, "worker can't be reached"));
       worker.once("exit", (code, signal) => {
         this.#workers.delete(worker.id);
         for (const ask of this.#measurements.keys()) this.#measured(ask, worker.id, []);

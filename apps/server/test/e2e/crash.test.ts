@@ -3,6 +3,7 @@
  * often per store (3; `npm run soak` does more), `CRASH_SEED` repeats a run that failed, `-t postgres` runs one store.
  */
 import { randomInt } from "node:crypto";
+import { cutShort } from "../kit/cut-short.js";
 import { withServer } from "../kit/with-server.js";
 import { crashRound, type Round } from "./crash/round.js";
 import { STORES } from "./crash/stores.js";
@@ -11,7 +12,7 @@ import { temporaryFolder } from "./kit/temp-folder.js";
 
 const KILLS = Number(process.env["CRASH_KILLS"] ?? 3);
 const SEED = Number(process.env["CRASH_SEED"] ?? randomInt(1, 1_000_000));
-/** A starved machine stops here, per store, and says how far it came. */
+/** A starved machine stops here, per shared store, and says how far it came; SQLite, the default, gets all of its kills. */
 const BUDGET_SECONDS = Number(process.env["CRASH_SECONDS"] ?? 90);
 const ROUND_MS = 600_000;
 /** Calls time out where processes starve; what waits for its next try must not outlast the test. */
@@ -35,7 +36,8 @@ describe(`kill -9 from seed ${SEED}`, () => {
         async () => {
           const rounds: Round[] = [];
           const begin = performance.now();
-          while (rounds.length < KILLS && (rounds.length === 0 || performance.now() - begin < BUDGET_SECONDS * 1000)) {
+          const inTime = (): boolean => store.server === null || performance.now() - begin < BUDGET_SECONDS * 1000;
+          while (rounds.length < KILLS && (rounds.length === 0 || inTime())) {
             // Banks and gids are the same for all: every round has a seed of its own.
             const round = await killOnce(store, SEED + 1_000 * place + rounds.length);
             rounds.push(round);
@@ -43,9 +45,7 @@ describe(`kill -9 from seed ${SEED}`, () => {
             expect(round.problems).toEqual([]);
           }
           if (rounds.length < KILLS)
-            process.stderr.write(
-              `${store.name}: ${rounds.length} kills of ${KILLS}: stopped by its budget of ${BUDGET_SECONDS} s\n`,
-            );
+            cutShort(`crash test on ${store.name}: ${rounds.length} kills of ${KILLS} in its ${BUDGET_SECONDS} s`);
           // It was killed in the middle of something.
           expect(sumOf(rounds, "leftBehind")).toBeGreaterThan(50 * rounds.length);
           expect(sumOf(rounds, "inHand")).toBeGreaterThan(10 * rounds.length);

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { cutShort } from "../kit/cut-short.js";
 import type { Report } from "./report.js";
 
 const MOST_WORLDS = 30_000;
@@ -38,7 +39,7 @@ describe("a rule broken on purpose is caught", () => {
       if (stdout === "") throw new Error(stderr);
       const report = JSON.parse(stdout) as Report;
       if (report.violations.length === 0 && report.worlds < ENOUGH_TO_JUDGE) {
-        process.stderr.write(`simulation: "${name}" not decided, only ${report.worlds} worlds in ${BUDGET_SECONDS} s\n`);
+        cutShort(`broken rule "${name}": not decided in ${report.worlds} worlds, which took ${BUDGET_SECONDS} s`);
         return;
       }
       expect(report.violations.length).toBeGreaterThan(0);

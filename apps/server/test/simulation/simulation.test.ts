@@ -5,12 +5,13 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { cutShort } from "../kit/cut-short.js";
 import { emptyReport, FAULTS, merge, type Report } from "./report.js";
 
 const WORLDS = Number(process.env["SIM_WORLDS"] ?? (process.env["CI"] ? 100_000 : 10_000));
 const PROCESSES = 2;
 /** A starved machine stops here and says how far it came: the counts below are then judged by the worlds that ran. */
-const BUDGET_SECONDS = Number(process.env["SIM_SECONDS"] ?? 480);
+const BUDGET_SECONDS = Number(process.env["SIM_SECONDS"] ?? 600);
 /** Of 100,000 worlds none under 2,000. */
 const enough = (report: Report): number => Math.floor(report.worlds * 0.02);
 const ENDS = ["saga", "tcc", "xa", "msg", "workflow"].flatMap((type) => [`${type} succeed`, `${type} failed`]);
@@ -48,6 +49,7 @@ describe(`simulation of ${WORLDS} worlds`, () => {
       const reports = await Promise.all(Array.from({ length: PROCESSES }, (_, i) => runWorlds(entry, 1 + i * share, share)));
       for (const part of reports) merge(report, part);
       const cut = report.worlds < WORLDS ? ` of ${WORLDS}: stopped by its budget of ${BUDGET_SECONDS} s` : "";
+      if (cut !== "") cutShort(`simulation: ${report.worlds} worlds${cut}`);
       process.stderr.write(`simulation: ${report.worlds} worlds${cut}\n${table(report.faults)}${table(report.ends)}`);
     },
     (BUDGET_SECONDS + 600) * 1000,

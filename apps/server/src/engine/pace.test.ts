@@ -65,6 +65,12 @@ describe("back-off", () => {
     expect(times).toMatchObject({ nextCronInterval: 20, attempts: 1 });
   });
 
+  test("what waits for its application too long has the attempts of the stuck at once, and no fewer than it had (R16)", () => {
+    expect(schedule(view({ attempts: 2 }), { pace: "backOff", stuck: true }).attempts).toBe(10);
+    expect(schedule(view({ attempts: 12 }), { pace: "backOff", stuck: true }).attempts).toBe(13);
+    expect(schedule(view({ attempts: 2 }), { pace: "backOff", stuck: false }).attempts).toBe(3);
+  });
+
   test("a row without an interval starts from the base", () => {
     expect(schedule(view({ nextCronInterval: 0 }), { pace: "backOff" }).nextCronInterval).toBe(20);
   });

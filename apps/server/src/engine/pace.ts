@@ -1,6 +1,6 @@
 /** When to look again (R14, protocol.md 4.2). The stored interval has no jitter; jitter only adds to the due time, and only to back-off. */
 import type { TypeSettings } from "./settings.js";
-import type { Pace } from "./step.js";
+import type { Rest } from "./step.js";
 import type { Millis, Transaction } from "./transaction.js";
 
 /** A deferral waits for a destination whose answer wakes it; this is only the clock behind it. */
@@ -37,7 +37,7 @@ export function baseInterval(
   return settings.retryInterval;
 }
 
-export function schedule(view: PaceView, rest: { readonly pace: Pace; readonly until?: Millis }): Schedule {
+export function schedule(view: PaceView, rest: Omit<Rest, "kind">): Schedule {
   const { transaction, settings, now } = view;
   const base = baseInterval(transaction.options, settings);
   const interval = view.progressed || transaction.nextCronInterval <= 0 ? base : transaction.nextCronInterval;
@@ -56,7 +56,7 @@ export function schedule(view: PaceView, rest: { readonly pace: Pace; readonly u
       return {
         nextCronTime: now + Math.max(doubled * 1000 + Math.floor(jitter), longer),
         nextCronInterval: doubled,
-        attempts: attempts + 1,
+        attempts: rest.stuck ? Math.max(attempts + 1, settings.stuckAfterAttempts) : attempts + 1,
         refusals,
       };
     }

@@ -274,10 +274,13 @@ describe("saga", () => {
     expect(show(saga(aView({ type: "saga", status: "aborting", ...view })))).toBe(step);
   });
 
-  test("prepared: nobody but its client submits it, so it rests ever longer (R16)", () => {
-    expect(show(saga(aView({ type: "saga", status: "prepared", branches: sagaRows("prepared"), age: 1_000 })))).toBe(
-      "rest backOff",
-    );
+  test.each<Case>([
+    ["it rests ever longer", { age: 34.999 }, "rest backOff"],
+    ["without a timeout it is stuck after 35 s", { age: 35 }, "rest backOff stuck"],
+    ["with one, not before it", { age: 35, options: { timeoutToFail: 60 } }, "rest backOff"],
+    ["with one, from then on", { age: 60, options: { timeoutToFail: 60 } }, "rest backOff stuck"],
+  ])("prepared, where nobody but its client submits it: %s (R16)", (_given, view, step) => {
+    expect(show(saga(aView({ type: "saga", status: "prepared", branches: sagaRows("prepared"), ...view })))).toBe(step);
   });
 
   test.each(["succeed", "failed"] as const)("%s: done", (status) => {

@@ -1,5 +1,16 @@
 /** Saga (protocol.md 4.4): actions forward, sequential or by orders; when one fails, compensations back. */
-import { AWAIT, assertNever, DONE, restAfter, type Step, startUpTo, timedOut, timeoutReason, type View } from "./step.js";
+import {
+  AWAIT,
+  assertNever,
+  DONE,
+  restAfter,
+  restForApplication,
+  type Step,
+  startUpTo,
+  timedOut,
+  timeoutReason,
+  type View,
+} from "./step.js";
 import type { Branch } from "./transaction.js";
 
 export function saga(view: View): Step {
@@ -10,8 +21,8 @@ export function saga(view: View): Step {
     case "aborting":
       return goBack(view);
     case "prepared":
-      // Nothing ever submits a prepared saga but its client; looked at ever more rarely, it shows as stuck (R16).
-      return { kind: "rest", pace: "backOff" };
+      // Nothing ever submits a prepared saga but its client.
+      return restForApplication(view);
     case "succeed":
     case "failed":
       return DONE;

@@ -4,7 +4,7 @@
  */
 import type { Outcome } from "@dtm/protocol";
 import type { Plan } from "./plan.js";
-import type { TypeSettings } from "./settings.js";
+import { DEFAULT_TYPE_SETTINGS, type TypeSettings } from "./settings.js";
 import type { Branch, GlobalStatus, Millis, Transaction } from "./transaction.js";
 
 /** Stands for the application's callback (query-prepared, workflow recall) where others stand for a branch's place in the list. */
@@ -42,6 +42,8 @@ export interface Rest {
   readonly pace: Pace;
   /** Not before this, whatever the pace says; absent: the pace alone decides. */
   readonly until?: Millis;
+  /** Only its application can move it on, which took too long: it counts as stuck from now on (R16). */
+  readonly stuck?: boolean;
 }
 
 export type Step =
@@ -64,6 +66,16 @@ export function timedOut(view: View): boolean {
 export function timeoutReason(view: View): string {
   const seconds = view.transaction.options.timeoutToFail || view.settings.timeoutToFail;
   return `Timeout after ${seconds} seconds`;
+}
+
+/**
+ * What waits for its own application's next word is looked at ever more rarely, and is stuck once that takes longer than TimeoutToFail (R16).
+ * Saga's 0 lets its branches take for ever, not an application that prepared one: 35 s stand in.
+ */
+export function restForApplication(view: View): Rest {
+  const { options, createTime } = view.transaction;
+  const seconds = options.timeoutToFail || view.settings.timeoutToFail || DEFAULT_TYPE_SETTINGS.timeoutToFail;
+  return { kind: "rest", pace: "backOff", stuck: view.now >= createTime + seconds * 1000 };
 }
 
 /** How to rest after answers that were no success: a temporary error backs off, ONGOING keeps, a deferral is no attempt. */

@@ -26,8 +26,9 @@ describe("workflow", () => {
     );
   });
 
-  test("without a callback it is looked at ever more rarely, until it shows as stuck (R16)", () => {
-    expect(show(workflow(aView({ type: "workflow", status: "prepared", age: 1e6 })))).toBe("rest backOff");
+  test("without a callback it is looked at ever more rarely, and is stuck after TimeoutToFail (R16)", () => {
+    expect(show(workflow(aView({ type: "workflow", status: "prepared", age: 34.999 })))).toBe("rest backOff");
+    expect(show(workflow(aView({ type: "workflow", status: "prepared", age: 35 })))).toBe("rest backOff stuck");
   });
 
   test.each(["submitted", "aborting"] as const)("%s is no state of a workflow: nothing is decided for it", (status) => {

@@ -1,5 +1,5 @@
 /** Workflow (protocol.md 4.8): the application runs it; the coordinator keeps its progress and calls it back until it has ended. */
-import { AWAIT, assertNever, CALLBACK, DONE, restAfter, type Step, type View } from "./step.js";
+import { AWAIT, assertNever, CALLBACK, DONE, restAfter, restForApplication, type Step, type View } from "./step.js";
 
 export function workflow(view: View): Step {
   const { status } = view.transaction;
@@ -18,10 +18,10 @@ export function workflow(view: View): Step {
   }
 }
 
-/** The recall's answer says nothing about the end, which the application submits itself; without it, ask ever more rarely (R16). */
+/** The recall's answer says nothing about the end, which the application submits itself. */
 function recall(view: View): Step {
   if (view.inFlight.size > 0) return AWAIT;
-  if (view.transaction.queryPrepared === "") return { kind: "rest", pace: "backOff" };
+  if (view.transaction.queryPrepared === "") return restForApplication(view);
   const answer = view.answers.get(CALLBACK);
   if (answer === undefined) return { kind: "call", calls: [CALLBACK] };
   switch (answer.kind) {

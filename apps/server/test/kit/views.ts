@@ -136,7 +136,7 @@ export function show(step: Step): string {
     case "move":
       return step.reason === undefined ? `move ${step.to}` : `move ${step.to}: ${step.reason}`;
     case "rest":
-      return `rest ${step.pace}${at(step.until)}`;
+      return `rest ${step.pace}${at(step.until)}${step.stuck ? " stuck" : ""}`;
     case "done":
       return "done";
   }

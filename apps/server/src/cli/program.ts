@@ -28,6 +28,10 @@ export function program(): Command {
   });
   const serving = withFlags(root.command("serve").description("run the server; so does dtm alone"));
   serving.action(() => run(serving.optsWithGlobals<Flags>()));
+  const migrating = configFile(
+    root.command("migrate").description("bring the tables of an SQL store up to date, as a start does"),
+  ).option("--check", "change nothing: say what is pending, in the way or still writing; exit 1 if anything is");
+  migrating.action(() => migrate(migrating.optsWithGlobals<Flags & { check?: true }>()));
   const config = root.command("config").description("what is set");
   const print = configFile(
     config.command("print").description("print what is in force, without secrets, and where it comes from"),
@@ -60,6 +64,14 @@ async function run(flags: Flags): Promise<void> {
     // Only now, since loading all parts takes longer than any other command needs.
     const { serve } = await import("./serve.js");
     await serve(loaded, { reset: flags.reset === true });
+  });
+}
+
+async function migrate(flags: Flags & { readonly check?: true }): Promise<void> {
+  await orExplain(async () => {
+    const { config } = load(flags);
+    const { migrateStore } = await import("./migrate.js");
+    if (!(await migrateStore(config, { check: flags.check === true, say }))) process.exitCode = 1;
   });
 }
 

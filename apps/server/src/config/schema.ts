@@ -16,6 +16,7 @@ import {
   token,
   webUrl,
   whole,
+  yesNo,
 } from "./setting.js";
 
 /** R22: nothing waits longer than ten years. */
@@ -114,6 +115,11 @@ export const SETTINGS = {
     unit: "s",
     about:
       "How long finished transactions are kept: at least a day, 0 = for ever; what dtm wrote is kept. On Redis Store.FinishedDataExpire says it.",
+  }),
+  AutoMigrate: setting(yesNo, {
+    initial: true,
+    about:
+      "A start brings the tables of sqlite, mysql and postgres up to date; if not, it stops when they aren't, and `dtm migrate` does it.",
   }),
   DataDir: setting(text, { initial: "./data", about: "Folder of the sqlite store; one server at a time." }),
 

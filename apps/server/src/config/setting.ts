@@ -67,6 +67,19 @@ export function share(): Kind<number> {
   };
 }
 
+const YES = ["true", "1"] as const;
+const NO = ["false", "0"] as const;
+
+export const yesNo: Kind<boolean> = {
+  type: z
+    .string()
+    .trim()
+    .toLowerCase()
+    .pipe(z.enum([...YES, ...NO]))
+    .transform((value) => YES.some((yes) => yes === value)),
+  expected: "true or false",
+};
+
 export function oneOf<const T extends string>(words: readonly [T, ...T[]]): Kind<T> {
   return { type: z.enum(words), expected: `one of ${words.join(", ")}` };
 }

@@ -1,4 +1,12 @@
-import { type AppliedMigration, checksumOf, type Migration, MigrationRefused, type MigrationTarget, migrate } from "./migrate.js";
+import {
+  type AppliedMigration,
+  checksumOf,
+  type Migration,
+  MigrationRefused,
+  type MigrationTarget,
+  migrate,
+  requireCurrent,
+} from "./migrate.js";
 
 const one: Migration = { version: 1, name: "first", sql: "CREATE TABLE a (b)" };
 const two: Migration = { version: 2, name: "second", sql: "ALTER TABLE a ADD c" };
@@ -15,7 +23,7 @@ function database() {
         apply: async (migration, checksum) => {
           if (migration.sql === "BROKEN") throw new Error("syntax");
           ran.push(migration.sql);
-          applied = [...applied, { version: migration.version, name: migration.name, checksum }];
+          applied = [...applied, { version: migration.version, name: migration.name, checksum, done: true }];
         },
       });
     } catch (cause) {
@@ -52,4 +60,26 @@ test("a migration that fails leaves the schema as it was", async () => {
   const db = database();
   await expect(migrate(db.target, [one, { version: 2, name: "bad", sql: "BROKEN" }])).rejects.toThrow("syntax");
   expect(db.applied()).toEqual([]);
+});
+
+test("one that broke off is refused, and nothing runs over it", async () => {
+  const ran: string[] = [];
+  const target: MigrationTarget = (work) =>
+    work({
+      prepare: async () => undefined,
+      applied: async () => [{ version: 1, name: "first", checksum: checksumOf(one), done: false }],
+      apply: async ({ sql }) => void ran.push(sql),
+    });
+  await expect(migrate(target, [one, two])).rejects.toThrow(/^schema version 1 \(first\) was begun and broke off/);
+  expect(ran).toEqual([]);
+});
+
+test("a start that may not migrate wants all of it, and says what does it", async () => {
+  const db = database();
+  expect(() => requireCurrent([], [one, two])).toThrow(
+    /^the schema lacks 1 first, 2 second, and AutoMigrate \(AUTO_MIGRATE\) is off: run "dtm migrate"/,
+  );
+  await migrate(db.target, [one, two]);
+  expect(requireCurrent(db.applied(), [one, two])).toBeUndefined();
+  expect(() => requireCurrent(db.applied(), [one])).toThrow(/this server knows 1/);
 });

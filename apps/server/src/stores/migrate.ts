@@ -15,6 +15,8 @@ export interface AppliedMigration {
   readonly version: number;
   readonly name: string;
   readonly checksum: string;
+  /** False: begun, and under way or broken off. Only where a change of the schema can't be rolled back (MySQL). */
+  readonly done: boolean;
 }
 
 /** What the runner needs of a database, inside its transaction and lock. */
@@ -29,6 +31,16 @@ export interface MigrationSession {
 
 /** Runs `work` in one transaction that no second migration can be in; what throws rolls back. */
 export type MigrationTarget = <T>(work: (session: MigrationSession) => Promise<T>) => Promise<T>;
+
+/** What `dtm migrate` asks of a store with a schema. */
+export interface Migrator {
+  /** In order of version; never empty. */
+  readonly known: readonly Migration[];
+  /** As a start does it. Returns what it applied. */
+  migrate(): Promise<readonly Migration[]>;
+  /** Changes nothing. One line for each thing that is to be done or in the way; `pause` lies between two looks at the rows. */
+  check(pause: () => Promise<void>): Promise<readonly string[]>;
+}
 
 export class MigrationRefused extends Error {
   override readonly name = "MigrationRefused";
@@ -48,20 +60,47 @@ export function migrate(target: MigrationTarget, known: readonly Migration[]): P
   });
 }
 
+/** For a start that may not migrate by itself. */
+export function requireCurrent(applied: readonly AppliedMigration[], known: readonly Migration[]): void {
+  const missing = pending(applied, known);
+  if (missing.length === 0) return;
+  const titles = missing.map(titleOf).join(", ");
+  throw new MigrationRefused(
+    `the schema lacks ${titles}, and AutoMigrate (AUTO_MIGRATE) is off: run "dtm migrate" with these settings first`,
+  );
+}
+
 /** Throws when what is applied isn't a beginning of what is known. */
 export function pending(applied: readonly AppliedMigration[], known: readonly Migration[]): readonly Migration[] {
+  const [trouble] = troublesOf(applied, known);
+  if (trouble !== undefined) throw new MigrationRefused(trouble);
+  return known.slice(applied.length);
+}
+
+/** What keeps this server from the database's schema, one line each. */
+export function troublesOf(applied: readonly AppliedMigration[], known: readonly Migration[]): readonly string[] {
+  const brokeOff = applied.flatMap(({ version, name, done }) =>
+    done
+      ? []
+      : [
+          `schema version ${version} (${name}) was begun and broke off: restore the backup, or undo what it made and delete its row in dtm_migration`,
+        ],
+  );
+  const difference = differenceOf(applied, known);
+  return difference === null ? brokeOff : [...brokeOff, difference];
+}
+
+function differenceOf(applied: readonly AppliedMigration[], known: readonly Migration[]): string | null {
   for (const [index, done] of applied.entries()) {
     const migration = known[index];
-    if (migration === undefined) {
-      throw new MigrationRefused(
-        `the database has schema version ${done.version} (${done.name}), this server knows ${known.length}: start the newer server again, or restore a backup`,
-      );
-    }
-    if (migration.version !== done.version || checksumOf(migration) !== done.checksum) {
-      throw new MigrationRefused(
-        `schema version ${done.version} (${done.name}) was applied in another form than this server's ${migration.version} (${migration.name}): it is not this server's database`,
-      );
-    }
+    if (migration === undefined)
+      return `the database has schema version ${done.version} (${done.name}), this server knows ${known.length}: start the newer server again, or restore a backup`;
+    if (migration.version !== done.version || checksumOf(migration) !== done.checksum)
+      return `schema version ${done.version} (${done.name}) was applied in another form than this server's ${migration.version} (${migration.name}): it is not this server's database`;
   }
-  return known.slice(applied.length);
+  return null;
+}
+
+export function titleOf({ version, name }: Migration): string {
+  return `${version} ${name}`;
 }

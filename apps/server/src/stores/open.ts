@@ -4,14 +4,17 @@ import type { Log } from "../engine/coordinator.js";
 import { StartError } from "../service.js";
 import type { Flushed } from "./lane.js";
 import { openMemory } from "./memory/store.js";
-import { MigrationRefused } from "./migrate.js";
+import { MigrationRefused, type Migrator } from "./migrate.js";
+import { mysqlMigrator } from "./mysql/migrator.js";
 import { openMysql } from "./mysql/store.js";
+import { postgresMigrator } from "./postgres/migrator.js";
 import { openPostgres } from "./postgres/store.js";
 import { hostsFrom } from "./redis/address.js";
 import { RedisUnusable } from "./redis/errors.js";
 import { openRedis } from "./redis/store.js";
 import { DatabaseUnusable as ServerUnusable } from "./relational/errors.js";
 import { DatabaseUnusable, FolderInUse, FolderUnusable } from "./sqlite/errors.js";
+import { sqliteMigrator } from "./sqlite/migrator.js";
 import { openSqlite } from "./sqlite/store.js";
 import type { Store } from "./store.js";
 
@@ -26,19 +29,49 @@ export function openStore(config: Config, { log, onFatal, flushed }: StoreParts)
   const { Driver } = config.Store;
   switch (Driver) {
     case "sqlite":
-      return openSqlite({ folder: config.DataDir, log, onFatal, flushed });
+      return openSqlite({ folder: config.DataDir, log, onFatal, flushed, autoMigrate: config.AutoMigrate });
     case "memory":
       return openMemory({ now: () => Date.now() });
     case "postgres":
-      return explaining(() => openPostgres({ ...databaseAddress(config), schema: config.Store.Schema, flushed }));
+      return explaining(() => openPostgres({ ...postgresAddress(config), ...databaseUse(config), flushed }));
     case "mysql":
-      return explaining(() => openMysql({ ...databaseAddress(config), zoneHours: zoneHours(config), flushed }));
+      return explaining(() => openMysql({ ...mysqlAddress(config), ...databaseUse(config), flushed }));
     case "redis":
       return explaining(() => openRedis({ ...redisAddress(config), ...redisOptions(config), flushed }));
     case "boltdb":
     case "sqlserver":
       throw new StartError(`Store.Driver ${Driver} is none of ours: use sqlite`);
   }
+}
+
+/** What `dtm migrate` works with; null: the store has no schema. */
+export function openMigrator(config: Config): Migrator | null {
+  const { Driver } = config.Store;
+  switch (Driver) {
+    case "sqlite":
+      return sqliteMigrator(config.DataDir);
+    case "postgres":
+      return postgresMigrator(postgresAddress(config));
+    case "mysql":
+      return mysqlMigrator(mysqlAddress(config));
+    case "memory":
+    case "redis":
+    case "boltdb":
+    case "sqlserver":
+      return null;
+  }
+}
+
+function postgresAddress(config: Config) {
+  return { ...databaseAddress(config), schema: config.Store.Schema };
+}
+
+function mysqlAddress(config: Config) {
+  return { ...databaseAddress(config), zoneHours: zoneHours(config) };
+}
+
+function databaseUse({ Store, AutoMigrate }: Config) {
+  return { maxConnections: Store.MaxOpenConns, autoMigrate: AutoMigrate };
 }
 
 function databaseAddress({ Store }: Config) {
@@ -49,7 +82,6 @@ function databaseAddress({ Store }: Config) {
     password: Store.Password,
     database: Store.Db,
     tls: { mode: Store.TlsMode, caFile: Store.TlsCaFile, certFile: Store.TlsCertFile, keyFile: Store.TlsKeyFile },
-    maxConnections: Store.MaxOpenConns,
   };
 }
 

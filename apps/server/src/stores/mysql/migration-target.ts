@@ -1,15 +1,11 @@
 import type { Connection, RowDataPacket } from "mysql2/promise";
-import {
-  type AppliedMigration,
-  type Migration,
-  MigrationRefused,
-  type MigrationSession,
-  type MigrationTarget,
-} from "../migrate.js";
+import type { AppliedMigration, Migration, MigrationSession, MigrationTarget } from "../migrate.js";
 import { DatabaseUnusable } from "../relational/errors.js";
+import { errnoOf } from "./errors.js";
 
 /** How long a start waits for another server that migrates. */
 const PATIENCE_SECONDS = 120;
+const NO_SUCH_TABLE = 1146;
 
 /**
  * MySQL ends a transaction at every change of the schema, so a lock of its own keeps others away, and a migration is noted before it
@@ -17,7 +13,7 @@ const PATIENCE_SECONDS = 120;
  */
 export function migrationTarget(connection: Connection, database: string): MigrationTarget {
   return async (work) => {
-    const lock = `dtm-migration:${database}`.slice(0, 64);
+    const lock = lockOf(database);
     const [[row]] = await connection.query<RowDataPacket[]>("SELECT get_lock(?, ?) AS held", [lock, PATIENCE_SECONDS]);
     if (row?.["held"] !== 1)
       throw new DatabaseUnusable(`another server migrates ${database} since ${PATIENCE_SECONDS} s: start again when it is done`);
@@ -27,6 +23,29 @@ export function migrationTarget(connection: Connection, database: string): Migra
       await connection.query("SELECT release_lock(?)", [lock]).catch(() => undefined);
     }
   };
+}
+
+/** Somebody holds the lock: what is begun and not done is under way. */
+export async function isMigrating(connection: Connection, database: string): Promise<boolean> {
+  const [[row]] = await connection.query<RowDataPacket[]>("SELECT is_free_lock(?) AS free", [lockOf(database)]);
+  return row?.["free"] === 0;
+}
+
+/** None where the table of them is absent. */
+export async function appliedMigrations(connection: Connection): Promise<readonly AppliedMigration[]> {
+  try {
+    const [rows] = await connection.query<(RowDataPacket & Omit<AppliedMigration, "done"> & { readonly done: number })[]>(
+      "SELECT version, name, checksum, applied_at IS NOT NULL AS done FROM dtm_migration ORDER BY version",
+    );
+    return rows.map(({ version, name, checksum, done }) => ({ version, name, checksum, done: done === 1 }));
+  } catch (cause) {
+    if (errnoOf(cause) === NO_SUCH_TABLE) return [];
+    throw cause;
+  }
+}
+
+function lockOf(database: string): string {
+  return `dtm-migration:${database}`.slice(0, 64);
 }
 
 class Session implements MigrationSession {
@@ -44,17 +63,8 @@ class Session implements MigrationSession {
       ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`);
   }
 
-  async applied(): Promise<readonly AppliedMigration[]> {
-    const [rows] = await this.connection.query<(RowDataPacket & AppliedMigration & { readonly done: number })[]>(
-      "SELECT version, name, checksum, applied_at IS NOT NULL AS done FROM dtm_migration ORDER BY version",
-    );
-    for (const { version, name, done } of rows) {
-      if (done !== 1)
-        throw new MigrationRefused(
-          `schema version ${version} (${name}) was begun and broke off: restore the backup, or undo what it made and delete its row in dtm_migration`,
-        );
-    }
-    return rows.map(({ version, name, checksum }) => ({ version, name, checksum }));
+  applied(): Promise<readonly AppliedMigration[]> {
+    return appliedMigrations(this.connection);
   }
 
   async apply(migration: Migration, checksum: string): Promise<void> {

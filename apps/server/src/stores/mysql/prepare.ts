@@ -1,12 +1,12 @@
 /** The start on a MySQL or MariaDB database: is it one that we can use, is its schema current, and what was left in it. */
 import { types } from "node:util";
 import type { Connection as Driver, RowDataPacket } from "mysql2/promise";
-import { MigrationRefused, migrate } from "../migrate.js";
+import { type Migration, MigrationRefused, migrate, requireCurrent } from "../migrate.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import { Connection } from "./connection.js";
 import { errnoOf } from "./errors.js";
-import { migrationTarget } from "./migration-target.js";
+import { appliedMigrations, migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
 import type { MysqlAddress, Pool } from "./pool.js";
 import { adopt } from "./sql/adopt.js";
@@ -14,17 +14,36 @@ import { forgetOldLanes } from "./sql/lanes.js";
 import { newestUpdateOfDtm } from "./sql/newest-update.js";
 import { forgetNodes } from "./sql/nodes.js";
 
-export async function prepareDatabase(pool: Pool, address: MysqlAddress): Promise<void> {
+/** One connection to a server that can be used, by the driver and as statements want it. */
+export interface OnServer {
+  readonly driver: Driver;
+  readonly db: Connection;
+}
+
+export function prepareDatabase(pool: Pool, address: MysqlAddress, { autoMigrate }: { autoMigrate: boolean }): Promise<void> {
+  return onServer(pool, address, async (server) => {
+    if (autoMigrate) await migrateDatabase(server, address);
+    else requireCurrent(await appliedMigrations(server.driver), MIGRATIONS);
+    const { db } = server;
+    await adopt(db);
+    await forgetNodes(db);
+    await forgetOldLanes(db);
+  });
+}
+
+export async function migrateDatabase({ driver, db }: OnServer, address: MysqlAddress): Promise<readonly Migration[]> {
+  const zone = await zoneTrouble(db, address);
+  if (zone !== null) throw new DatabaseUnusable(zone);
+  return migrate(migrationTarget(driver, address.database), MIGRATIONS);
+}
+
+/** What goes wrong becomes one line. */
+export async function onServer<T>(pool: Pool, address: MysqlAddress, work: (server: OnServer) => Promise<T>): Promise<T> {
   let driver: Driver | null = null;
   try {
     driver = await pool.dedicated();
     await checkServer(driver, address);
-    const db = new Connection(driver, pool.zone);
-    await checkZone(db, address);
-    await migrate(migrationTarget(driver, address.database), MIGRATIONS);
-    await adopt(db);
-    await forgetNodes(db);
-    await forgetOldLanes(db);
+    return await work({ driver, db: new Connection(driver, pool.zone) });
   } catch (cause) {
     throw explained(cause, address);
   } finally {
@@ -47,13 +66,11 @@ async function checkServer(driver: Driver, { host, port }: MysqlAddress): Promis
 const AHEAD_MS = 60_000;
 
 /** Times without a zone, read in the wrong one, would make everything due hours too early or too late (R19). */
-async function checkZone(db: Connection, { zoneHours }: MysqlAddress): Promise<void> {
+export async function zoneTrouble(db: Connection, { zoneHours }: MysqlAddress): Promise<string | null> {
   const newest = await newestUpdateOfDtm(db);
-  if (newest === null || newest <= Date.now() + AHEAD_MS) return;
+  if (newest === null || newest <= Date.now() + AHEAD_MS) return null;
   const zone = zoneHours === null ? "this process's zone" : `UTC${zoneHours < 0 ? "" : "+"}${zoneHours}`;
-  throw new DatabaseUnusable(
-    `the newest update_time in trans_global, ${db.zone.toText(newest)} in ${zone}, is yet to come: set TimeZoneOffset (TIME_ZONE_OFFSET) to the hours of whoever wrote it`,
-  );
+  return `the newest update_time in trans_global, ${db.zone.toText(newest)} in ${zone}, is yet to come: set TimeZoneOffset (TIME_ZONE_OFFSET) to the hours of whoever wrote it`;
 }
 
 function explained(cause: unknown, { host, port, user, database }: MysqlAddress): unknown {

@@ -10,6 +10,8 @@ import { MysqlSession } from "./session.js";
 
 export interface MysqlOptions extends MysqlAddress {
   readonly maxConnections: number;
+  /** Whether opening brings the schema up to date; if not, it refuses a schema that isn't. Default: true. */
+  readonly autoMigrate?: boolean;
   /** Transactions that commit at the same time. Default: 2. */
   readonly lanes?: number;
   readonly flushed?: Flushed;
@@ -27,7 +29,7 @@ export function openMysql(options: MysqlOptions): Store {
     ...(flushed === undefined ? {} : { flushed }),
     connect: async () => new MysqlSession(new Connection(await pool.dedicated(), pool.zone)),
     patienceMs: options.patienceMs,
-    prepare: () => prepareDatabase(pool, options),
+    prepare: () => prepareDatabase(pool, options, { autoMigrate: options.autoMigrate ?? true }),
     reads: readsThrough(pool),
   });
 }

@@ -5,6 +5,9 @@ import type { Tables } from "./tables.js";
 /** Waits for whoever migrates; released with the transaction, which a pooler keeps on one connection. The number is "dtm" in letters' codes. */
 const LOCK = "SELECT pg_advisory_xact_lock(6583405, $1)";
 
+/** Shared, so that two who only look don't meet; it ends with the statement. */
+const LOCK_IS_FREE = "SELECT pg_try_advisory_xact_lock_shared(6583405, $1) AS free";
+
 /** Everything in one transaction, schema changes too: an interrupted migration leaves nothing. */
 export function migrationTarget(client: pg.Client, tables: Tables): MigrationTarget {
   return async (work) => {
@@ -19,6 +22,21 @@ export function migrationTarget(client: pg.Client, tables: Tables): MigrationTar
       throw cause;
     }
   };
+}
+
+export async function isMigrating(client: pg.Client, tables: Tables): Promise<boolean> {
+  const { rows } = await client.query<{ free: boolean }>(LOCK_IS_FREE, [hash(tables.schema)]);
+  return rows[0]?.free === false;
+}
+
+/** None where the table of them is absent. */
+export async function appliedMigrations(client: pg.Client, { migration }: Tables): Promise<readonly AppliedMigration[]> {
+  const { rows: found } = await client.query<{ there: boolean }>("SELECT to_regclass($1) IS NOT NULL AS there", [migration]);
+  if (found[0]?.there !== true) return [];
+  const { rows } = await client.query<Omit<AppliedMigration, "done">>(
+    `SELECT version, name, checksum FROM ${migration} ORDER BY version`,
+  );
+  return rows.map((row) => ({ ...row, done: true }));
 }
 
 class Session implements MigrationSession {
@@ -40,11 +58,8 @@ class Session implements MigrationSession {
       )`);
   }
 
-  async applied(): Promise<readonly AppliedMigration[]> {
-    const { rows } = await this.client.query<AppliedMigration>(
-      `SELECT version, name, checksum FROM ${this.tables.migration} ORDER BY version`,
-    );
-    return rows;
+  applied(): Promise<readonly AppliedMigration[]> {
+    return appliedMigrations(this.client, this.tables);
   }
 
   async apply(migration: Migration, checksum: string): Promise<void> {

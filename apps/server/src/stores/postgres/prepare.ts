@@ -1,12 +1,12 @@
 /** The start on a PostgreSQL database: is it one that we can use, is its schema current, and what was left in it. */
 import { types } from "node:util";
 import type pg from "pg";
-import { MigrationRefused, migrate } from "../migrate.js";
+import { type Migration, MigrationRefused, migrate, requireCurrent } from "../migrate.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import { Connection } from "./connection.js";
 import { codeOf } from "./errors.js";
-import { migrationTarget } from "./migration-target.js";
+import { appliedMigrations, migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
 import type { Pool, PostgresAddress } from "./pool.js";
 import { adopt } from "./sql/adopt.js";
@@ -15,16 +15,28 @@ import { forgetNodes } from "./sql/nodes.js";
 
 const LEAST_VERSION = 130_000;
 
-export async function prepareDatabase(pool: Pool, address: PostgresAddress): Promise<void> {
-  let client: pg.Client | null = null;
-  try {
-    client = await pool.dedicated();
-    await checkServer(client, address);
-    await migrate(migrationTarget(client, pool.tables), MIGRATIONS);
+export function prepareDatabase(pool: Pool, address: PostgresAddress, { autoMigrate }: { autoMigrate: boolean }): Promise<void> {
+  return onServer(pool, address, async (client) => {
+    if (autoMigrate) await migrateDatabase(client, pool);
+    else requireCurrent(await appliedMigrations(client, pool.tables), MIGRATIONS);
     const db = new Connection(client, pool.tables);
     await adopt(db);
     await forgetNodes(db);
     await forgetOldLanes(db);
+  });
+}
+
+export function migrateDatabase(client: pg.Client, { tables }: Pool): Promise<readonly Migration[]> {
+  return migrate(migrationTarget(client, tables), MIGRATIONS);
+}
+
+/** One connection to a server that can be used; what goes wrong becomes one line. */
+export async function onServer<T>(pool: Pool, address: PostgresAddress, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  let client: pg.Client | null = null;
+  try {
+    client = await pool.dedicated();
+    await checkServer(client, address);
+    return await work(client);
   } catch (cause) {
     throw explained(cause, address);
   } finally {

@@ -10,6 +10,8 @@ import { PostgresSession } from "./session.js";
 
 export interface PostgresOptions extends PostgresAddress {
   readonly maxConnections: number;
+  /** Whether opening brings the schema up to date; if not, it refuses a schema that isn't. Default: true. */
+  readonly autoMigrate?: boolean;
   readonly flushed?: Flushed;
 }
 
@@ -27,7 +29,7 @@ export function openPostgres(options: PostgresOptions): Store {
       return new PostgresSession(new Connection(client, pool.tables), () => client.end());
     },
     patienceMs: options.patienceMs,
-    prepare: () => prepareDatabase(pool, options),
+    prepare: () => prepareDatabase(pool, options, { autoMigrate: options.autoMigrate ?? true }),
     reads: readsThrough(pool),
   });
 }

@@ -14,6 +14,10 @@ export interface Folder {
   release(): void;
 }
 
+export function databaseFile(folder: string): string {
+  return join(resolve(folder), "dtm.db");
+}
+
 /** Makes the folder when it is absent, and holds it until released. */
 export async function holdFolder(path: string): Promise<Folder> {
   const folder = resolve(path);
@@ -27,7 +31,7 @@ export async function holdFolder(path: string): Promise<Folder> {
     throw unusable(folder, cause);
   }
   return {
-    file: join(folder, "dtm.db"),
+    file: databaseFile(path),
     release() {
       rmSync(pidFile, { force: true });
       lock.run("ROLLBACK", []);

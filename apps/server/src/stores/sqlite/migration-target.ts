@@ -8,6 +8,7 @@ const TABLE = `
     checksum   TEXT     NOT NULL,
     applied_at DATETIME NOT NULL
   )`;
+const HAS_TABLE = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
 const APPLIED = "SELECT version, name, checksum FROM schema_migrations ORDER BY version";
 const NOTE = "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)";
 
@@ -26,6 +27,17 @@ export function migrationTarget(db: Database, now: number): MigrationTarget {
   };
 }
 
+/** None where the table of them is absent. */
+export function appliedMigrations(db: Database): readonly AppliedMigration[] {
+  if (db.get(HAS_TABLE, []) === undefined) return [];
+  return db.all(APPLIED, []).map(([version, name, checksum]) => ({
+    version: Number(version),
+    name: String(name),
+    checksum: String(checksum),
+    done: true,
+  }));
+}
+
 class Session implements MigrationSession {
   constructor(
     private readonly db: Database,
@@ -37,11 +49,7 @@ class Session implements MigrationSession {
   }
 
   async applied(): Promise<readonly AppliedMigration[]> {
-    return this.db.all(APPLIED, []).map(([version, name, checksum]) => ({
-      version: Number(version),
-      name: String(name),
-      checksum: String(checksum),
-    }));
+    return appliedMigrations(this.db);
   }
 
   async apply(migration: Migration, checksum: string): Promise<void> {

@@ -43,6 +43,8 @@ export interface SqliteOptions {
   readonly onFatal: (cause: Error) => void;
   readonly log: Log;
   readonly flushed?: Flushed;
+  /** Whether opening brings the schema up to date; if not, it refuses a schema that isn't. Default: true. */
+  readonly autoMigrate?: boolean;
   /** For what is left behind at the start. Default: the system's clock. */
   readonly now?: () => Millis;
   /** How a worker thread is started. Default: `new Worker`. */
@@ -271,7 +273,8 @@ class SqliteStore implements Store {
   #spawn(name: "writer" | "reader", first: boolean): Worker {
     const folder = this.#folder;
     if (folder === null) throw new StoreUnavailable("the store is not open");
-    const start: WorkerStart = { file: folder.file, first, now: this.#now() };
+    const { autoMigrate = true } = this.#options;
+    const start: WorkerStart = { file: folder.file, first, now: this.#now(), autoMigrate };
     const file = workerFile(name);
     return this.#options.spawn?.(file, start) ?? new Worker(file, { workerData: start, resourceLimits: LIMITS });
   }

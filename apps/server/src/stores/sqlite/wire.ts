@@ -120,6 +120,7 @@ export interface WorkerStart {
   /** False after a crash: the owners in the database are alive then (R25). */
   readonly first: boolean;
   readonly now: number;
+  readonly autoMigrate: boolean;
 }
 
 export function isFailure(reply: unknown): reply is Failure {

@@ -23,6 +23,8 @@ const LIVE = "SELECT epoch FROM dtm_node WHERE dead_at IS NULL AND epoch IN (?)"
 const DEAD = "SELECT epoch FROM dtm_node WHERE dead_at > utc_timestamp(3) - INTERVAL 1 DAY";
 const LONG_DEAD = "SELECT epoch FROM dtm_node WHERE dead_at <= utc_timestamp(3) - INTERVAL 1 DAY";
 
+const COUNT_LIVE = "SELECT count(*) FROM dtm_node WHERE dead_at IS NULL AND expires_at > utc_timestamp(3)";
+
 /** Long after the last process that could hold such an epoch. */
 const FORGET = "DELETE FROM dtm_node WHERE dead_at < utc_timestamp(3) - INTERVAL 30 DAY";
 
@@ -50,6 +52,11 @@ export async function liveEpochs(db: Query, epochs: readonly string[]): Promise<
 /** A node is looked for a day long; what it could leave after that, `adopt` finds. */
 export async function deadEpochs(db: Query, which: "lately" | "long ago"): Promise<string[]> {
   return (await db.rows(which === "lately" ? DEAD : LONG_DEAD, [])).map((row) => textAt(row, 0));
+}
+
+export async function countLiveNodes(db: Query): Promise<number> {
+  const [row = []] = await db.rows(COUNT_LIVE, []);
+  return numberAt(row, 0);
 }
 
 export async function forgetNodes(db: Query): Promise<void> {

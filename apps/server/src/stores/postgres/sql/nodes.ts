@@ -1,6 +1,6 @@
 import { texts } from "../arrays.js";
 import type { Query } from "../connection.js";
-import { textAt } from "../rows.js";
+import { numberAt, textAt } from "../rows.js";
 
 /** All on the database's clock (R2). An epoch that was marked dead stays dead: its row is never updated again. */
 const BEAT = (node: string): string => `
@@ -15,6 +15,9 @@ const BURY = (node: string): string => `
   UPDATE ${node} SET dead_at = clock_timestamp() WHERE dead_at IS NULL AND expires_at <= clock_timestamp()`;
 
 const LIVE = (node: string): string => `SELECT epoch FROM ${node} WHERE dead_at IS NULL AND epoch = ANY ($1::text[])`;
+
+const COUNT_LIVE = (node: string): string => `
+  SELECT count(*) FROM ${node} WHERE dead_at IS NULL AND expires_at > clock_timestamp()`;
 
 /** Long after the last process that could hold such an epoch. */
 const FORGET = (node: string): string => `DELETE FROM ${node} WHERE dead_at < clock_timestamp() - interval '30 days'`;
@@ -36,6 +39,11 @@ export async function bury(db: Query): Promise<void> {
 export async function liveEpochs(db: Query, epochs: readonly string[]): Promise<ReadonlySet<string>> {
   const rows = await db.rows(LIVE(db.tables.node), [texts(epochs)]);
   return new Set(rows.map((row) => textAt(row, 0)));
+}
+
+export async function countLiveNodes(db: Query): Promise<number> {
+  const [row = []] = await db.rows(COUNT_LIVE(db.tables.node), []);
+  return numberAt(row, 0);
 }
 
 export async function forgetNodes(db: Query): Promise<void> {

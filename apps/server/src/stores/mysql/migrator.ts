@@ -1,0 +1,41 @@
+import type { Migrator } from "../migrate.js";
+import { check } from "../migrate-check.js";
+import { appliedMigrations, isMigrating } from "./migration-target.js";
+import { MIGRATIONS } from "./migrations/index.js";
+import { type MysqlAddress, Pool } from "./pool.js";
+import { migrateDatabase, type OnServer, onServer, zoneTrouble } from "./prepare.js";
+import { hasTable } from "./sql/has-table.js";
+import { countUnfinished, lastWritten } from "./sql/last-written.js";
+import { countLiveNodes } from "./sql/nodes.js";
+
+/** `dtm migrate` on MySQL or MariaDB. */
+export function mysqlMigrator(address: MysqlAddress): Migrator {
+  const alone = async <T>(work: (server: OnServer) => Promise<T>): Promise<T> => {
+    const pool = new Pool(address, 1);
+    try {
+      return await onServer(pool, address, work);
+    } finally {
+      await pool.end();
+    }
+  };
+  return {
+    known: MIGRATIONS,
+    migrate: () => alone((server) => migrateDatabase(server, address)),
+    check: (pause) =>
+      alone(async ({ driver, db }) => {
+        const zone = await zoneTrouble(db, address);
+        const findings = await check(
+          {
+            applied: () => appliedMigrations(driver),
+            migrating: () => isMigrating(driver, address.database),
+            look: async () =>
+              (await hasTable(db, "trans_global")) ? { unfinished: await countUnfinished(db), rows: await lastWritten(db) } : null,
+            liveServers: async () => ((await hasTable(db, "dtm_node")) ? countLiveNodes(db) : 0),
+          },
+          MIGRATIONS,
+          pause,
+        );
+        return zone === null ? findings : [...findings, zone];
+      }),
+  };
+}

@@ -5,6 +5,7 @@ import { printConfig } from "../config/redact.js";
 import { settingsReference } from "../config/reference.js";
 import { serverVersion } from "../version.js";
 import { explain } from "./explain.js";
+import { addImport } from "./import.js";
 
 interface Flags {
   readonly config?: string;
@@ -41,6 +42,7 @@ export function program(): Command {
     .command("reference")
     .description("print all settings as a Markdown page")
     .action(() => void process.stdout.write(settingsReference()));
+  addImport(root, { configFile, load, orExplain });
   root
     .command("version")
     .description("print the version")

@@ -1,5 +1,6 @@
 /** A database that dtm made and wrote: migrated in place, its rows understood, and dtm's own statements still work on it (R28). */
 import type { Connection, ResultSetHeader } from "mysql2/promise";
+import { MYSQL_TABLES_OF_DTM } from "../../../test/kit/dtm-tables.js";
 import { inMysql, MYSQL, mysqlAddress, mysqlDatabase } from "../../../test/kit/temporary-mysql.js";
 import type { TemporaryDatabase } from "../../../test/kit/temporary-postgres.js";
 import { withServer } from "../../../test/kit/with-server.js";
@@ -14,25 +15,8 @@ jest.setTimeout(120_000);
 const ZONE_HOURS = 8;
 const at = (millis: number): string => `'${new Zone(ZONE_HOURS).toText(millis)}'`;
 
-/** As its script makes them (protocol.md 5.1). */
-const DTM = `
-  CREATE TABLE trans_global (
-    id bigint(22) NOT NULL AUTO_INCREMENT, gid varchar(128) NOT NULL, trans_type varchar(45) NOT NULL, status varchar(12) NOT NULL,
-    query_prepared varchar(1024) NOT NULL, protocol varchar(45) NOT NULL, create_time datetime DEFAULT NULL,
-    update_time datetime DEFAULT NULL, finish_time datetime DEFAULT NULL, rollback_time datetime DEFAULT NULL,
-    options varchar(1024) DEFAULT '', custom_data varchar(1024) DEFAULT '', next_cron_interval int(11) DEFAULT NULL,
-    next_cron_time datetime DEFAULT NULL, owner varchar(128) NOT NULL DEFAULT '', ext_data text, result varchar(1024) DEFAULT '',
-    rollback_reason varchar(1024) DEFAULT '', PRIMARY KEY (id), UNIQUE KEY gid (gid), KEY owner (owner),
-    KEY status_next_cron_time (status, next_cron_time)) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE utf8mb4_general_ci;
-  CREATE TABLE trans_branch_op (
-    id bigint(22) NOT NULL AUTO_INCREMENT, gid varchar(128) NOT NULL, url varchar(1024) NOT NULL, data text, bin_data blob,
-    branch_id varchar(128) NOT NULL, op varchar(45) NOT NULL, status varchar(45) NOT NULL, finish_time datetime DEFAULT NULL,
-    rollback_time datetime DEFAULT NULL, create_time datetime DEFAULT NULL, update_time datetime DEFAULT NULL, PRIMARY KEY (id),
-    UNIQUE KEY gid_uniq (gid, branch_id, op)) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE utf8mb4_general_ci;
-  CREATE TABLE kv (
-    id bigint(22) NOT NULL AUTO_INCREMENT, cat varchar(45) NOT NULL, k varchar(128) NOT NULL, v text, version bigint(22) DEFAULT 1,
-    create_time datetime DEFAULT NULL, update_time datetime DEFAULT NULL, PRIMARY KEY (id), UNIQUE KEY uniq_k (cat, k)
-  ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE utf8mb4_general_ci;
+/** Its tables, and what it left in them. */
+const DTM = `${MYSQL_TABLES_OF_DTM}
   INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, create_time, update_time, next_cron_interval, next_cron_time, owner, options)
   VALUES ('resting', 'saga', 'submitted', '', 'http', ${at(NOW)}, ${at(NOW)}, 20, ${at(NOW + 80_000)}, 'JvXB7vqGKGPHmxnzWWN6zN', '{"concurrent":true,"retry_interval":20}'),
          ('due', 'tcc', 'aborting', '', 'grpc', ${at(NOW)}, ${at(NOW)}, 10, ${at(NOW - 5_000)}, '', '{"concurrent":false}');

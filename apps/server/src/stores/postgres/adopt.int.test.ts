@@ -1,5 +1,6 @@
 /** A database that dtm made and wrote: migrated in place, its rows understood, and dtm's own statements still work on it (R28). */
 import type pg from "pg";
+import { POSTGRES_TABLES_OF_DTM } from "../../../test/kit/dtm-tables.js";
 import {
   inPostgres,
   POSTGRES,
@@ -14,29 +15,8 @@ import { openPostgres } from "./store.js";
 
 jest.setTimeout(120_000);
 
-/** As its script makes them (protocol.md 5.1). */
-const DTM = `
-  CREATE SEQUENCE trans_global_seq;
-  CREATE TABLE trans_global (
-    id bigint NOT NULL DEFAULT nextval('trans_global_seq'), gid varchar(128) NOT NULL, trans_type varchar(45) NOT NULL,
-    status varchar(45) NOT NULL, query_prepared varchar(1024) NOT NULL, protocol varchar(45) NOT NULL,
-    create_time timestamp(0) with time zone, update_time timestamp(0) with time zone, finish_time timestamp(0) with time zone,
-    rollback_time timestamp(0) with time zone, options varchar(1024) DEFAULT '', custom_data varchar(1024) DEFAULT '',
-    next_cron_interval int, next_cron_time timestamp(0) with time zone, owner varchar(128) NOT NULL DEFAULT '', ext_data text,
-    result varchar(1024) DEFAULT '', rollback_reason varchar(1024) DEFAULT '',
-    PRIMARY KEY (id), CONSTRAINT gid UNIQUE (gid));
-  CREATE INDEX owner ON trans_global (owner);
-  CREATE INDEX status_next_cron_time ON trans_global (status, next_cron_time);
-  CREATE SEQUENCE trans_branch_op_seq;
-  CREATE TABLE trans_branch_op (
-    id bigint NOT NULL DEFAULT nextval('trans_branch_op_seq'), gid varchar(128) NOT NULL, url varchar(1024) NOT NULL, data text,
-    bin_data bytea, branch_id varchar(128) NOT NULL, op varchar(45) NOT NULL, status varchar(45) NOT NULL,
-    finish_time timestamp(0) with time zone, rollback_time timestamp(0) with time zone, create_time timestamp(0) with time zone,
-    update_time timestamp(0) with time zone, PRIMARY KEY (id), CONSTRAINT gid_branch_uniq UNIQUE (gid, branch_id, op));
-  CREATE SEQUENCE kv_seq;
-  CREATE TABLE kv (
-    id bigint NOT NULL DEFAULT nextval('kv_seq'), cat varchar(45) NOT NULL, k varchar(128) NOT NULL, v text, version bigint DEFAULT 1,
-    create_time timestamp(0) with time zone, update_time timestamp(0) with time zone, PRIMARY KEY (id), CONSTRAINT uniq_k UNIQUE (cat, k));
+/** Its tables, and what it left in them. */
+const DTM = `${POSTGRES_TABLES_OF_DTM}
   INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, create_time, update_time, next_cron_interval, next_cron_time, owner, options)
   VALUES ('resting', 'saga', 'submitted', '', 'http', to_timestamp(${NOW / 1000}), to_timestamp(${NOW / 1000}), 20, to_timestamp(${NOW / 1000 + 80}), 'JvXB7vqGKGPHmxnzWWN6zN', '{"concurrent":true,"retry_interval":20}'),
          ('due', 'tcc', 'aborting', '', 'grpc', to_timestamp(${NOW / 1000}), to_timestamp(${NOW / 1000}), 10, to_timestamp(${NOW / 1000 - 5}), '', '{"concurrent":false}');

@@ -1,9 +1,10 @@
 /** The migrations make exactly what the Prisma schema says, and Prisma reads back what it writes through every model. */
 import { execFile } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { byName, describedTables, type InDatabase, type Table, type Tables } from "../../../test/kit/prisma-schema.js";
 import { temporaryFolder } from "../../../test/kit/temporary-sqlite.js";
 import { NOW } from "../contract/fixtures.js";
 import { migrate } from "../migrate.js";
@@ -22,20 +23,10 @@ const COLUMN_TYPES: Readonly<Record<string, string>> = {
   Bytes: "BLOB",
 };
 
-interface Column {
-  readonly name: string;
-  readonly type: string;
-  readonly required: boolean;
-  readonly key: boolean;
-  /** SQL text of the default, null without one. */
-  readonly standard: string | null;
-}
-
-interface Table {
-  readonly columns: readonly Column[];
-  /** `name: columns`, "unique" in front where it is. Partial indexes are not Prisma's to know. */
-  readonly indexes: readonly string[];
-}
+const inSqlite: InDatabase = ({ type, standard }) => ({
+  type: COLUMN_TYPES[type] ?? type,
+  standard: standard === null || standard === "autoincrement()" ? null : standard.replaceAll('"', "'"),
+});
 
 /** Opening a store on a busy machine; nothing is measured here. */
 jest.setTimeout(120_000);
@@ -54,8 +45,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("tables, columns, defaults and indexes are the schema's", () => {
-  const schema = readFileSync(join(__dirname, "../../../prisma/sqlite.prisma"), "utf8");
-  expect(tablesOf(file)).toEqual(modelsOf(schema));
+  expect(tablesOf(file)).toEqual(describedTables("sqlite", inSqlite));
 });
 
 test("every model round-trips through Prisma", async () => {
@@ -94,12 +84,11 @@ test("every model round-trips through Prisma", async () => {
   const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], {
     cwd: join(__dirname, "../../.."),
   });
-  expect(stdout.split(" ")).toHaveLength(
-    Object.keys(modelsOf(readFileSync(join(__dirname, "../../../prisma/sqlite.prisma"), "utf8"))).length,
-  );
+  expect(stdout.split(" ")).toHaveLength(Object.keys(describedTables("sqlite", inSqlite)).length);
 });
 
-function tablesOf(path: string): Record<string, Table> {
+/** Partial indexes are not Prisma's to know. */
+function tablesOf(path: string): Tables {
   const db = new Database(path, { busyMs: 0 });
   const names = db.all("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name", []);
   const tables = names.map(([name]): [string, Table] => {
@@ -120,48 +109,8 @@ function tablesOf(path: string): Record<string, Table> {
           .map(([column]) => column);
         return `${unique === 1 ? "unique " : ""}${String(index)}: ${over.join(", ")}`;
       });
-    return [String(name), { columns: sorted(columns), indexes: indexes.sort() }];
+    return [String(name), { columns: byName(columns), indexes: indexes.sort() }];
   });
   db.close();
   return Object.fromEntries(tables);
-}
-
-function modelsOf(schema: string): Record<string, Table> {
-  const models = [...schema.matchAll(/^model \w+ \{\n([\s\S]*?)^\}/gm)].map(([, body = ""]): [string, Table] => {
-    const lines = body.split("\n").map((line) => line.trim());
-    const fields = lines.filter((line) => /^\w/.test(line)).map(fieldOf);
-    const mapped = (list: string): string =>
-      list
-        .split(",")
-        .map((field) => fields.find(({ field: name }) => name === field.trim())?.column.name)
-        .join(", ");
-    const indexes = lines.flatMap((line) => {
-      const [, unique, list, name] = /^@@(unique|index)\(\[(.*)\], map: "(.*)"\)/.exec(line) ?? [];
-      return list === undefined ? [] : [`${unique === "unique" ? "unique " : ""}${name}: ${mapped(list)}`];
-    });
-    const single = fields.flatMap(({ unique, column }) => (unique === null ? [] : [`unique ${unique}: ${column.name}`]));
-    const table = /@@map\("(.*)"\)/.exec(body)?.[1] ?? "";
-    return [table, { columns: sorted(fields.map(({ column }) => column)), indexes: [...indexes, ...single].sort() }];
-  });
-  return Object.fromEntries(models.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function fieldOf(line: string): { field: string; column: Column; unique: string | null } {
-  const [, field = "", type = "", optional] = /^(\w+)\s+(\w+)(\?)?/.exec(line) ?? [];
-  const standard = /@default\((.*?)\)/.exec(line)?.[1];
-  return {
-    field,
-    column: {
-      name: /[^@]@map\("(.*?)"\)/.exec(line)?.[1] ?? field,
-      type: COLUMN_TYPES[type] ?? type,
-      required: optional === undefined,
-      key: /@id\b/.test(line),
-      standard: standard === undefined || standard.startsWith("autoincrement") ? null : standard.replaceAll('"', "'"),
-    },
-    unique: /@unique\(map: "(.*?)"\)/.exec(line)?.[1] ?? null,
-  };
-}
-
-function sorted(columns: readonly Column[]): Column[] {
-  return [...columns].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -1,7 +1,7 @@
 // The database servers that tests and development use: those that the environment names, else local binaries on loopback, else what
 // apt-get installs when root, else a line that says what is missing. Their data lies under .cache/services, or /var/tmp.
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import process from "node:process";
@@ -56,18 +56,17 @@ export async function startServices(names = SERVICE_NAMES) {
     await Promise.all(running.splice(0).map((server) => server.stop()));
   };
   for (const name of names) {
-    const { variable, title, packages, find, start } = SERVICES[name];
+    const { variable, title, packages } = SERVICES[name];
     if (process.env[variable]) {
       env[variable] = process.env[variable];
       continue;
     }
-    const found = find() ?? (install(packages) ? find() : null);
-    if (found === null) {
-      missing.push(`${title}: set ${variable} to a server's URL, or install ${packages.join(" ")}`);
-      continue;
-    }
     try {
-      const server = await start(found);
+      const server = await startOwn(name);
+      if (server === null) {
+        missing.push(`${title}: set ${variable} to a server's URL, or install ${packages.join(" ")}`);
+        continue;
+      }
       running.push(server);
       env[variable] = server.url;
     } catch (cause) {
@@ -75,6 +74,17 @@ export async function startServices(names = SERVICE_NAMES) {
     }
   }
   return { env, missing, stop };
+}
+
+/**
+ * A server of the caller's own, whatever the environment names: one that may be killed. Its `members` are its processes, each with its port,
+ * `kill` (SIGKILL) and `start` (on the same data). Null: it isn't here and can't be installed.
+ * `settings`: more of them for Redis. `nodes`: how many a Cluster has, of which three are masters.
+ */
+export async function startOwn(name, options = {}) {
+  const { packages, find, start } = SERVICES[name];
+  const found = find() ?? (install(packages) ? find() : null);
+  return found === null ? null : start(found, options);
 }
 
 function install(packages) {
@@ -112,19 +122,23 @@ async function startPostgres({ initdb, postgres }) {
     max_connections: 300,
     max_prepared_transactions: 50,
   };
-  const server = run(
+  const server = serverProcess(
     "postgres",
     postgres,
     ["-D", data, ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`])],
     {
+      port,
       user,
       folder: data,
       // "fast": ends connections and stops.
       signal: "SIGINT",
+      ready: /database system is ready to accept connections/,
+      // Of one that was killed, those processes that served its connections take a moment to notice.
+      again: /is still in use/,
     },
   );
-  await server.ready(/database system is ready to accept connections/);
-  return { ...server, url: `postgres://postgres@127.0.0.1:${port}/postgres` };
+  await server.start();
+  return alone(server, `postgres://postgres@127.0.0.1:${port}/postgres`);
 }
 
 function findMariadb() {
@@ -141,7 +155,7 @@ async function startMariadb({ server: binary, installer }) {
     must(spawnSync(installer, [...common, "--auth-root-authentication-method=normal", "--skip-test-db"], as(user)));
   } else must(spawnSync(binary, [...common, "--initialize-insecure"], as(user)));
   const port = await freePort();
-  const server = run(
+  const server = serverProcess(
     "mysql",
     binary,
     [
@@ -152,10 +166,10 @@ async function startMariadb({ server: binary, installer }) {
       `--pid-file=${join(data, "pid")}`,
       "--max-connections=300",
     ],
-    { user, folder: data, signal: "SIGTERM" },
+    { port, user, folder: data, signal: "SIGTERM", ready: /ready for connections/ },
   );
-  await server.ready(/ready for connections/);
-  return { ...server, url: `mysql://root@127.0.0.1:${port}/mysql` };
+  await server.start();
+  return alone(server, `mysql://root@127.0.0.1:${port}/mysql`);
 }
 
 function findRedis() {
@@ -164,27 +178,26 @@ function findRedis() {
   return server === null || cli === null ? null : { server, cli };
 }
 
-async function startRedis(found) {
+async function startRedis(found, { settings = {} }) {
   const port = await freePort();
-  const server = await runRedis("redis", found, port, {});
-  return { ...server, url: `redis://127.0.0.1:${port}` };
+  return alone(await startRedisNode("redis", found, port, settings), `redis://127.0.0.1:${port}`);
 }
 
-/** Three masters, each with a replica. */
-async function startRedisCluster(found) {
+/** Three masters, each with a replica at least. */
+async function startRedisCluster(found, { nodes: count = 6, settings = {} }) {
   const servers = [];
   const ports = [];
   const stop = async () => {
     await Promise.all(servers.splice(0).map((server) => server.stop()));
   };
   try {
-    while (servers.length < 6) {
+    while (servers.length < count) {
       const port = await freePort();
       // The nodes speak to each other ten thousand ports higher.
       if (port > 55_000) continue;
       // A busy machine isn't a dead node.
       const cluster = { "cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-node-timeout": "15000" };
-      servers.push(await runRedis(`redis-cluster-${servers.length + 1}`, found, port, cluster));
+      servers.push(await startRedisNode(`redis-cluster-${servers.length + 1}`, found, port, { ...cluster, ...settings }));
       ports.push(port);
     }
     const nodes = ports.map((port) => `127.0.0.1:${port}`);
@@ -199,54 +212,81 @@ async function startRedisCluster(found) {
       if (performance.now() > deadline) throw new Error("it was not ready in time");
       await pause(100);
     }
-    return { stop, url: `redis://${nodes.join(",")}` };
+    return { stop, members: [...servers], url: `redis://${nodes.join(",")}` };
   } catch (cause) {
     await stop();
     throw cause;
   }
 }
 
-async function runRedis(name, { server: binary }, port, more) {
+async function startRedisNode(name, { server: binary }, port, more) {
   const user = plainUser("redis");
   const dir = freshFolder(name, user);
   const settings = { port, dir, bind: "127.0.0.1", appendonly: "yes", save: "", "maxmemory-policy": "noeviction", ...more };
   const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const server = run(name, binary, args, { user, folder: dir, signal: "SIGTERM" });
-  await server.ready(/ready to accept connections/i);
+  const server = serverProcess(name, binary, args, {
+    port,
+    user,
+    folder: dir,
+    signal: "SIGTERM",
+    ready: /ready to accept connections/i,
+  });
+  await server.start();
   return server;
 }
 
-/** A process that ends with us and whose log says when it is ready; stopping it removes its folder and its log. */
-function run(name, command, args, { user, signal, folder }) {
+function alone(server, url) {
+  return { stop: server.stop, members: [server], url };
+}
+
+/**
+ * A process that ends with us; `ready`: what its log says when it is. Killed, it can be started again on what it left, and `again` is what its
+ * log says when that is a moment too early. Stopping it removes its folder and its log.
+ */
+function serverProcess(name, command, args, { port, user, signal, folder, ready, again = null }) {
   const log = join(FOLDER, `${name}-${process.pid}.log`);
-  writeFileSync(log, "");
-  const output = openSync(log, "a");
-  const child = spawn(command, args, { ...as(user), stdio: ["ignore", output, output] });
+  let child = null;
   let ended = null;
-  const over = new Promise((resolve) => {
-    const end = (how) => {
-      ended = how;
-      resolve();
-    };
-    child.once("error", (error) => end(error.message));
-    child.once("exit", (code, by) => end(code ?? by));
-  });
-  const kill = () => child.kill("SIGKILL");
-  process.on("exit", kill);
+  let over = Promise.resolve();
+  const killNow = () => child?.kill("SIGKILL");
+  process.on("exit", killNow);
+
+  function spawnOnce() {
+    writeFileSync(log, "");
+    const output = openSync(log, "a");
+    child = spawn(command, args, { ...as(user), stdio: ["ignore", output, output] });
+    closeSync(output);
+    ended = null;
+    over = new Promise((resolve) => {
+      const note = (how) => {
+        ended = how;
+        resolve();
+      };
+      child.once("error", (error) => note(error.message));
+      child.once("exit", (code, by) => note(code ?? by));
+    });
+  }
+
+  async function end(by) {
+    if (child !== null && ended === null) child.kill(by);
+    await over;
+  }
+
   return {
-    pid: child.pid,
-    async ready(sign) {
+    port,
+    async start() {
       const deadline = performance.now() + READY_MS;
-      while (!sign.test(tail(log))) {
-        if (ended !== null) throw new Error(`it ended (${ended}): ${tail(log, 1)}`);
+      for (spawnOnce(); !ready.test(tail(log)); await pause(50)) {
         if (performance.now() > deadline) throw new Error("it was not ready in time");
-        await pause(50);
+        if (ended === null) continue;
+        if (!again?.test(tail(log))) throw new Error(`it ended (${ended}): ${tail(log, 1)}`);
+        spawnOnce();
       }
     },
+    kill: () => end("SIGKILL"),
     async stop() {
-      if (ended === null) child.kill(signal);
-      await over;
-      process.off("exit", kill);
+      await end(signal);
+      process.off("exit", killNow);
       for (const path of [folder, log]) rmSync(path, { recursive: true, force: true });
     },
   };

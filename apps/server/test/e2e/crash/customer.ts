@@ -20,22 +20,24 @@ export const KINDS = [
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** Who waits for something that nobody will ever bring ends soon, and who failed is tried again soon. */
-const PATIENCE = { retry_interval: 1, timeout_to_fail: 8 };
+/** `url`: where the coordinator calls it; `call`: what the customer itself does there. */
+export type Service = Pick<Bank, "url" | "call">;
 
 export interface World {
-  readonly client: DtmClient;
-  readonly banks: { readonly a: Bank; readonly b: Bank };
+  readonly client: Pick<DtmClient, "post">;
+  readonly banks: { readonly a: Service; readonly b: Service };
   /** Payers at bank A, payees at bank B, and one at bank B that takes nothing. */
   readonly accounts: {
     readonly from: readonly [string, ...string[]];
     readonly to: readonly [string, ...string[]];
     readonly frozen: string;
   };
+  /** When a transaction that waits for something which nobody will ever bring is over. */
+  readonly timeoutSeconds: number;
   /** Resolves when the coordinator is there again. */
-  readonly back: Promise<void>;
+  readonly back: () => Promise<void>;
   /** Called after every answer of the coordinator. */
-  readonly answered: () => void;
+  readonly answered: (answer: Answer) => void;
 }
 
 /** What a customer knows when it leaves. */
@@ -82,14 +84,17 @@ class Customer {
   readonly #world: World;
   readonly #random: Random;
   readonly #record: Record;
-  /** Half of the customers repeat a request whose answer never came; the others never come back. */
+  /** Half of the customers repeat a request that got no answer, or a server error; the others never come back. */
   readonly #insistent: boolean;
+  /** Who failed is tried again soon. */
+  readonly #patience: { readonly retry_interval: number; readonly timeout_to_fail: number };
 
   constructor(world: World, random: Random, record: Record) {
     this.#world = world;
     this.#random = random;
     this.#record = record;
     this.#insistent = random.chance(0.5);
+    this.#patience = { retry_interval: 1, timeout_to_fail: world.timeoutSeconds };
   }
 
   async saga(): Promise<void> {
@@ -106,7 +111,7 @@ class Customer {
     const waits = this.#random.chance(0.3);
     const answer = await this.#ask("submit", {
       trans_type: "saga",
-      retry_interval: PATIENCE.retry_interval,
+      retry_interval: this.#patience.retry_interval,
       steps: steps.map(({ url }) => ({ action: url, compensate: `${url}-undo` })),
       payloads: steps.map(({ payload }) => JSON.stringify(payload)),
       ...(kind === "saga concurrent" ? { custom_data: '{"concurrent":true}' } : {}),
@@ -119,7 +124,7 @@ class Customer {
   async tcc(): Promise<void> {
     const { kind, amount, from, to } = this.#record;
     const { banks, accounts } = this.#world;
-    const global = { trans_type: "tcc", ...PATIENCE };
+    const global = { trans_type: "tcc", ...this.#patience };
     if ((await this.#ask("prepare", global))?.status !== 200) return;
     this.#record.acknowledged = true;
     const payee = kind === "tcc refused" ? accounts.frozen : (to[0] ?? "");
@@ -154,7 +159,7 @@ class Customer {
     const { a, b } = this.#world.banks;
     const message = {
       trans_type: "msg",
-      ...PATIENCE,
+      ...this.#patience,
       query_prepared: `${a.url}/msg/query`,
       steps: [{ action: `${b.url}/msg/credit` }],
       payloads: [JSON.stringify({ account: to[0], amount })],
@@ -179,18 +184,15 @@ class Customer {
     this.#record.promised = end;
   }
 
-  /** Null: no answer came, and it stays unknown what became of it. */
+  /** Null: no answer came. That, or a server error, leaves it unknown what became of it. */
   async #ask(operation: string, body: object): Promise<Answer | null> {
     for (let attempt = 0; ; attempt++) {
-      try {
-        const answer = await this.#world.client.post(operation, { gid: this.#record.gid, ...body });
-        this.#world.answered();
-        return answer;
-      } catch {
-        // A registration isn't repeatable (protocol.md 1.9), everything else is.
-        if (attempt > 0 || !this.#insistent || operation === "registerBranch") return null;
-        await this.#world.back;
-      }
+      const answer = await this.#world.client.post(operation, { gid: this.#record.gid, ...body }).catch(() => null);
+      if (answer !== null) this.#world.answered(answer);
+      if (answer !== null && answer.status < 500) return answer;
+      // A registration isn't repeatable (protocol.md 1.9), everything else is.
+      if (attempt > 0 || !this.#insistent || operation === "registerBranch") return answer;
+      await this.#world.back();
     }
   }
 }

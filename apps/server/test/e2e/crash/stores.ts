@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { isFinal } from "../../../src/engine/transaction.js";
 import { openMysql } from "../../../src/stores/mysql/store.js";
 import { openPostgres } from "../../../src/stores/postgres/store.js";
+import { Keys } from "../../../src/stores/redis/keys.js";
 import { openRedis } from "../../../src/stores/redis/store.js";
 import { Database } from "../../../src/stores/sqlite/database.js";
 import type { Store } from "../../../src/stores/store.js";
-import { MYSQL, mysqlAddress, mysqlDatabase } from "../../kit/temporary-mysql.js";
-import { POSTGRES, postgresAddress, postgresDatabase, type TemporaryDatabase } from "../../kit/temporary-postgres.js";
-import { REDIS, REDIS_CLUSTER, type RedisServer, redisOptions, removePrefix } from "../../kit/temporary-redis.js";
+import { inMysql, MYSQL, mysqlAddress, mysqlDatabase } from "../../kit/temporary-mysql.js";
+import { inPostgres, POSTGRES, postgresAddress, postgresDatabase, type TemporaryDatabase } from "../../kit/temporary-postgres.js";
+import { onMasters, REDIS, REDIS_CLUSTER, type RedisServer, redisOptions, removePrefix } from "../../kit/temporary-redis.js";
 import type { Server } from "../../kit/with-server.js";
 
 /** Unfinished transactions, and how many of these somebody was driving. */
@@ -22,6 +23,8 @@ export interface Place {
   /** The settings that lead a coordinator there. */
   readonly env: Readonly<Record<string, string>>;
   left(): Promise<Left>;
+  /** When it noted each epoch as dead, on its own clock, in milliseconds since 1970 (R2). */
+  deaths(): Promise<ReadonlyMap<string, number>>;
   drop(): Promise<void>;
 }
 
@@ -55,6 +58,7 @@ async function sqlite(dataDir: string): Promise<Place> {
       db.close();
       return { leftBehind: Number(row?.[0]), inHand: Number(row?.[1]) };
     },
+    deaths: async () => new Map(),
     async drop() {},
   };
 }
@@ -62,14 +66,36 @@ async function sqlite(dataDir: string): Promise<Place> {
 async function postgres(): Promise<Place> {
   const database = await postgresDatabase();
   const address = postgresAddress(database.name);
-  return sql("postgres", database, { ...address, open: () => openPostgres(address) });
+  return sql("postgres", database, {
+    ...address,
+    open: () => openPostgres(address),
+    async deaths() {
+      const asked = "SELECT epoch, extract(epoch FROM dead_at) * 1000 AS at FROM dtm_node WHERE dead_at IS NOT NULL";
+      return (await inPostgres((client) => client.query<Death>(asked), database.name)).rows;
+    },
+  });
 }
 
 async function mysql(): Promise<Place> {
   const database = await mysqlDatabase();
   const address = mysqlAddress(database.name);
   // The server writes its times in the process's zone unless it is told otherwise (R19).
-  return sql("mysql", database, { ...address, open: () => openMysql(address) });
+  return sql("mysql", database, {
+    ...address,
+    open: () => openMysql(address),
+    async deaths() {
+      const at = "timestampdiff(MICROSECOND, '1970-01-01', dead_at) / 1000 AS at";
+      const asked = `SELECT epoch, ${at} FROM dtm_node WHERE dead_at IS NOT NULL`;
+      const [rows] = await inMysql((connection) => connection.query(asked), database.name);
+      return rows as Death[];
+    },
+  });
+}
+
+/** As the database's driver gives it. */
+interface Death {
+  readonly epoch: string;
+  readonly at: number | string;
 }
 
 function sql(
@@ -81,12 +107,14 @@ function sql(
     user,
     password,
     open,
+    deaths,
   }: {
     readonly host: string;
     readonly port: number;
     readonly user: string;
     readonly password: string;
     readonly open: () => Store;
+    readonly deaths: () => Promise<readonly Death[]>;
   },
 ): Place {
   return {
@@ -100,6 +128,7 @@ function sql(
       TIME_ZONE_OFFSET: "0",
     },
     left: () => leftIn(open()),
+    deaths: async () => new Map((await deaths()).map(({ epoch, at }) => [epoch, Number(at)])),
     drop: () => database.drop(),
   };
 }
@@ -115,6 +144,11 @@ async function redis(server: RedisServer): Promise<Place> {
       STORE_KEY_PREFIX: options.prefix,
     },
     left: () => leftIn(openRedis(options)),
+    async deaths() {
+      const key = new Keys(options.prefix).of("nodes", "dead");
+      const [first = []] = await onMasters(server, (redis) => redis.zrange(key, 0, -1, "WITHSCORES"));
+      return new Map(first.flatMap((epoch, place) => (place % 2 === 0 ? [[epoch, Number(first[place + 1])] as const] : [])));
+    },
     drop: () => removePrefix(server, options.prefix),
   };
 }

@@ -81,6 +81,11 @@ export class Server {
     );
   }
 
+  /** SIGSTOP: it stands still as a whole, its sockets open. SIGCONT: it goes on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#running().signal(signal);
+  }
+
   async kill(): Promise<void> {
     if (this.#process?.running === true) await this.#process.kill();
   }

@@ -13,6 +13,10 @@ export interface Query {
   rows(sql: string, values: readonly Bound[]): Promise<readonly Row[]>;
   /** How many rows it found to change, whether or not a value differs. */
   run(sql: string, values: readonly Bound[]): Promise<number>;
+  /** Goes with the next statement that is waited for, in front of it, and fails it with its own error. Inside a transaction only. */
+  later(sql: string, values: readonly Bound[]): void;
+  /** Until what goes along has been done. */
+  settled(): Promise<void>;
 }
 
 /** The server stopped answering; the connection is useless. */
@@ -27,6 +31,10 @@ export class Connection implements Query {
   changes = 0;
   /** The connection ended, or must not be used any more. */
   broken = false;
+  readonly #waiting: string[] = [];
+  /** Nothing among the waiting can fail for what it holds. */
+  #harmless = true;
+  #noteWaits = false;
 
   constructor(
     readonly driver: Driver,
@@ -34,14 +42,64 @@ export class Connection implements Query {
   ) {}
 
   async rows(sql: string, values: readonly Bound[]): Promise<readonly Row[]> {
-    const found = await this.#answered(this.driver.query({ sql, values: [...values], rowsAsArray: true }));
+    const found = await this.#send(sql, values);
     return Array.isArray(found) ? (found as unknown as Row[]) : [];
   }
 
   async run(sql: string, values: readonly Bound[] = []): Promise<number> {
-    const { affectedRows = 0 } = (await this.#answered(this.driver.query({ sql, values: [...values] }))) as ResultSetHeader;
+    const { affectedRows = 0 } = (await this.#send(sql, values)) as ResultSetHeader;
     this.changes += affectedRows;
     return affectedRows;
+  }
+
+  later(sql: string, values: readonly Bound[]): void {
+    this.changes++;
+    this.#harmless = false;
+    this.#waiting.push(this.driver.format(sql, [...values]));
+  }
+
+  begin(sql: string): void {
+    this.#forget();
+    this.#waiting.push(sql);
+  }
+
+  /** The batch's own row, which no other batch writes to. */
+  note(sql: string, values: readonly Bound[]): void {
+    this.changes++;
+    this.#noteWaits = true;
+    this.#waiting.push(this.driver.format(sql, [...values]));
+  }
+
+  async noted(): Promise<void> {
+    if (this.#noteWaits) await this.#send("DO 0", []);
+  }
+
+  async settled(): Promise<void> {
+    if (!this.#harmless) await this.#send("DO 0", []);
+  }
+
+  /** Nothing that waits is done any more. */
+  async undo(sql: string): Promise<void> {
+    this.#forget();
+    await this.#send(sql, []);
+  }
+
+  #forget(): void {
+    this.#waiting.length = 0;
+    this.#harmless = true;
+    this.#noteWaits = false;
+  }
+
+  /** All in one packet: the server stops at the first that fails. */
+  async #send(sql: string, values: readonly Bound[]): Promise<QueryResult> {
+    const before = [...this.#waiting];
+    this.#forget();
+    if (before.length === 0) return this.#answered(this.driver.query({ sql, values: [...values], rowsAsArray: true }));
+    const all = [...before, this.driver.format(sql, [...values])];
+    const results = await this.#answered(this.driver.query({ sql: all.join(";\n"), rowsAsArray: true }));
+    if (!Array.isArray(results) || results.length !== all.length)
+      throw new Error(`${all.length} statements had another number of answers`);
+    return results[before.length] as QueryResult;
   }
 
   async #answered(work: Promise<[QueryResult, unknown]>): Promise<QueryResult> {

@@ -12,7 +12,8 @@ withServer(MYSQL, () =>
     const address = mysqlAddress(database.name);
     return {
       target: address,
-      isCommit: (data) => data.includes("\u0003COMMIT"),
+      // Alone, or behind the statements that it completes.
+      isCommit: (data) => /[\u0003\n]COMMIT/.test(data.toString("latin1")),
       async open(port, patienceMs) {
         const store = openMysql({ ...address, ...(port === null ? {} : { port }), patienceMs });
         await store.open();

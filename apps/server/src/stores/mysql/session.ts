@@ -20,8 +20,8 @@ export class MysqlSession implements Session {
     return this.connection.changes;
   }
 
-  async begin(): Promise<void> {
-    await this.connection.run("START TRANSACTION READ WRITE");
+  begin(): void {
+    this.connection.begin("START TRANSACTION READ WRITE");
   }
 
   async commit(): Promise<void> {
@@ -29,7 +29,7 @@ export class MysqlSession implements Session {
   }
 
   async rollback(): Promise<void> {
-    await this.connection.run("ROLLBACK");
+    await this.connection.undo("ROLLBACK");
   }
 
   async savepoint(): Promise<void> {
@@ -41,11 +41,15 @@ export class MysqlSession implements Session {
   }
 
   async rollbackToSavepoint(): Promise<void> {
-    await this.connection.run("ROLLBACK TO SAVEPOINT one");
+    await this.connection.undo("ROLLBACK TO SAVEPOINT one");
   }
 
-  noteBatch(lane: string, token: string): Promise<void> {
-    return noteBatch(this.connection, lane, token);
+  noteBatch(lane: string, token: string): void {
+    noteBatch(this.connection, lane, token);
+  }
+
+  noted(): Promise<void> {
+    return this.connection.noted();
   }
 
   lastBatch(lane: string): Promise<string | null> {

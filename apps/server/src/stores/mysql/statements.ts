@@ -48,7 +48,7 @@ export function statementsOn(db: Query): Statements {
     },
     wakeWaiting: (destination, limit, at) => wakeWaiting(db, destination, limit, at),
     resetDue: (after, at, limit) => resetDue(db, after, at, limit),
-    sweep: (endedBefore, limit) => sweep(db, endedBefore, limit),
+    sweep: (ask) => sweep(db, ask),
     createKey: (entry) => createKey(db, entry),
     updateKey: (entry) => updateKey(db, entry),
     deleteKey: (cat, key) => deleteKey(db, cat, key),

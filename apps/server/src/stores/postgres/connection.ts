@@ -12,6 +12,8 @@ export interface Query {
   rows(sql: string, values: readonly Bound[]): Promise<readonly Row[]>;
   /** How many rows it changed. */
   run(sql: string, values: readonly Bound[]): Promise<number>;
+  /** Sent at once and not waited for; if it fails, so does whatever is waited for next, with its error. Inside a transaction only. */
+  later(sql: string, values: readonly Bound[]): void;
 }
 
 /** The server stopped answering; the connection is useless. */
@@ -32,6 +34,9 @@ export class Connection implements Query {
   changes = 0;
   /** The connection ended, or must not be used any more. */
   broken = false;
+  /** What went wrong first among the statements that nobody waited for. */
+  #failure: { readonly cause: unknown } | null = null;
+  #unansweredYet: Promise<void> = Promise.resolve();
 
   constructor(
     readonly client: pg.Client | pg.PoolClient,
@@ -45,9 +50,25 @@ export class Connection implements Query {
     });
   }
 
+  begin(sql: string): void {
+    this.#failure = null;
+    this.#unanswered(this.client.query(sql));
+  }
+
   /** Several statements at once, without parameters. */
   async control(sql: string): Promise<void> {
     await this.#answered(this.client.query(sql));
+  }
+
+  /** Takes back what failed, too. */
+  async undo(sql: string): Promise<void> {
+    await this.#inTime(this.client.query(sql));
+    this.#failure = null;
+  }
+
+  later(sql: string, values: readonly Bound[]): void {
+    this.changes++;
+    this.#unanswered(this.client.query({ text: sql, values: [...values] }));
   }
 
   async rows(sql: string, values: readonly Bound[]): Promise<readonly Row[]> {
@@ -62,7 +83,18 @@ export class Connection implements Query {
     return rowCount ?? 0;
   }
 
+  /** What was not waited for has been answered before, so a success says that it succeeded as well, and COMMIT that it wasn't a ROLLBACK. */
   async #answered<T>(work: Promise<T>): Promise<T> {
+    try {
+      const answer = await this.#inTime(work);
+      if (this.#failure === null) return answer;
+    } catch (cause) {
+      if (this.#failure === null) throw cause;
+    }
+    throw this.#failure.cause;
+  }
+
+  async #inTime<T>(work: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -75,6 +107,20 @@ export class Connection implements Query {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #unanswered(work: Promise<unknown>): void {
+    this.#unansweredYet = work.then(
+      () => undefined,
+      (cause: unknown) => {
+        this.#failure ??= { cause };
+      },
+    );
+  }
+
+  /** Until all that was not waited for has been answered, well or not. */
+  settled(): Promise<void> {
+    return this.#inTime(this.#unansweredYet);
   }
 }
 

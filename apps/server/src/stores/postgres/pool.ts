@@ -54,9 +54,9 @@ export class Pool {
     return this.#pool.connect();
   }
 
-  /** A connection of one's own, outside of the pool. */
+  /** A connection of one's own, outside of the pool; what isn't waited for is sent nevertheless. */
   async dedicated(): Promise<pg.Client> {
-    const client = new pg.Client(this.#config);
+    const client = new pg.Client({ ...this.#config, pipeline: true });
     client.on("error", () => undefined);
     await client.connect();
     return client;

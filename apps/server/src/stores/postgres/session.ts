@@ -16,6 +16,7 @@ const BEGIN = `
 
 export class PostgresSession implements Session {
   readonly statements: Statements;
+  #noted: Promise<void> = Promise.resolve();
 
   constructor(
     readonly connection: Connection,
@@ -28,8 +29,8 @@ export class PostgresSession implements Session {
     return this.connection.changes;
   }
 
-  begin(): Promise<void> {
-    return this.connection.control(BEGIN);
+  begin(): void {
+    this.connection.begin(BEGIN);
   }
 
   commit(): Promise<void> {
@@ -37,7 +38,7 @@ export class PostgresSession implements Session {
   }
 
   rollback(): Promise<void> {
-    return this.connection.control("ROLLBACK");
+    return this.connection.undo("ROLLBACK");
   }
 
   savepoint(): Promise<void> {
@@ -49,11 +50,18 @@ export class PostgresSession implements Session {
   }
 
   rollbackToSavepoint(): Promise<void> {
-    return this.connection.control("ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one");
+    return this.connection.undo("ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one");
   }
 
-  noteBatch(lane: string, token: string): Promise<void> {
-    return noteBatch(this.connection, lane, token);
+  noteBatch(lane: string, token: string): void {
+    noteBatch(this.connection, lane, token);
+    this.#noted = this.connection.settled();
+    // Whatever is waited for next fails with what this one failed with.
+    this.#noted.catch(() => undefined);
+  }
+
+  noted(): Promise<void> {
+    return this.#noted;
   }
 
   lastBatch(lane: string): Promise<string | null> {

@@ -30,11 +30,11 @@ export function statementsOn(db: Query): Statements {
     branchKeys: (gids) => branchKeys(db, gids),
     replaceGlobals: (rows) => replaceGlobals(db, rows),
     drive: (changes) => drive(db, changes),
-    settle: (results) => settle(db, results),
+    settle: async (results) => settle(db, results),
     load: (gids) => loadByGid(db, gids),
     async liveEpochs(epochs) {
-      await bury(db);
-      return liveEpochs(db, epochs);
+      const [, live] = await Promise.all([bury(db), liveEpochs(db, epochs)]);
+      return live;
     },
     async claimDue(claim) {
       const candidates = await dueGlobals(db, claim);
@@ -49,7 +49,7 @@ export function statementsOn(db: Query): Statements {
     },
     wakeWaiting: (destination, limit, at) => wakeWaiting(db, destination, limit, at),
     resetDue: (after, at, limit) => resetDue(db, after, at, limit),
-    sweep: (endedBefore, limit) => sweep(db, endedBefore, limit),
+    sweep: (ask) => sweep(db, ask),
     createKey: (entry) => createKey(db, entry),
     updateKey: (entry) => updateKey(db, entry),
     deleteKey: (cat, key) => deleteKey(db, cat, key),

@@ -40,7 +40,7 @@ async function runWide(sql: Statements, operation: WideOperation): Promise<Answe
     case "resetDue":
       return sql.resetDue(operation.after, operation.at, operation.limit);
     case "sweep":
-      return sql.sweep(operation.endedBefore, operation.limit);
+      return sql.sweep(operation);
     case "createKey":
       return (await sql.createKey(operation)) ? "created" : "exists";
     case "updateKey":
@@ -80,8 +80,8 @@ async function runWave(sql: Statements, operations: readonly GidOperation[], ans
       operation.kind === "register" || operation.kind === "change" || operation.kind === "nudge" || known.has(operation),
   );
   await decide(sql, locked, gathered, answers);
-  if (gathered.replaced.length > 0) await sql.replaceGlobals(gathered.replaced);
-  if (gathered.branches.length > 0) await sql.insertBranches(gathered.branches);
+  if (gathered.replaced.length > 0) sql.replaceGlobals(gathered.replaced);
+  if (gathered.branches.length > 0) sql.insertBranches(gathered.branches);
   if (gathered.results.length > 0) await sql.settle(gathered.results);
   if (gathered.later.length === 0) return;
   const loaded = await sql.load(gathered.later.map(({ operation }) => operation.gid));

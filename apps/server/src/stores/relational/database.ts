@@ -14,14 +14,17 @@ export interface Session {
   readonly statements: Statements;
   /** Rows changed so far; a batch that changed none needs no token. */
   readonly changes: number;
-  begin(): Promise<void>;
+  /** Not waited for, like what answers nothing (statements.ts). */
+  begin(): void;
   commit(): Promise<void>;
   rollback(): Promise<void>;
   savepoint(): Promise<void>;
   release(): Promise<void>;
   rollbackToSavepoint(): Promise<void>;
   /** Inside a transaction: the last batch of this lane; the row stays locked until the end. */
-  noteBatch(lane: string, token: string): Promise<void>;
+  noteBatch(lane: string, token: string): void;
+  /** Until the lane's row is locked. A COMMIT that is sent before could come late, after somebody read an older row. */
+  noted(): Promise<void>;
   /** In a transaction of its own: waits for whoever holds the row, so what it reads is final. */
   lastBatch(lane: string): Promise<string | null>;
   forgetLane(lane: string): Promise<void>;

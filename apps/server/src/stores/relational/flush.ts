@@ -76,10 +76,14 @@ export class Flusher {
     let outcome: Outcome;
     const before = session.changes;
     try {
-      await session.begin();
+      session.begin();
+      // With the first statement, so that it costs no round trip of its own; but nothing is written while idle: a claim that finds
+      // nothing leaves no trace.
+      const writes = batch.some((operation) => "gid" in operation);
+      if (writes) session.noteBatch(this.#lane, token);
       outcome = await run(session, batch, (cause) => troubleOf(session, cause));
-      // Nothing is written while idle: a claim that finds nothing leaves no trace.
-      if (session.changes > before) await session.noteBatch(this.#lane, token);
+      if (!writes && session.changes > before) session.noteBatch(this.#lane, token);
+      await session.noted();
     } catch (cause) {
       return this.#failed(session, troubleOf(session, cause), cause);
     }

@@ -1,6 +1,7 @@
 /**
  * What the shared part of the SQL stores asks of a database, inside one transaction of its own. Each method is one statement, or one
- * per chunk of rows; what a statement may touch is decided before, in `batch.ts`.
+ * per chunk of rows; what a statement may touch is decided before, in `batch.ts`. What answers nothing is not waited for: it is on its way
+ * to the database before whatever is asked next, which fails with its error, or COMMIT does. So a batch costs few round trips.
  */
 import type { Branch, GlobalStatus, Loaded, Millis, Owner, Transaction } from "../../engine/transaction.js";
 import type { BranchResult, Claim, Claimed } from "../store.js";
@@ -38,12 +39,12 @@ export interface Statements {
   /** Those whose gid was free; the others are untouched. */
   insertGlobals(rows: readonly Transaction[]): Promise<ReadonlySet<string>>;
   /** In order, so that ids tell it. Fails when one exists. */
-  insertBranches(rows: readonly Branch[]): Promise<void>;
+  insertBranches(rows: readonly Branch[]): void;
   /** Locked until the end of the transaction, in order of gid. */
   lockGlobals(gids: readonly string[]): Promise<ReadonlyMap<string, Transaction>>;
   branchKeys(gids: readonly string[]): Promise<readonly BranchKey[]>;
   /** Over the rows with these ids, which `lockGlobals` gave. */
-  replaceGlobals(rows: readonly Transaction[]): Promise<void>;
+  replaceGlobals(rows: readonly Transaction[]): void;
   /** The gids that it applied to. */
   drive(changes: readonly DriverChange[]): Promise<ReadonlySet<string>>;
   /** Only where still prepared: the first answer stands. */
@@ -57,7 +58,7 @@ export interface Statements {
   claimWaiting(destination: string, claim: Claim): Promise<readonly Loaded[]>;
   wakeWaiting(destination: string, limit: number, at: Millis): Promise<number>;
   resetDue(after: Millis, at: Millis, limit: number): Promise<{ readonly count: number; readonly remaining: boolean }>;
-  sweep(endedBefore: Millis, limit: number): Promise<number>;
+  sweep(ask: { readonly createdFrom: Millis; readonly endedBefore: Millis; readonly limit: number }): Promise<number>;
   createKey(entry: { cat: string; key: string; value: string; at: Millis }): Promise<boolean>;
   updateKey(entry: { cat: string; key: string; value: string; version: number; at: Millis }): Promise<boolean>;
   deleteKey(cat: string, key: string): Promise<boolean>;

@@ -28,6 +28,7 @@ import type { Connect } from "./database.js";
 import { Flusher } from "./flush.js";
 import { Line } from "./line.js";
 import { type Answer, type Answers, laneOf, type OfKind, type Operation, weightOf } from "./operation.js";
+import { SweepFloor } from "./sweep-floor.js";
 import { fitted, isStorable, refuseBranches, refuseLoaded, refuseText } from "./texts.js";
 
 /** What needs no lane: reads of what is committed, and the heartbeat, which must not wait behind anything (R2). */
@@ -44,6 +45,8 @@ export interface Reads {
     readonly stuckRefusals: number;
     readonly overdueBefore: Millis;
   }): Promise<Summary>;
+  /** When the oldest transaction that we wrote was created; null for none. */
+  oldestOwn(): Promise<Millis | null>;
   findKeys(filter: { readonly cat: string; readonly key: string }): Promise<readonly KeyValue[]>;
   scanKeys(page: { readonly cat: string; readonly position: string; readonly limit: number }): Promise<{
     readonly entries: readonly KeyValue[];
@@ -73,6 +76,7 @@ export class RelationalStore implements Store {
   readonly shared = true;
   readonly #parts: RelationalParts;
   readonly #lanes: readonly OpenLane[];
+  readonly #floor = new SweepFloor();
   #state: "new" | "open" | "closed" = "new";
 
   constructor(parts: RelationalParts) {
@@ -121,11 +125,13 @@ export class RelationalStore implements Store {
 
   async create(loaded: Loaded): Promise<CreateResult> {
     refuseLoaded(loaded);
+    this.#floor.created(loaded.transaction.createTime);
     return this.#write({ kind: "create", gid: loaded.transaction.gid, loaded });
   }
 
   async submit(loaded: Loaded): Promise<SubmitResult> {
     refuseLoaded(loaded);
+    this.#floor.created(loaded.transaction.createTime);
     return this.#write({ kind: "submit", gid: loaded.transaction.gid, loaded });
   }
 
@@ -202,7 +208,8 @@ export class RelationalStore implements Store {
   }
 
   async sweep({ endedBefore, limit }: { readonly endedBefore: Millis; readonly limit: number }): Promise<number> {
-    return this.#write({ kind: "sweep", endedBefore, limit });
+    const createdFrom = await this.#floor.at(endedBefore, () => this.#reads.oldestOwn());
+    return createdFrom === null ? 0 : this.#write({ kind: "sweep", createdFrom, endedBefore, limit });
   }
 
   async createKey(entry: { cat: string; key: string; value: string; at: number }): Promise<"created" | "exists"> {

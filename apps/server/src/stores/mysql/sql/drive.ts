@@ -14,7 +14,7 @@ export async function drive(db: Query, changes: readonly DriverChange[]): Promis
     const current = stored.get(change.gid);
     return current !== undefined && isHeld(current, change) ? [changedBy(current, change)] : [];
   });
-  if (changed.length > 0) await replaceGlobals(db, changed);
+  if (changed.length > 0) replaceGlobals(db, changed);
   return new Set(changed.map(({ gid }) => gid));
 }
 

@@ -6,7 +6,7 @@ const SQL = `
   INSERT INTO trans_branch_op (gid, branch_id, op, url, bin_data, status, create_time, update_time, finish_time, rollback_time)
   VALUES ?`;
 
-export async function insertBranches(db: Query, rows: readonly Branch[]): Promise<void> {
+export function insertBranches(db: Query, rows: readonly Branch[]): void {
   const { zone } = db;
   const values = rows.map((row) => [
     row.gid,
@@ -20,5 +20,5 @@ export async function insertBranches(db: Query, rows: readonly Branch[]): Promis
     zone.toTextOrNull(row.finishTime),
     zone.toTextOrNull(row.rollbackTime),
   ]);
-  await db.run(SQL, [values]);
+  db.later(SQL, [values]);
 }

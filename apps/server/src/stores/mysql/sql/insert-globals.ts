@@ -24,6 +24,8 @@ export async function insertGlobals(db: Query, rows: readonly Transaction[]): Pr
   const gids = rows.map(({ gid }) => gid);
   let free = rows;
   for (let look = 0; free.length > 0; look++) {
+    // Only what is inserted here may be taken for a gid that is stored already.
+    await db.settled();
     try {
       await db.run(INSERT, [free.map((row) => cells(row, db.zone))]);
       return new Set(free.map(({ gid }) => gid));

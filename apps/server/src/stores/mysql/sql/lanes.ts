@@ -1,4 +1,4 @@
-import type { Query } from "../connection.js";
+import type { Connection, Query } from "../connection.js";
 import { textAt } from "../rows.js";
 
 /** One row per lane, written with every batch that changed something: what tells, after a lost reply, whether it was committed (R7). */
@@ -14,8 +14,8 @@ const FORGET = "DELETE FROM dtm_lane WHERE id = ?";
 /** Of processes that ended without a word. */
 const FORGET_OLD = "DELETE FROM dtm_lane WHERE at < utc_timestamp(3) - INTERVAL 7 DAY";
 
-export async function noteBatch(db: Query, lane: string, token: string): Promise<void> {
-  await db.run(NOTE, [lane, token]);
+export function noteBatch(db: Connection, lane: string, token: string): void {
+  db.note(NOTE, [lane, token]);
 }
 
 export async function lastBatch(db: Query, lane: string): Promise<string | null> {

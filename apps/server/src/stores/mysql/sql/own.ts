@@ -21,6 +21,6 @@ export async function own(db: Query, candidates: readonly Candidate[], owner: st
     if (owned.length > 0 && bytes > CLAIM_BYTES) break;
     owned.push(id);
   }
-  await db.run(OWN, [owner, owned]);
+  db.later(OWN, [owner, owned]);
   return owned;
 }

@@ -22,7 +22,7 @@ const SQL = `
     g.refusals = v.refusals, g.wake = v.wake, g.waiting_on = v.waiting_on`;
 
 /** Over rows that this transaction has locked and read. */
-export async function replaceGlobals(db: Query, rows: readonly Transaction[]): Promise<void> {
+export function replaceGlobals(db: Query, rows: readonly Transaction[]): void {
   const { zone } = db;
   const values = rows.map((row) => [
     row.id,
@@ -44,5 +44,5 @@ export async function replaceGlobals(db: Query, rows: readonly Transaction[]): P
     row.wake,
     row.waitingOn,
   ]);
-  await db.run(SQL, [JSON.stringify(values)]);
+  db.later(SQL, [JSON.stringify(values)]);
 }

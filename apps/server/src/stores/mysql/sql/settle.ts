@@ -22,6 +22,6 @@ export async function settle(db: Query, results: readonly GidResult[]): Promise<
     groups.set(`${status} ${second}`, group);
   }
   for (const group of groups.values()) {
-    await db.run(group.status === "succeed" ? SUCCEEDED : FAILED, [group.at, group.at, group.ids.sort((a, b) => a - b)]);
+    db.later(group.status === "succeed" ? SUCCEEDED : FAILED, [group.at, group.at, group.ids.sort((a, b) => a - b)]);
   }
 }

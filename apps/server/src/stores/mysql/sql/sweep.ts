@@ -7,7 +7,7 @@ import { numberAt, textAt } from "../rows.js";
  */
 const ENDED = `
   SELECT g.id, g.gid FROM trans_global g
-  WHERE g.create_time < ? AND g.status IN ('succeed', 'failed') AND g.due_at IS NOT NULL
+  WHERE g.create_time >= ? AND g.create_time < ? AND g.status IN ('succeed', 'failed') AND g.due_at IS NOT NULL
     AND coalesce(g.finish_time, g.rollback_time, g.update_time) < ?
   ORDER BY g.create_time LIMIT ?
   FOR UPDATE SKIP LOCKED`;
@@ -16,9 +16,12 @@ const BRANCHES = "DELETE FROM trans_branch_op WHERE gid IN (?)";
 const GLOBALS = "DELETE FROM trans_global WHERE id IN (?)";
 
 /** Returns how many transactions went, with their branches. */
-export async function sweep(db: Query, endedBefore: number, limit: number): Promise<number> {
+export async function sweep(
+  db: Query,
+  { createdFrom, endedBefore, limit }: { readonly createdFrom: number; readonly endedBefore: number; readonly limit: number },
+): Promise<number> {
   const before = db.zone.toText(endedBefore);
-  const ended = await db.rows(ENDED, [before, before, limit]);
+  const ended = await db.rows(ENDED, [db.zone.toText(createdFrom), before, before, limit]);
   if (ended.length === 0) return 0;
   await db.run(BRANCHES, [ended.map((row) => textAt(row, 1))]);
   return db.run(GLOBALS, [ended.map((row) => numberAt(row, 0))]);

@@ -15,8 +15,8 @@ const sql = (branch: string): string => `
     gid, branch_id, op, url, bin_data, status, create_time, update_time, finish_time, rollback_time, place)
   ORDER BY place`;
 
-export async function insertBranches(db: Query, rows: readonly Branch[]): Promise<void> {
-  await db.run(sql(db.tables.branch), [
+export function insertBranches(db: Query, rows: readonly Branch[]): void {
+  db.later(sql(db.tables.branch), [
     texts(rows.map((row) => row.gid)),
     texts(rows.map((row) => row.branchId)),
     texts(rows.map((row) => row.op)),

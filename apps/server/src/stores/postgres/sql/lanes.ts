@@ -14,8 +14,8 @@ const FORGET = (lane: string): string => `DELETE FROM ${lane} WHERE id = $1`;
 /** Of processes that ended without a word. */
 const FORGET_OLD = (lane: string): string => `DELETE FROM ${lane} WHERE at < clock_timestamp() - interval '7 days'`;
 
-export async function noteBatch(db: Query, lane: string, token: string): Promise<void> {
-  await db.run(NOTE(db.tables.lane), [lane, token]);
+export function noteBatch(db: Query, lane: string, token: string): void {
+  db.later(NOTE(db.tables.lane), [lane, token]);
 }
 
 export async function lastBatch(db: Query, lane: string): Promise<string | null> {

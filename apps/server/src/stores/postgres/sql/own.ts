@@ -23,6 +23,6 @@ export async function own(db: Query, candidates: readonly Candidate[], owner: st
     if (owned.length > 0 && bytes > CLAIM_BYTES) break;
     owned.push(id);
   }
-  await db.run(OWN(db.tables.global), [owner, numbers(owned)]);
+  db.later(OWN(db.tables.global), [owner, numbers(owned)]);
   return owned;
 }

@@ -20,8 +20,8 @@ const sql = (global: string): string => `
   WHERE g.id = v.id`;
 
 /** Over rows that this transaction has locked and read. */
-export async function replaceGlobals(db: Query, rows: readonly Transaction[]): Promise<void> {
-  await db.run(sql(db.tables.global), [
+export function replaceGlobals(db: Query, rows: readonly Transaction[]): void {
+  db.later(sql(db.tables.global), [
     numbers(rows.map((row) => row.id)),
     texts(rows.map((row) => row.status)),
     numbers(rows.map((row) => seconds(row.updateTime))),

@@ -13,8 +13,8 @@ const sql = (branch: string): string => `
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[]) AS v (gid, branch_id, op, status, at)
   WHERE b.gid = v.gid AND b.branch_id = v.branch_id AND b.op = v.op AND b.status = 'prepared'`;
 
-export async function settle(db: Query, results: readonly GidResult[]): Promise<void> {
-  await db.run(sql(db.tables.branch), [
+export function settle(db: Query, results: readonly GidResult[]): void {
+  db.later(sql(db.tables.branch), [
     texts(results.map((result) => result.gid)),
     texts(results.map((result) => result.branchId)),
     texts(results.map((result) => result.op)),

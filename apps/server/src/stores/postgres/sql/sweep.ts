@@ -8,7 +8,7 @@ import type { Tables } from "../tables.js";
 const sql = ({ global, branch }: Tables): string => `
   WITH ended AS (
     SELECT g.id, g.gid FROM ${global} g
-    WHERE g.create_time < to_timestamp($1) AND g.status IN ('succeed', 'failed') AND g.due_at IS NOT NULL
+    WHERE g.create_time >= to_timestamp($3) AND g.create_time < to_timestamp($1) AND g.status IN ('succeed', 'failed') AND g.due_at IS NOT NULL
       AND coalesce(g.finish_time, g.rollback_time, g.update_time) < to_timestamp($1)
     ORDER BY g.create_time LIMIT $2
     FOR UPDATE OF g SKIP LOCKED
@@ -16,6 +16,9 @@ const sql = ({ global, branch }: Tables): string => `
   DELETE FROM ${global} WHERE id IN (SELECT id FROM ended)`;
 
 /** Returns how many transactions went, with their branches. */
-export function sweep(db: Query, endedBefore: number, limit: number): Promise<number> {
-  return db.run(sql(db.tables), [endedBefore / 1000, limit]);
+export function sweep(
+  db: Query,
+  { createdFrom, endedBefore, limit }: { readonly createdFrom: number; readonly endedBefore: number; readonly limit: number },
+): Promise<number> {
+  return db.run(sql(db.tables), [endedBefore / 1000, limit, createdFrom / 1000]);
 }

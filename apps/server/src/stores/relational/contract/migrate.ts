@@ -69,7 +69,9 @@ export function migrateContract(name: string, make: () => Promise<MigratableData
     test("dtm writes while this looks: before the migration and after it", async () => {
       await database.run(database.sql.ofDtm);
       const made = await check(() => database.run(database.sql.insert));
-      expect(made.at(-1)).toMatch(/^trans_global changes .* of gid of-dtm\), and no server of ours is alive: if dtm is running, stop it/);
+      expect(made.at(-1)).toMatch(
+        /^trans_global changes .* of gid of-dtm\), and no server of ours is alive: if dtm is running, stop it/,
+      );
       await database.migrator.migrate();
       expect(await check(() => database.run(database.sql.take))).toEqual([
         expect.stringMatching(/^dtm writes to trans_global while this looks \(as the row of gid of-dtm\): stop it before/),

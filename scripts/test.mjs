@@ -11,30 +11,39 @@ import { CACHE, manifest, prepareWorkspace, quietly, ROOT, workspaces } from "./
 
 const HELP = `npm test                       everything
 npm test -- --only unit,e2e    some of: checks, unit, bench, e2e, simulation
-npm run soak                   the long form of simulation and e2e`;
+npm run soak                   the long form: simulation and e2e with more of everything, and days of retention in minutes
+npm run soak -- --only e2e     some of: simulation, e2e, retention`;
 
 /** Suites add a line to this file when a server or tool that they need is missing. */
 const NOT_RUN = join(CACHE, "test/not-run.txt");
 /** Suites add a line to this one when a budget ended them early on a slow machine. */
 const CUT_SHORT = join(CACHE, "test/cut-short.txt");
+/** On a machine so slow that the run would pass this, what has a budget gets less of it. Continuous integration ends a run after 90. */
+const MINUTES = 70;
 const SOAK = { SIM_WORLDS: "1000000", SIM_SECONDS: "14400", CRASH_KILLS: "25", CRASH_SECONDS: "14400" };
 
 const PHASES = {
   checks,
   unit: async () =>
-    runJest("unit", ["--testPathIgnorePatterns", "/node_modules/", "/test/simulation/", "/test/e2e/", "--maxWorkers=100%"], {
-      ...env(),
-      ...(await services()),
-    }),
+    runJest("unit", [...without("simulation", "e2e", "soak"), "--maxWorkers=100%"], { ...env(), ...(await services()) }),
   bench: () => runNodeTests("bench", join(ROOT, "bench/lib")),
   e2e: async () => runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], { ...env(), ...(await services()) }),
   simulation: async () => {
     // It needs every core.
     await stopServices();
-    return runJest("simulation", ["--testPathPatterns", "/test/simulation/", "--runInBand"], env());
+    return runJest("simulation", ["--testPathPatterns", "/test/simulation/", "--runInBand"], { ...simulationBudget(), ...env() });
   },
 };
 
+/** What only the long form has time for. */
+const LONG_PHASES = {
+  simulation: PHASES.simulation,
+  e2e: PHASES.e2e,
+  retention: async () =>
+    runJest("retention", ["--testPathPatterns", "/test/soak/retention", "--runInBand"], { ...env(), ...(await services()) }),
+};
+
+const begun = performance.now();
 let soak = false;
 let databases = null;
 try {
@@ -44,19 +53,31 @@ try {
   if (values.help) say(HELP);
   else {
     soak = values.soak === true;
-    await run(values.only?.split(",") ?? (soak ? ["simulation", "e2e"] : Object.keys(PHASES)));
+    const phases = soak ? LONG_PHASES : PHASES;
+    await run(phases, values.only?.split(",") ?? Object.keys(phases));
   }
 } catch (cause) {
   giveUp(cause);
+}
+
+function without(...folders) {
+  return ["--testPathIgnorePatterns", "/node_modules/", ...folders.map((folder) => `/test/${folder}/`)];
 }
 
 function env() {
   return { NOT_RUN_FILE: NOT_RUN, CUT_SHORT_FILE: CUT_SHORT, ...(soak ? SOAK : {}) };
 }
 
-async function run(names) {
-  for (const name of names) if (PHASES[name] === undefined) throw new Trouble(`there is no "${name}".`, HELP);
-  const begin = performance.now();
+/** Seconds for the simulation and for each broken rule: their own defaults where there is time. What the caller's environment says wins. */
+function simulationBudget() {
+  const left = MINUTES * 60 - (performance.now() - begun) / 1000;
+  const seconds = (name, share, least, most) =>
+    process.env[name] ?? String(Math.floor(Math.min(most, Math.max(least, left * share))));
+  return { SIM_SECONDS: seconds("SIM_SECONDS", 0.5, 120, 600), MUTANT_SECONDS: seconds("MUTANT_SECONDS", 0.02, 15, 45) };
+}
+
+async function run(phases, names) {
+  for (const name of names) if (phases[name] === undefined) throw new Trouble(`there is no "${name}".`, HELP);
   await prepareWorkspace();
   mkdirSync(join(CACHE, "test"), { recursive: true });
   for (const file of [NOT_RUN, CUT_SHORT]) rmSync(file, { force: true });
@@ -65,12 +86,12 @@ async function run(names) {
     for (const name of names) {
       const start = performance.now();
       say(`\n${bold(name)}`);
-      results.push({ name, ...(await PHASES[name]()), ms: performance.now() - start });
+      results.push({ name, ...(await phases[name]()), ms: performance.now() - start });
     }
   } finally {
     await stopServices();
   }
-  report(results, performance.now() - begin);
+  report(results, performance.now() - begun);
 }
 
 /** The variables that name the database servers, which the first phase that needs them starts. */

@@ -40,6 +40,8 @@ const dtm = {
   prepare: buildDtm,
   environment: async (run) => ({
     ...common({ ...run, database: dtm.database }),
+    // In its PostgreSQL address an empty password swallows the database's name; a server that asks for none accepts any.
+    ...(run.store.drivers.dtm === "postgres" && run.store.connection.password === "" ? { STORE_PASSWORD: "none" } : {}),
     STORE_DRIVER: run.store.drivers.dtm,
     LOG_LEVEL: "error",
   }),

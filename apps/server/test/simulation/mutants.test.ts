@@ -7,7 +7,7 @@ import type { Report } from "./report.js";
 
 const MOST_WORLDS = 30_000;
 /** For one rule; a starved machine that comes to fewer worlds than this proves nothing either way, and says so. */
-const BUDGET_SECONDS = 45;
+const BUDGET_SECONDS = Number(process.env["MUTANT_SECONDS"] ?? 45);
 const ENOUGH_TO_JUDGE = 10_000;
 const here = (file: string): string => JSON.stringify(pathToFileURL(join(__dirname, file)).href);
 

@@ -1,0 +1,80 @@
+/** How much a store holds, by its database's own account. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { Database } from "../../src/stores/sqlite/database.js";
+import type { CrashStore } from "../e2e/crash/stores.js";
+import { inMysql } from "../kit/temporary-mysql.js";
+import { inPostgres } from "../kit/temporary-postgres.js";
+import { onMasters, REDIS, REDIS_CLUSTER } from "../kit/temporary-redis.js";
+
+export interface Size {
+  /** Of transactions and branches; on Redis, keys. */
+  readonly rows: number;
+  /** On disk; on Redis, in memory. */
+  readonly bytes: number;
+}
+
+const ROWS = "(SELECT count(*) FROM trans_global) + (SELECT count(*) FROM trans_branch_op)";
+
+export async function sizeOf(store: CrashStore, env: Readonly<Record<string, string>>, dataDir: string): Promise<Size> {
+  switch (store.name) {
+    case "sqlite":
+      return ofSqlite(join(dataDir, "dtm.db"));
+    case "postgres":
+      return ofPostgres(env["STORE_DB"] ?? "");
+    case "mysql":
+      return ofMysql(env["STORE_DB"] ?? "");
+    case "redis":
+    case "redis cluster":
+      return ofRedis(store.name === "redis" ? REDIS : REDIS_CLUSTER, env["STORE_KEY_PREFIX"] ?? "");
+    default:
+      throw new Error(`nobody knows how large ${store.name} is`);
+  }
+}
+
+function ofSqlite(file: string): Size {
+  const db = new Database(file, { busyMs: 5_000 });
+  const [rows] = db.get(`SELECT ${ROWS}`, []) ?? [];
+  db.close();
+  return { rows: Number(rows), bytes: statSync(file).size };
+}
+
+function ofPostgres(database: string): Promise<Size> {
+  return inPostgres(async (client) => {
+    // Stands in for autovacuum, which has whole days for it.
+    await client.query("VACUUM ANALYZE");
+    const bytes = "pg_total_relation_size('trans_global') + pg_total_relation_size('trans_branch_op')";
+    const { rows } = await client.query<{ rows: string; bytes: string }>(`SELECT ${ROWS} AS rows, ${bytes} AS bytes`);
+    return { rows: Number(rows[0]?.rows), bytes: Number(rows[0]?.bytes) };
+  }, database);
+}
+
+function ofMysql(database: string): Promise<Size> {
+  return inMysql(async (connection) => {
+    await connection.query("ANALYZE TABLE trans_global, trans_branch_op");
+    const bytes = "(SELECT sum(data_length + index_length) FROM information_schema.tables WHERE table_schema = database())";
+    const [rows] = await connection.query(`SELECT ${ROWS} AS held, ${bytes} AS bytes`);
+    const [row] = rows as { held: number; bytes: number | string }[];
+    return { rows: Number(row?.held), bytes: Number(row?.bytes) };
+  }, database);
+}
+
+async function ofRedis(server: typeof REDIS, prefix: string): Promise<Size> {
+  const sizes = await onMasters(server, async (redis): Promise<Size> => {
+    let rows = 0;
+    let bytes = 0;
+    for await (const keys of redis.scanStream({ match: `{${prefix}:*`, count: 1_000 })) {
+      const pipeline = redis.pipeline();
+      for (const key of keys as string[]) pipeline.memory("USAGE", key);
+      for (const [, usage] of (await pipeline.exec()) ?? []) {
+        rows++;
+        bytes += Number(usage);
+      }
+    }
+    return { rows, bytes };
+  });
+  return {
+    rows: sizes.reduce((sum, size) => sum + size.rows, 0),
+    bytes: sizes.reduce((sum, size) => sum + size.bytes, 0),
+  };
+}

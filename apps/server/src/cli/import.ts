@@ -13,7 +13,10 @@ export function addImport(
 ): void {
   const command = parts
     .configFile(root.command("import").description("bring what dtm left in its Redis into the configured store; stop dtm first"))
-    .requiredOption("--from <url>", "dtm's Redis, redis://user:password@host:port; rediss: for TLS; the password also in IMPORT_PASSWORD")
+    .requiredOption(
+      "--from <url>",
+      "dtm's Redis, redis://user:password@host:port; rediss: for TLS; the password also in IMPORT_PASSWORD",
+    )
     .option("--prefix <text>", "what dtm's keys begin with (default: Store.RedisPrefix)")
     .option("--finished", "take finished transactions too")
     .option("--dry-run", "only look, and say what would be imported");

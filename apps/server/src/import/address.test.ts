@@ -17,7 +17,16 @@ test.each([
   ["redis://me:a%40b:c@h", { ...HERE, user: "me", password: "a@b:c" }],
   ["redis://me:100%@h", { ...HERE, user: "me", password: "100%" }],
   ["redis://me@h", { ...HERE, user: "me" }],
-  ["redis://a:1,b:2", { ...HERE, hosts: [{ host: "a", port: 1 }, { host: "b", port: 2 }] }],
+  [
+    "redis://a:1,b:2",
+    {
+      ...HERE,
+      hosts: [
+        { host: "a", port: 1 },
+        { host: "b", port: 2 },
+      ],
+    },
+  ],
   ["redis://[::1]:7000", { ...HERE, hosts: [{ host: "::1", port: 7000 }] }],
 ])("%s", (text, expected) => {
   expect(plain(text)).toEqual(expected);

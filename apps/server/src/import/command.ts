@@ -36,11 +36,14 @@ export async function importFrom({ config }: LoadedConfig, flags: ImportFlags): 
     open.unshift(source);
     const tally = await runImport({
       source,
-      openStore: flags.dryRun === true ? null : async () => {
-        const store = await opened(config, log);
-        open.unshift(store);
-        return store;
-      },
+      openStore:
+        flags.dryRun === true
+          ? null
+          : async () => {
+              const store = await opened(config, log);
+              open.unshift(store);
+              return store;
+            },
       finished: flags.finished === true,
       pause: () => pause(BETWEEN_LOOKS_MS),
       progress: nowAndThen((done, total) => tell(`${grouped(done)} of ${grouped(total)} transactions`)),

@@ -15,7 +15,14 @@ function saga(overrides: Partial<Stored> = {}, fields: Readonly<Record<string, u
 }
 
 function other(type: string, fields: Readonly<Record<string, unknown>> = {}, overrides: Partial<Stored> = {}): Stored {
-  return { gid: "g", global: dtmGlobal({ gid: "g", trans_type: type, ...fields }), status: "prepared", branches: [], dueSeconds: DUE, ...overrides };
+  return {
+    gid: "g",
+    global: dtmGlobal({ gid: "g", trans_type: type, ...fields }),
+    status: "prepared",
+    branches: [],
+    dueSeconds: DUE,
+    ...overrides,
+  };
 }
 
 function loaded(decoded: Decoded) {
@@ -68,7 +75,11 @@ test("the status key counts, not its copy in the JSON", () => {
 });
 
 test("options: the stored text over the fields beside it (protocol.md 4.1)", () => {
-  const fields = { options: '{"retry_interval":90,"concurrent":true,"branch_headers":{"a":"b"}}', retry_interval: 20, request_timeout: 7 };
+  const fields = {
+    options: '{"retry_interval":90,"concurrent":true,"branch_headers":{"a":"b"}}',
+    retry_interval: 20,
+    request_timeout: 7,
+  };
   expect(loaded(decode(other("msg", fields))).transaction.options).toMatchObject({
     retryInterval: 90,
     requestTimeout: 7,
@@ -79,7 +90,15 @@ test("options: the stored text over the fields beside it (protocol.md 4.1)", () 
 });
 
 test("registered branches have no times of their own in Go's Redis store", () => {
-  const row = { url: "http://a/confirm", branch_id: "01", op: "confirm", status: "prepared", data: "{}", create_time: null, update_time: null };
+  const row = {
+    url: "http://a/confirm",
+    branch_id: "01",
+    op: "confirm",
+    status: "prepared",
+    data: "{}",
+    create_time: null,
+    update_time: null,
+  };
   const { branches } = loaded(decode(other("tcc", {}, { branches: [dtmBranch("g", row)] })));
   expect(branches).toMatchObject([{ createTime: BORN, updateTime: BORN, finishTime: null }]);
 });
@@ -87,7 +106,12 @@ test("registered branches have no times of their own in Go's Redis store", () =>
 test("a finished workflow has lost its create_time (Q5), and reads the same each time", () => {
   const fields = { create_time: null, status: "succeed", finish_time: goTime(BORN + 5_000), result: "cmVz" };
   const { transaction } = loaded(decode(other("workflow", fields, { status: "succeed", dueSeconds: null })));
-  expect(transaction).toMatchObject({ createTime: BORN + 5_000, finishTime: BORN + 5_000, result: "cmVz", nextCronTime: BORN + 10_000 });
+  expect(transaction).toMatchObject({
+    createTime: BORN + 5_000,
+    finishTime: BORN + 5_000,
+    result: "cmVz",
+    nextCronTime: BORN + 10_000,
+  });
 });
 
 test("a reason that is longer than any column is cut", () => {
@@ -109,7 +133,10 @@ test.each<readonly [string, Stored]>([
   ["2 steps and 4 branches", saga({ branches: saga().branches.toReversed() })],
   ["its branches have expired", other("msg", { steps: STEPS }, { status: "submitted" })],
   ["a branch of it can't be read", saga({ branches: ["{", ...saga().branches.slice(1)] })],
-  ["status of a branch is unknown", other("tcc", {}, { branches: [dtmBranch("g", { url: "", branch_id: "01", op: "confirm", status: "done" })] })],
+  [
+    "status of a branch is unknown",
+    other("tcc", {}, { branches: [dtmBranch("g", { url: "", branch_id: "01", op: "confirm", status: "done" })] }),
+  ],
   ["its create_time is no time", saga({}, { create_time: "yesterday" })],
 ])("not imported, and said: %s", (why, stored) => {
   expect(decode(stored)).toEqual({ kind: "unusable", why: expect.stringContaining(why) });

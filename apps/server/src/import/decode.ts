@@ -11,7 +11,14 @@ import {
   type Protocol,
   type TransactionType,
 } from "@dtm/protocol";
-import { type Branch, isFinal, type Loaded, type Millis, type Transaction, type TransactionOptions } from "../engine/transaction.js";
+import {
+  type Branch,
+  isFinal,
+  type Loaded,
+  type Millis,
+  type Transaction,
+  type TransactionOptions,
+} from "../engine/transaction.js";
 import { optionsFromJson } from "../stores/options.js";
 
 /** As it lies in Redis; null for a key that isn't there. */
@@ -24,7 +31,9 @@ export interface Stored {
   readonly dueSeconds: number | null;
 }
 
-export type Decoded = { readonly kind: "transaction"; readonly loaded: Loaded } | { readonly kind: "unusable"; readonly why: string };
+export type Decoded =
+  | { readonly kind: "transaction"; readonly loaded: Loaded }
+  | { readonly kind: "unusable"; readonly why: string };
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -137,7 +146,7 @@ function checkBranches(fields: Fields, type: TransactionType, branches: readonly
 /** dtm merges the stored text over the fields beside it (protocol.md 4.1). */
 function optionsFrom(fields: Fields): TransactionOptions {
   const stored = text(fields, "options");
-  return optionsFromJson(JSON.stringify({ ...fields, ...(stored === "" ? {} : objectFrom(stored, "its options") ) }));
+  return optionsFromJson(JSON.stringify({ ...fields, ...(stored === "" ? {} : objectFrom(stored, "its options")) }));
 }
 
 function typeFrom(fields: Fields): TransactionType {

@@ -7,7 +7,15 @@ import { type Store, StoreRejected, StoreUnavailable } from "../stores/store.js"
 import { runImport, type Tally } from "./run.js";
 import { DtmRedis } from "./source.js";
 
-const NONE: Tally = { unfinished: 0, finished: 0, known: 0, leftOut: 0, expired: 0, troubles: 0, topics: { imported: 0, known: 0 } };
+const NONE: Tally = {
+  unfinished: 0,
+  finished: 0,
+  known: 0,
+  leftOut: 0,
+  expired: 0,
+  troubles: 0,
+  topics: { imported: 0, known: 0 },
+};
 const DUE = Math.ceil(BORN / 1000) + 640;
 
 /** The store with another `create`. */
@@ -61,7 +69,14 @@ describe.each<RedisServer>([REDIS])("$name", (server) => {
       await dtm.saga("saga", { dueSeconds: DUE, next_cron_interval: 640 });
       await dtm.saga("undoing", { status: "aborting", rollback_reason: "no" });
       await dtm.saga("ended", { status: "succeed", done: 2, finish_time: goTime(BORN + 2_000) });
-      const tcc = (op: string) => ({ url: `http://a/${op}`, branch_id: "01", op, status: "prepared", data: "{}", create_time: null });
+      const tcc = (op: string) => ({
+        url: `http://a/${op}`,
+        branch_id: "01",
+        op,
+        status: "prepared",
+        data: "{}",
+        create_time: null,
+      });
       await dtm.lay("tcc", {
         global: dtmGlobal({ gid: "tcc", trans_type: "tcc", status: "prepared" }),
         status: "prepared",
@@ -82,7 +97,12 @@ describe.each<RedisServer>([REDIS])("$name", (server) => {
       expect(await run()).toEqual({ ...NONE, unfinished: 4, leftOut: 1, topics: { imported: 1, known: 0 } });
       expect(lines).toEqual([]);
       const saga = await store.find("saga");
-      expect(saga?.transaction).toMatchObject({ status: "submitted", nextCronTime: DUE * 1000, nextCronInterval: 640, owner: "" });
+      expect(saga?.transaction).toMatchObject({
+        status: "submitted",
+        nextCronTime: DUE * 1000,
+        nextCronInterval: 640,
+        owner: "",
+      });
       expect(saga?.branches.map(({ branchId, op, status }) => `${branchId} ${op} ${status}`)).toEqual([
         "01 compensate prepared",
         "01 action succeed",
@@ -221,7 +241,9 @@ describe.each<RedisServer>([REDIS])("$name", (server) => {
           progress: () => undefined,
           trouble: () => undefined,
         });
-        await expect(importing).rejects.toThrow(`has nothing of dtm's under the prefix ${empty.prefix}: name dtm's own with --prefix`);
+        await expect(importing).rejects.toThrow(
+          `has nothing of dtm's under the prefix ${empty.prefix}: name dtm's own with --prefix`,
+        );
         source.close();
         empty.redis.disconnect();
       }

@@ -5,7 +5,7 @@
  */
 import { type Branch, isFinal, type Loaded } from "../engine/transaction.js";
 import { StartError } from "../service.js";
-import { type Store, StoreOverloaded, StoreRejected, StoreUnavailable } from "../stores/store.js";
+import { type CreateResult, type Store, StoreOverloaded, StoreRejected, StoreUnavailable } from "../stores/store.js";
 import { decode, type Stored } from "./decode.js";
 import { changedBetween, type Look, look, type Seen, seenFrom } from "./look.js";
 import { difference } from "./same.js";
@@ -127,7 +127,7 @@ class Run {
   async #write(loaded: Loaded): Promise<void> {
     const { gid, status } = loaded.transaction;
     try {
-      const result = (await this.#store?.create(loaded)) ?? { kind: "created" };
+      const result: CreateResult = (await this.#store?.create(loaded)) ?? { kind: "created" };
       if (result.kind === "created") {
         if (isFinal(status)) this.#finished++;
         else this.#unfinished++;

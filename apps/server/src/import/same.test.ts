@@ -31,7 +31,7 @@ test.each<readonly [string, Loaded, Loaded]>([
   ["query_prepared differs", BASE, changed({ queryPrepared: "http://else" })],
   ["custom_data differs", BASE, changed({ customData: "{}" })],
   ["create_time differs", BASE, changed({ createTime: 5 })],
-  ["options differs", BASE, changed({ options: { ...BASE.transaction.options, branchHeaders: { a: "b" } } })],
+  ["an option differs", BASE, changed({ options: { ...BASE.transaction.options, branchHeaders: { a: "b" } } })],
   ["protocol differs", BASE, changed({ protocol: "grpc" })],
   ["the url of branch 01 action differs", BASE, changed({}, { url: "http://else" })],
   ["the payload of branch 01 action differs", BASE, changed({}, { payload: Buffer.from("x") })],
@@ -44,18 +44,19 @@ test.each<readonly [string, Loaded, Loaded]>([
 });
 
 const STATUSES: readonly GlobalStatus[] = ["prepared", "submitted", "aborting", "succeed", "failed"];
-test.each(
-  STATUSES.flatMap((found) => STATUSES.map((stored) => [found, stored] as const)),
-)("%s in Redis beside %s in the store", (found, stored) => {
-  const later = {
-    prepared: STATUSES,
-    submitted: ["submitted", "aborting", "succeed", "failed"],
-    aborting: ["aborting", "failed"],
-    succeed: ["succeed"],
-    failed: ["failed"],
-  }[found] as readonly GlobalStatus[];
-  expect(difference(changed({ status: found }), changed({ status: stored })) === null).toBe(later.includes(stored));
-});
+test.each(STATUSES.flatMap((found) => STATUSES.map((stored) => [found, stored] as const)))(
+  "%s in Redis beside %s in the store",
+  (found, stored) => {
+    const later = {
+      prepared: STATUSES,
+      submitted: ["submitted", "aborting", "succeed", "failed"],
+      aborting: ["aborting", "failed"],
+      succeed: ["succeed"],
+      failed: ["failed"],
+    }[found] as readonly GlobalStatus[];
+    expect(difference(changed({ status: found }), changed({ status: stored })) === null).toBe(later.includes(stored));
+  },
+);
 
 test("options in another order are the same options", () => {
   const headers = (branchHeaders: Record<string, string>) => changed({ options: { ...BASE.transaction.options, branchHeaders } });

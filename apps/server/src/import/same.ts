@@ -27,7 +27,7 @@ function differingTransaction(found: Transaction, stored: Transaction): string |
     ["protocol", found.protocol, stored.protocol],
     ["query_prepared", found.queryPrepared, stored.queryPrepared],
     ["create_time", wholeSeconds(found.createTime), wholeSeconds(stored.createTime)],
-    ["options", asked ? "" : optionsText(found), asked ? "" : optionsText(stored)],
+    ["an option", asked ? "" : optionsText(found), asked ? "" : optionsText(stored)],
     ["custom_data", asked ? "" : found.customData, asked ? "" : stored.customData],
   ];
   const pair = pairs.find(([, here, there]) => here !== there);

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { RowDataPacket } from "mysql2";
+import type { RowDataPacket } from "mysql2/promise";
 import { inMysql } from "../kit/temporary-mysql.js";
 import { inPostgres, POSTGRES } from "../kit/temporary-postgres.js";
 import { REDIS } from "../kit/temporary-redis.js";
@@ -112,9 +112,15 @@ besideDtm(() => {
         ...BEFORE,
       });
       await hand.lay(dtm.client, { attempts: true });
-      const subscribed = await fetch(`${dtm.api}/subscribe?topic=paid&url=${encodeURIComponent(`${hand.services.url}/credit`)}&remark=r`);
+      const subscribed = await fetch(
+        `${dtm.api}/subscribe?topic=paid&url=${encodeURIComponent(`${hand.services.url}/credit`)}&remark=r`,
+      );
       expect(subscribed.status).toBe(200);
-      expect(await run()).toMatchObject({ code: 1, stdout: "", stderr: expect.stringMatching(/^dtm: dtm still writes to Redis at .*\n$/) });
+      expect(await run()).toMatchObject({
+        code: 1,
+        stdout: "",
+        stderr: expect.stringMatching(/^dtm: dtm still writes to Redis at .*\n$/),
+      });
       await dtm.kill();
       hand.services.sick = false;
       process.stderr.write(`redis, from dtm to ours: ${hand.story()}\n`);
@@ -133,12 +139,17 @@ besideDtm(() => {
         const topics = (await (await fetch(`${api}/queryKV?cat=topics&key=paid`)).json()) as { kv: readonly { v: string }[] };
         expect(topics.kv.map(({ v }) => JSON.parse(v))).toEqual([[{ url: `${hand.services.url}/credit`, remark: "r" }]]);
         // What has come further here since is still the same.
-        expect(await run("--finished")).toMatchObject({ code: 0, stdout: expect.stringContaining(`; ${COUNT + hand.ended.length + 1} were there already\n`) });
+        expect(await run("--finished")).toMatchObject({
+          code: 0,
+          stdout: expect.stringContaining(`; ${COUNT + hand.ended.length + 1} were there already\n`),
+        });
       });
       expect(ours.code).toBe(0);
       expect(await command([...from.slice(0, -1), "{nobody}"], place.env)).toMatchObject({
         code: 1,
-        stderr: expect.stringMatching(/^dtm: Redis at .* has nothing of dtm's under the prefix \{nobody\}: name dtm's own with --prefix .*\n$/),
+        stderr: expect.stringMatching(
+          /^dtm: Redis at .* has nothing of dtm's under the prefix \{nobody\}: name dtm's own with --prefix .*\n$/,
+        ),
       });
     } finally {
       await hand.services.close();
@@ -172,7 +183,11 @@ besideDtm(() => {
     const database = env["STORE_DB"] ?? "";
     const script = readFileSync(file, "utf8");
     if (driver === "postgres") await inPostgres((client) => client.query(script), database);
-    else await inMysql((connection) => connection.query(script.replace(/CREATE DATABASE[^;]*;/i, "").replaceAll(/\bdtm\./g, "")), database);
+    else
+      await inMysql(
+        (connection) => connection.query(script.replace(/CREATE DATABASE[^;]*;/i, "").replaceAll(/\bdtm\./g, "")),
+        database,
+      );
   }
 
   async function startDtm(env: Readonly<Record<string, string>>): Promise<GoDtm> {
@@ -203,7 +218,10 @@ async function resetCron(api: string): Promise<void> {
   await (await fetch(`${api}/resetCronTime?timeout=1&limit=10000`)).arrayBuffer();
 }
 
-async function command(args: readonly string[], env: Place["env"]): Promise<Ended & { readonly stdout: string; readonly stderr: string }> {
+async function command(
+  args: readonly string[],
+  env: Place["env"],
+): Promise<Ended & { readonly stdout: string; readonly stderr: string }> {
   const child = new NodeProcess("apps/server/dist/main.js", args, { cwd: temporaryFolder(), env });
   const ended = await child.ended;
   return { ...ended, stdout: child.stdout, stderr: child.stderr };

@@ -2,7 +2,7 @@
  * One hand-over from one coordinator to another: transactions of every kind are opened over the first, it goes, the services get well, and
  * the second must end them all. What is wrong afterwards is told in words; nothing is right only when the list is empty.
  */
-import type { DtmClient } from "../kit/dtm-client.js";
+import type { DtmClient, Transaction } from "../kit/dtm-client.js";
 import { until } from "../kit/until.js";
 import { DELAY_SECONDS, KINDS, type Kind } from "./kinds.js";
 import { Services } from "./services.js";
@@ -54,20 +54,32 @@ export class HandOver {
       await kind.make(world, gid);
     };
     await inParallel(this.ended, make);
-    await inParallel(this.#those(({ kind }) => kind.delayed !== true), make);
+    await inParallel(
+      this.#those(({ kind }) => kind.delayed !== true),
+      make,
+    );
     for (const { gid } of this.ended) await this.#is(client, gid, "succeed");
-    await inParallel(this.#those(({ kind }) => kind.delayed !== true), async ({ gid, kind }) => {
-      await this.#is(client, gid, kind.open);
-      if (attempts && Object.keys(kind.script.sick).length > 0)
-        await until(`${gid} (${kind.name}) is called`, async () => this.services.called(gid) || undefined, WAIT);
-    });
-    await inParallel(this.#those(({ kind }) => kind.delayed === true), async (one) => {
-      one.due = Date.now() + DELAY_SECONDS * 1_000;
-      await make(one);
-    });
-    await inParallel(this.#those(({ kind }) => kind.patient === true), async (one) => {
-      one.due = await this.#restingUntil(client, one);
-    });
+    await inParallel(
+      this.#those(({ kind }) => kind.delayed !== true),
+      async ({ gid, kind }) => {
+        await this.#is(client, gid, kind.open);
+        if (attempts && Object.keys(kind.script.sick).length > 0)
+          await until(`${gid} (${kind.name}) is called`, async () => this.services.called(gid) || undefined, WAIT);
+      },
+    );
+    await inParallel(
+      this.#those(({ kind }) => kind.delayed === true),
+      async (one) => {
+        one.due = Date.now() + DELAY_SECONDS * 1_000;
+        await make(one);
+      },
+    );
+    await inParallel(
+      this.#those(({ kind }) => kind.patient === true),
+      async (one) => {
+        one.due = await this.#restingUntil(client, one);
+      },
+    );
   }
 
   /** The other one is there. */
@@ -95,10 +107,12 @@ export class HandOver {
     for (const { gid, kind, amount, due } of [...this.ended, ...this.open]) {
       const { transaction, branches } = await client.query(gid);
       const what = `${gid} (${kind.name})`;
-      if (transaction?.status !== kind.end) problems.push(`${what} should have ended as ${kind.end}, not as ${transaction?.status}`);
+      if (transaction?.status !== kind.end)
+        problems.push(`${what} should have ended as ${kind.end}, not as ${transaction?.status}`);
       const found = Object.fromEntries(branches.map(({ branch_id, op, status }) => [`${branch_id} ${op}`, status]));
       for (const [part, statuses] of Object.entries(kind.branches))
-        if (!statuses.includes(found[part] ?? "absent")) problems.push(`${what}: branch ${part} is ${found[part]}, not ${statuses.join(" or ")}`);
+        if (!statuses.includes(found[part] ?? "absent"))
+          problems.push(`${what}: branch ${part} is ${found[part]}, not ${statuses.join(" or ")}`);
       for (const part of Object.keys(found)) if (kind.branches[part] === undefined) problems.push(`${what} has a branch ${part}`);
       const share = kind.end === "succeed" ? 1 : 0;
       const effects = this.services.effects(gid);
@@ -114,7 +128,8 @@ export class HandOver {
     if (books.payer !== payer || books.payee !== payee)
       problems.push(`the books say ${books.payer} and ${books.payee}, the ends ${payer} and ${payee}`);
     for (const { gid } of this.ended)
-      if (this.services.calls.some((call) => call.gid === gid && call.at >= this.#taken)) problems.push(`${gid} had ended and was called`);
+      if (this.services.calls.some((call) => call.gid === gid && call.at >= this.#taken))
+        problems.push(`${gid} had ended and was called`);
     return problems;
   }
 
@@ -140,14 +155,18 @@ export class HandOver {
   }
 
   async #is(client: DtmClient, gid: string, status: string): Promise<void> {
-    await until(`${gid} is ${status}`, async () => ((await client.query(gid)).transaction?.status === status ? true : undefined), WAIT);
+    await until(
+      `${gid} is ${status}`,
+      async () => ((await client.query(gid)).transaction?.status === status ? true : undefined),
+      WAIT,
+    );
   }
 
   async #restingUntil(client: DtmClient, { gid, kind }: Open): Promise<number> {
     const { next_cron_interval, next_cron_time } = await until(
       `${gid} (${kind.name}) rests`,
       async () => {
-        const row = (await client.query(gid)).transaction as Resting | null;
+        const row = (await client.query(gid)).transaction as (Transaction & Resting) | null;
         return row !== null && (row.next_cron_interval ?? 0) >= LONG_INTERVAL_SECONDS ? row : undefined;
       },
       WAIT,
@@ -158,7 +177,11 @@ export class HandOver {
 
   async #allEnd(
     client: DtmClient,
-    { wanted, words, meanwhile }: {
+    {
+      wanted,
+      words,
+      meanwhile,
+    }: {
       readonly wanted: readonly Open[];
       readonly words: () => string;
       readonly meanwhile: () => Promise<void>;

@@ -27,7 +27,7 @@ export interface Kind {
 }
 
 /** From the submit: the hand-over lies in between. */
-export const DELAY_SECONDS = 60;
+export const DELAY_SECONDS = 40;
 const PATIENT = { retry_interval: 90 };
 /** Its client comes back; what has no timeout of its own has been abandoned for the server's. */
 const UNHURRIED = { timeout_to_fail: 3_600 };
@@ -105,13 +105,18 @@ interface TwoPhase {
 const TCC: TwoPhase = { forward: "confirm", back: "cancel" };
 const XA: TwoPhase = { forward: "commit", back: "rollback" };
 
-/** `word`: what the client says before the hand-over; `then`: what it says after it. */
+/** `first`: what the client says before the hand-over; `afterwards`: what it says after it. */
 function twoPhase(
   group: "tcc" | "xa",
   kind: Pick<Kind, "name" | "open" | "end"> & Partial<Kind>,
-  { word, then, sick = {}, fields = {} }: {
-    readonly word?: "submit" | "abort";
-    readonly then?: "submit" | "abort";
+  {
+    first,
+    afterwards,
+    sick = {},
+    fields = {},
+  }: {
+    readonly first?: "submit" | "abort";
+    readonly afterwards?: "submit" | "abort";
     readonly sick?: Script["sick"];
     readonly fields?: object;
   },
@@ -127,35 +132,43 @@ function twoPhase(
     async make(world, gid) {
       const { client, services } = world;
       await must(client.prepare({ gid, trans_type: group, ...fields }));
-      for (const [branchId, path] of [["01", "debit"], ["02", "credit"]] as const) {
+      for (const [branchId, path] of [
+        ["01", "debit"],
+        ["02", "credit"],
+      ] as const) {
         const url = `${services.url}/${path}`;
         const branch = group === "tcc" ? { confirm: url, cancel: url, data: services.payload(gid) } : { url };
         await must(client.registerBranch({ gid, trans_type: group, branch_id: branchId, ...branch }));
         services.act({ gid, branchId, op: group === "tcc" ? "try" : "action" });
       }
-      if (word !== undefined) await say(world, gid, word);
+      if (first !== undefined) await say(world, gid, first);
     },
-    ...(then === undefined ? {} : { later: (world, gid) => say(world, gid, then) }),
+    ...(afterwards === undefined ? {} : { later: (world, gid) => say(world, gid, afterwards) }),
   };
 }
 
 const TWO_PHASE: readonly Kind[] = [
-  twoPhase("tcc", { name: "tcc, being prepared", open: "prepared", end: "succeed" }, { then: "submit", fields: UNHURRIED }),
+  twoPhase("tcc", { name: "tcc, being prepared", open: "prepared", end: "succeed" }, { afterwards: "submit", fields: UNHURRIED }),
   twoPhase("tcc", { name: "tcc, abandoned", open: "prepared", end: "failed" }, {}),
   twoPhase(
     "tcc",
     { name: "tcc, confirming, patient", open: "submitted", end: "succeed", patient: true },
-    { word: "submit", sick: { "02 confirm": 500 }, fields: PATIENT },
+    { first: "submit", sick: { "02 confirm": 500 }, fields: PATIENT },
   ),
-  twoPhase("tcc", { name: "tcc, cancelling", open: "aborting", end: "failed" }, { word: "abort", sick: { "01 cancel": 425 } }),
-  twoPhase("xa", { name: "xa, being prepared", open: "prepared", end: "failed" }, { then: "abort", fields: UNHURRIED }),
-  twoPhase("xa", { name: "xa, committing", open: "submitted", end: "succeed" }, { word: "submit", sick: { "01 commit": 500 } }),
-  twoPhase("xa", { name: "xa, rolling back", open: "aborting", end: "failed" }, { word: "abort", sick: { "02 rollback": 425 } }),
+  twoPhase("tcc", { name: "tcc, cancelling", open: "aborting", end: "failed" }, { first: "abort", sick: { "01 cancel": 425 } }),
+  twoPhase("xa", { name: "xa, being prepared", open: "prepared", end: "failed" }, { afterwards: "abort", fields: UNHURRIED }),
+  twoPhase("xa", { name: "xa, committing", open: "submitted", end: "succeed" }, { first: "submit", sick: { "01 commit": 500 } }),
+  twoPhase("xa", { name: "xa, rolling back", open: "aborting", end: "failed" }, { first: "abort", sick: { "02 rollback": 425 } }),
 ];
 
 function msg(
   kind: Pick<Kind, "name" | "open"> & Partial<Kind>,
-  { sent = true, sick = {}, fields = {}, submitted }: {
+  {
+    sent = true,
+    sick = {},
+    fields = {},
+    submitted,
+  }: {
     readonly sent?: boolean;
     readonly sick?: Script["sick"];
     readonly fields?: object;

@@ -191,12 +191,27 @@ export class Services {
     const known = new Set(progresses.map(({ branch_id, op }) => `${branch_id} ${op}`));
     const fails = this.#scripted(gid).refused.length > 0;
     const parts: readonly (readonly [string, string, string])[] = fails
-      ? [["01", "action", "succeed"], ["02", "action", "failed"], ["01", "rollback", "succeed"]]
-      : [["01", "action", "succeed"], ["02", "action", "succeed"]];
+      ? [
+          ["01", "action", "succeed"],
+          ["02", "action", "failed"],
+          ["01", "rollback", "succeed"],
+        ]
+      : [
+          ["01", "action", "succeed"],
+          ["02", "action", "succeed"],
+        ];
     for (const [branchId, op, status] of parts) {
       if (known.has(`${branchId} ${op}`)) continue;
       if (status === "succeed") this.act({ gid, branchId, op });
-      const answer = await client.registerBranch({ gid, trans_type: "workflow", branch_id: branchId, op, status, data: "done", sync: "1" });
+      const answer = await client.registerBranch({
+        gid,
+        trans_type: "workflow",
+        branch_id: branchId,
+        op,
+        status,
+        data: "done",
+        sync: "1",
+      });
       if (answer.status !== 200) return 500;
     }
     const end = { status: fails ? "failed" : "succeed", rollback_reason: fails ? "refused" : "", result: "" };

@@ -103,6 +103,17 @@ describe("the file", () => {
   });
 
   test.each([
+    ["AutoMigrate: false", false],
+    ["AutoMigrate: False", false],
+    ['AutoMigrate: "0"', false],
+    ["AutoMigrate: true", true],
+    ["AutoMigrate: 1", true],
+    ["", true],
+  ])("takes yes and no as %j", (yaml, yes) => {
+    expect(load(yaml).config.AutoMigrate).toBe(yes);
+  });
+
+  test.each([
     ["store:\n  Driver: redis\n", /line 1: unknown setting store; did you mean Store\?/],
     ["Store:\n  Hots: h\n", /line 2: unknown setting Store\.Hots; did you mean Store\.Host\?/],
     ["retryInterval: 20\n", /unknown setting retryInterval; did you mean RetryInterval\?/],
@@ -190,6 +201,7 @@ describe("what dtm refuses is refused in its words, and what only we refuse in o
     ["", { REQUEST_TIMEOUT: "3s" }, "RequestTimeout: expected a whole number"],
     ["", { REQUEST_TIMEOUT: "-1" }, "RequestTimeout: expected a whole number"],
     ["", { RETRY_JITTER: "1.5" }, "RetryJitter: expected a number from 0 to 1"],
+    ["", { AUTO_MIGRATE: "off" }, 'AutoMigrate: expected true or false, found "off" (environment AUTO_MIGRATE)'],
     ["", { LOG_LEVEL: "loud" }, "LogLevel: expected one of debug, info, warn, error"],
     ["", { ALERT_WEB_HOOK: "ftp://h" }, "AlertWebHook: expected a http:// or https:// URL"],
     ["", { GRPC_SERVICE_CONFIG: "{" }, "GrpcServiceConfig: expected JSON text"],

@@ -86,7 +86,9 @@ describe("who writes (R28)", () => {
 
   test("somebody made one, and none of ours is alive", async () => {
     expect(await between(look(row("a")), look(row("new"), row("a")))).toEqual([
-      expect.stringMatching(/^trans_global changes .* \(as the row of gid new\), and no server of ours is alive: if dtm is running, stop/),
+      expect.stringMatching(
+        /^trans_global changes .* \(as the row of gid new\), and no server of ours is alive: if dtm is running, stop/,
+      ),
     ]);
   });
 

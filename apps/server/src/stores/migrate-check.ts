@@ -70,12 +70,16 @@ async function writerBetween(database: Examined, before: Look): Promise<string |
   const known = new Set(before.rows.map(fingerprint));
   const written = after.rows.filter((row) => !known.has(fingerprint(row)));
   if (written.length === 0 && after.unfinished === before.unfinished && after.rows.length === before.rows.length) return null;
-  const last = written.reduce<LookedAt | null>((newest, row) => (newest === null || row.updated > newest.updated ? row : newest), null);
+  const last = written.reduce<LookedAt | null>(
+    (newest, row) => (newest === null || row.updated > newest.updated ? row : newest),
+    null,
+  );
   const which = last === null ? "" : ` (as the row of gid ${last.gid})`;
   const stop = "stop it before this server starts, the two never share a database (R28)";
   if (written.some(({ owner }) => ofDtm(owner))) return `dtm writes to trans_global while this looks${which}: ${stop}`;
   const live = await database.liveServers();
-  if (live === 0) return `trans_global changes while this looks${which}, and no server of ours is alive: if dtm is running, ${stop}`;
+  if (live === 0)
+    return `trans_global changes while this looks${which}, and no server of ours is alive: if dtm is running, ${stop}`;
   return `trans_global changes while this looks${which}: ${live === 1 ? "a server of ours works" : `${live} servers of ours work`} on it`;
 }
 

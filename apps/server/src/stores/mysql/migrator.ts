@@ -29,7 +29,9 @@ export function mysqlMigrator(address: MysqlAddress): Migrator {
             applied: () => appliedMigrations(driver),
             migrating: () => isMigrating(driver, address.database),
             look: async () =>
-              (await hasTable(db, "trans_global")) ? { unfinished: await countUnfinished(db), rows: await lastWritten(db) } : null,
+              (await hasTable(db, "trans_global"))
+                ? { unfinished: await countUnfinished(db), rows: await lastWritten(db) }
+                : null,
             liveServers: async () => ((await hasTable(db, "dtm_node")) ? countLiveNodes(db) : 0),
           },
           MIGRATIONS,

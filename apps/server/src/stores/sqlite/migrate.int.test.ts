@@ -57,7 +57,9 @@ test("a schema of a newer release: told, and left alone", async () => {
 
 test("a server on the folder: one line that names it, for both (R25)", async () => {
   const store = await openIn(folder);
-  const inUse = new RegExp(`^another server \\(pid ${process.pid} on .*\\) uses .*: stop it, or give this one a folder of its own$`);
+  const inUse = new RegExp(
+    `^another server \\(pid ${process.pid} on .*\\) uses .*: stop it, or give this one a folder of its own$`,
+  );
   await expect(check()).rejects.toThrow(inUse);
   await expect(migrator.migrate()).rejects.toThrow(inUse);
   await store.close();

@@ -17,7 +17,7 @@ withServer(POSTGRES, () => {
   test("a migration that breaks off leaves nothing: all of it is pending again", async () => {
     const database = await migratable("public");
     await database.run("CREATE VIEW trans_branch_op AS SELECT 1 AS x");
-    await expect(database.migrator.migrate()).rejects.toThrow(/trans_branch_op/);
+    await expect(database.migrator.migrate()).rejects.toThrow(/schema public: .* \(\w{5}\)$/);
     expect(await database.tables()).toEqual([]);
     expect(await database.migrator.check(async () => undefined)).toEqual(
       database.migrator.known.map((migration) => `pending: ${titleOf(migration)}`),

@@ -84,7 +84,7 @@ function nowAndThen(say: (done: number, total: number) => void): (done: number, 
   let last = performance.now();
   return (done, total) => {
     const now = performance.now();
-    if (now - last < PROGRESS_MS) return;
+    if (done >= total || now - last < PROGRESS_MS) return;
     last = now;
     say(done, total);
   };

@@ -258,10 +258,11 @@ describe.each<RedisServer>([REDIS])("$name", (server) => {
       const target = await openTemporaryRedis(server);
       const odd = ["a_b_c", "{x}", "*", "ü", "a b", "g_1"];
       for (const gid of odd) await dtm.saga(gid);
-      for (let n = 0; n < 1_200; n++) await dtm.saga(`many-${n}`, { create_time: goTime(BORN + n * 1_000) });
+      const many = Array.from({ length: 600 }, (_, n) => dtm.saga(`many-${n}`, { create_time: goTime(BORN + n * 1_000) }));
+      await Promise.all(many);
       try {
-        expect(await run({ store: target.store })).toEqual({ ...NONE, unfinished: 1_206 });
-        expect(await run({ store: target.store })).toEqual({ ...NONE, known: 1_206 });
+        expect(await run({ store: target.store })).toEqual({ ...NONE, unfinished: 606 });
+        expect(await run({ store: target.store })).toEqual({ ...NONE, known: 606 });
         for (const gid of odd) expect((await target.store.find(gid))?.branches).toHaveLength(4);
       } finally {
         await target.dispose();

@@ -170,12 +170,18 @@ function driverChange(operation: Driver): DriverChange {
 /** What is decided from the row as it is now, which stays locked until it is written. */
 async function decide(sql: Statements, locked: readonly Locked[], gathered: Gathered, answers: AnswerOf): Promise<void> {
   if (locked.length === 0) return;
-  const stored = await sql.lockGlobals(locked.map(({ gid }) => gid));
-  const live = await epochsAlive(sql, locked, stored);
-  const registering = locked.filter(
-    (operation) => operation.kind === "register" && stored.get(operation.gid)?.status === "prepared",
-  );
-  const keys = registering.length === 0 ? [] : await sql.branchKeys(registering.map(({ gid }) => gid));
+  const registering = locked.filter(({ kind }) => kind === "register").map(({ gid }) => gid);
+  const leasing = locked.filter(({ kind }) => kind === "submit" || kind === "change");
+  const asking = new Set(leasing.map(wantedBy).map(epochOf));
+  // Asked at once and answered in this order: who looks for keys and epochs holds the locks.
+  const [stored, asked, keys] = await together([
+    sql.lockGlobals(locked.map(({ gid }) => gid)),
+    alive(sql, asking),
+    registering.length === 0 ? [] : sql.branchKeys(registering),
+  ]);
+  const holding = leasing.map(({ gid }) => epochOf(stored.get(gid)?.owner ?? ""));
+  const others = await alive(sql, new Set(holding.filter((epoch) => !asking.has(epoch))));
+  const live = new Set([...asked, ...others]);
   const taken = new Set(keys.map(({ gid, branchId, op }) => `${gid}\n${branchId}\n${op}`));
   for (const operation of locked) {
     const current = stored.get(operation.gid);
@@ -231,19 +237,21 @@ function register(
   return "registered";
 }
 
-async function epochsAlive(
-  sql: Statements,
-  locked: readonly Locked[],
-  stored: ReadonlyMap<string, Transaction>,
-): Promise<ReadonlySet<string>> {
-  const owners = locked.flatMap((operation) => {
-    if (operation.kind !== "submit" && operation.kind !== "change") return [];
-    const wanted = operation.kind === "submit" ? operation.loaded.transaction.owner : operation.change.owner;
-    return [wanted, stored.get(operation.gid)?.owner ?? ""];
-  });
-  const epochs = new Set(owners.map(epochOf));
-  epochs.delete("");
-  return epochs.size === 0 ? epochs : sql.liveEpochs([...epochs]);
+/** Rejects with the first error in order, and not before all are over: nothing may be left that goes on in the next transaction. */
+async function together<T extends readonly unknown[]>(work: [...T]): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  for (const end of await Promise.allSettled(work)) if (end.status === "rejected") throw end.reason;
+  return Promise.all(work) as Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>;
+}
+
+/** Whom the operation would give the transaction to. */
+function wantedBy(operation: Locked): string {
+  if (operation.kind === "submit") return operation.loaded.transaction.owner;
+  return operation.kind === "change" ? operation.change.owner : "";
+}
+
+async function alive(sql: Statements, epochs: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  const named = [...epochs].filter((epoch) => epoch !== "");
+  return named.length === 0 ? new Set() : sql.liveEpochs(named);
 }
 
 function changedBy(current: Transaction, change: CallerChange, live: ReadonlySet<string>): Transaction {

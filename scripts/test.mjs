@@ -27,7 +27,8 @@ const PHASES = {
   unit: async () =>
     runJest("unit", [...without("simulation", "e2e", "soak"), "--maxWorkers=100%"], { ...env(), ...(await services()) }),
   bench: () => runNodeTests("bench", join(ROOT, "bench/lib")),
-  e2e: async () => runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], { ...env(), ...(await services()) }),
+  e2e: async () =>
+    runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], { ...lateness(), ...env(), ...(await services()) }),
   simulation: async () => {
     // It needs every core.
     await stopServices();
@@ -66,6 +67,11 @@ function without(...folders) {
 
 function env() {
   return { NOT_RUN_FILE: NOT_RUN, CUT_SHORT_FILE: CUT_SHORT, ...(soak ? SOAK : {}) };
+}
+
+/** From when on the long end-to-end tests leave out what they can: the simulation needs a part of the time as well. */
+function lateness() {
+  return soak ? {} : { TEST_UNTIL: String(Math.floor(Date.now() - performance.now() + begun + MINUTES * 0.7 * 60_000)) };
 }
 
 /** Seconds for the simulation and for each broken rule: their own defaults where there is time. What the caller's environment says wins. */

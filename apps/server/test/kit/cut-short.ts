@@ -1,6 +1,12 @@
 /** What a slow machine's budget left out is named in the last lines of `npm test`, so that a short run doesn't pass for a whole one. */
 import { appendFileSync } from "node:fs";
 
+/** Whether a run on a slow machine is so late that what can be left out must be, or continuous integration would end it. */
+export function isLate(): boolean {
+  const until = Number(process.env["TEST_UNTIL"] ?? "");
+  return until > 0 && Date.now() > until;
+}
+
 export function cutShort(line: string): void {
   const file = process.env["CUT_SHORT_FILE"] ?? "";
   if (file !== "") appendFileSync(file, `${line}\n`);

@@ -6,7 +6,7 @@ const DUE = Math.ceil(BORN / 1000) + 40;
 function saga(overrides: Partial<Stored> = {}, fields: Readonly<Record<string, unknown>> = {}): Stored {
   return {
     gid: "g",
-    global: dtmGlobal({ gid: "g", steps: STEPS, payloads: PAYLOADS, ...fields }),
+    global: dtmGlobal({ gid: "g", ...fields }),
     status: "submitted",
     branches: sagaRows(STEPS, PAYLOADS, 1).map((branch) => dtmBranch("g", branch)),
     dueSeconds: DUE,
@@ -74,19 +74,25 @@ test("the status key counts, not its copy in the JSON", () => {
   expect(loaded(decode(saga({ status: "aborting" }))).transaction.status).toBe("aborting");
 });
 
-test("options: the stored text over the fields beside it (protocol.md 4.1)", () => {
-  const fields = {
-    options: '{"retry_interval":90,"concurrent":true,"branch_headers":{"a":"b"}}',
-    retry_interval: 20,
-    request_timeout: 7,
-  };
-  expect(loaded(decode(other("msg", fields))).transaction.options).toMatchObject({
+test("options are what the client said, not what dtm's cron left beside them", () => {
+  const said = '{"retry_interval":90,"concurrent":true,"branch_headers":{"a":"b"}}';
+  const { options } = loaded(
+    decode(other("msg", { options: said, wait_result: true, retry_interval: 90, request_timeout: 7 })),
+  ).transaction;
+  expect(options).toMatchObject({
+    waitResult: false,
     retryInterval: 90,
-    requestTimeout: 7,
+    requestTimeout: 0,
     concurrent: true,
     branchHeaders: { a: "b" },
   });
-  expect(loaded(decode(other("msg", { options: undefined, retry_interval: 20 }))).transaction.options.retryInterval).toBe(20);
+  const bare = loaded(decode(other("msg", { options: undefined, retry_interval: 20, wait_result: true }))).transaction;
+  expect(bare.options).toMatchObject({ waitResult: false, retryInterval: 20 });
+});
+
+test("steps are there until dtm's first pass", () => {
+  const kept = { steps: STEPS, payloads: PAYLOADS };
+  expect(loaded(decode(saga({}, kept)))).toEqual(loaded(decode(saga())));
 });
 
 test("registered branches have no times of their own in Go's Redis store", () => {
@@ -128,10 +134,12 @@ test.each<readonly [string, Stored]>([
   ["its status is unknown: begun", other("tcc", {}, { status: "begun" })],
   ["its protocol is unknown: smtp", other("tcc", { protocol: "smtp" })],
   ["its status has expired", saga({ status: null })],
-  ["2 steps and 0 branches", saga({ branches: [] })],
-  ["2 steps and 2 branches", saga({ branches: saga().branches.slice(0, 2) })],
-  ["2 steps and 4 branches", saga({ branches: saga().branches.toReversed() })],
-  ["its branches have expired", other("msg", { steps: STEPS }, { status: "submitted" })],
+  ["its branches have expired", saga({ branches: [] })],
+  ["its 3 branches aren't those of a saga", saga({ branches: saga().branches.slice(0, 3) })],
+  ["its 4 branches aren't those of a saga: end it by hand", saga({ branches: saga().branches.toReversed() })],
+  ["its 4 branches aren't those of a saga of 1 steps", saga({}, { steps: STEPS.slice(1) })],
+  ["its branches have expired", other("msg", { steps: STEPS })],
+  ["its branches have expired", other("msg", {}, { status: "submitted" })],
   ["a branch of it can't be read", saga({ branches: ["{", ...saga().branches.slice(1)] })],
   [
     "status of a branch is unknown",

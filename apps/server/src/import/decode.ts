@@ -63,7 +63,7 @@ function loadedFrom(stored: Stored): Loaded {
     throw new Unusable("its status has expired in Redis, so nobody knows how far it came: end it by hand");
   const transaction = transactionFrom(stored, fields, { type, status });
   const branches = stored.branches.map((json) => branchFrom(json, transaction));
-  if (!isFinal(status)) checkBranches(fields, type, branches);
+  if (!isFinal(status)) checkBranches(fields, transaction, branches);
   return { transaction, branches };
 }
 
@@ -130,23 +130,31 @@ function branchFrom(json: string, { gid, createTime }: Transaction): Branch {
   };
 }
 
-/** The list of branches can expire before its transaction (Q26); a saga or msg without them would count as done. */
-function checkBranches(fields: Fields, type: TransactionType, branches: readonly Branch[]): void {
+/**
+ * The list of branches can expire before its transaction (Q26); a saga or msg without them would count as done. Steps are there only until
+ * dtm's first pass, which writes the transaction without them.
+ */
+function checkBranches(fields: Fields, { type, status }: Transaction, branches: readonly Branch[]): void {
   const steps = Array.isArray(fields["steps"]) ? fields["steps"].length : 0;
-  if (type === "msg" && steps > 0 && branches.length === 0)
+  if (type === "msg" && branches.length === 0 && (steps > 0 || status !== "prepared"))
     throw new Unusable("its branches have expired in Redis, so nobody knows what was delivered: end it by hand");
   if (type !== "saga") return;
+  if (branches.length === 0)
+    throw new Unusable("its branches have expired in Redis, so nobody knows what was done: end it by hand");
   const paired = branches.every(({ op, branchId }, place) =>
     place % 2 === 0 ? op === "compensate" : op === "action" && branches[place - 1]?.branchId === branchId,
   );
-  if (branches.length !== 2 * steps || !paired)
-    throw new Unusable(`it has ${steps} steps and ${branches.length} branches, which don't fit: end it by hand`);
+  if (!paired || branches.length % 2 !== 0 || (steps > 0 && branches.length !== 2 * steps))
+    throw new Unusable(
+      `its ${branches.length} branches aren't those of a saga${steps > 0 ? ` of ${steps} steps` : ""}: end it by hand`,
+    );
 }
 
-/** dtm merges the stored text over the fields beside it (protocol.md 4.1). */
+/** The text is what the client said; beside it dtm's cron leaves its own `wait_result`. */
 function optionsFrom(fields: Fields): TransactionOptions {
   const stored = text(fields, "options");
-  return optionsFromJson(JSON.stringify({ ...fields, ...(stored === "" ? {} : objectFrom(stored, "its options")) }));
+  if (stored !== "") return optionsFromJson(JSON.stringify(objectFrom(stored, "its options")));
+  return { ...optionsFromJson(JSON.stringify(fields)), waitResult: false };
 }
 
 function typeFrom(fields: Fields): TransactionType {

@@ -185,7 +185,7 @@ describe.each<RedisServer>([REDIS])("$name", (server) => {
       await dtm.redis.del(`${dtm.prefix}_g_gone`);
       expect(await run()).toEqual({ ...NONE, unfinished: 1, troubles: 3, expired: 1 });
       expect(lines.sort()).toEqual([
-        "not imported: branchless: it has 2 steps and 0 branches, which don't fit: end it by hand",
+        "not imported: branchless: its branches have expired in Redis, so nobody knows what was done: end it by hand",
         "not imported: broken\ufffdline: it can't be read as JSON",
         "not imported: unknown: its status has expired in Redis, so nobody knows how far it came: end it by hand",
       ]);

@@ -58,7 +58,7 @@ withServer(REDIS, () => {
     const base = `http://127.0.0.1:${(service.address() as AddressInfo).port}`;
     const steps = ["one", "two"].map((name) => ({ action: `${base}/${name}`, compensate: `${base}/${name}-undo` }));
     await writer.lay("half", {
-      global: dtmGlobal({ gid: "half", steps, payloads: PAYLOADS }),
+      global: dtmGlobal({ gid: "half" }),
       status: "submitted",
       branches: sagaRows(steps, PAYLOADS, 1),
       dueSeconds: Math.floor(Date.now() / 1_000),

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RowDataPacket } from "mysql2/promise";
+import { DtmRedisWriter } from "../kit/dtm-redis.js";
 import { inMysql } from "../kit/temporary-mysql.js";
 import { inPostgres, POSTGRES } from "../kit/temporary-postgres.js";
 import { REDIS } from "../kit/temporary-redis.js";
@@ -58,7 +59,7 @@ besideDtm(() => {
       const dtm = await startDtm({ ...place.env, ...BEFORE });
       await hand.lay(dtm.client, { attempts: true });
       await dtm.kill();
-      hand.services.sick = false;
+      hand.gone();
       process.stderr.write(`${driver}, from dtm to ours: ${hand.story()}\n`);
       checkMix(hand);
       await finishWithOurs(hand, place.env, `${driver}-ours`);
@@ -75,7 +76,7 @@ besideDtm(() => {
       const ours = await Server.start({ dataDir: join(folder, `${driver}-back`), env: { ...place.env, ...BEFORE } });
       await hand.lay(new DtmClient(ours.api), { attempts: false });
       expect(await ours.stop()).toEqual({ code: 0, signal: null });
-      hand.services.sick = false;
+      hand.gone();
       process.stderr.write(`${driver}, from ours to dtm: ${hand.story()}\n`);
       expect(await rows(driver, place, LEFT)).toEqual([[COUNT, 0, 0]]);
       const dtm = await startDtm({ ...place.env, ...AFTER });
@@ -97,7 +98,8 @@ besideDtm(() => {
     const hand = await HandOver.begin("redis-to-ours", COUNT);
     const { hosts, user, password } = REDIS.address;
     const [host = { host: "", port: 0 }] = hosts;
-    const prefix = `{takeover-${process.pid}}`;
+    const laid = new DtmRedisWriter(REDIS);
+    const { prefix } = laid;
     const login = user === "" && password === "" ? "" : `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`;
     const from = ["import", "--from", `redis://${login}${host.host}:${host.port}`, "--prefix", prefix];
     const run = (...more: string[]) => command([...from, ...more], place.env);
@@ -122,7 +124,7 @@ besideDtm(() => {
         stderr: expect.stringMatching(/^dtm: dtm still writes to Redis at .*\n$/),
       });
       await dtm.kill();
-      hand.services.sick = false;
+      hand.gone();
       process.stderr.write(`redis, from dtm to ours: ${hand.story()}\n`);
 
       const said = `${COUNT} unfinished and 0 finished transactions and 1 topics into ${place.env["STORE_DRIVER"]}`;
@@ -152,6 +154,7 @@ besideDtm(() => {
         ),
       });
     } finally {
+      await laid.dispose();
       await hand.services.close();
       await place.drop();
     }

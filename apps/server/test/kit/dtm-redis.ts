@@ -114,12 +114,12 @@ export class DtmRedisWriter {
     await commands.exec();
   }
 
-  /** `done` of two actions have succeeded. */
+  /** `done` of two actions have succeeded; dtm's passes have left no steps in it. */
   async saga(gid: string, { done = 1, dueSeconds = Math.ceil(BORN / 1000) + 10, ...more }: SagaFields = {}): Promise<void> {
     const status = typeof more["status"] === "string" ? more["status"] : "submitted";
     const finished = status === "succeed" || status === "failed";
     await this.lay(gid, {
-      global: dtmGlobal({ gid, steps: STEPS, payloads: PAYLOADS, ...more }),
+      global: dtmGlobal({ gid, ...more }),
       status,
       branches: sagaRows(STEPS, PAYLOADS, done),
       dueSeconds: finished ? null : dueSeconds,

@@ -5,7 +5,7 @@
 import type { DtmClient, Transaction } from "../kit/dtm-client.js";
 import { until } from "../kit/until.js";
 import { DELAY_SECONDS, KINDS, type Kind } from "./kinds.js";
-import { Services } from "./services.js";
+import { type Part, Services } from "./services.js";
 
 export interface Open {
   readonly gid: string;
@@ -13,6 +13,8 @@ export interface Open {
   readonly amount: number;
   /** When the coordinator that goes would have looked again; 0 where the other need not wait for it. */
   due: number;
+  /** Branches that the coordinator that goes had seen to an end: nobody calls these again. */
+  settled: ReadonlySet<Part>;
 }
 
 const AT_ONCE = 8;
@@ -26,12 +28,18 @@ export class HandOver {
   readonly open: readonly Open[];
   /** Ended before it; nobody may touch them again. */
   readonly ended: readonly Open[];
-  #taken = 0;
+  #gone = 0;
   #nudged = Number.POSITIVE_INFINITY;
 
   private constructor(services: Services, name: string, count: number) {
     this.services = services;
-    const made = (index: number, kind: Kind): Open => ({ gid: `${name}-${index}`, kind, amount: 1 + (index % 97), due: 0 });
+    const made = (index: number, kind: Kind): Open => ({
+      gid: `${name}-${index}`,
+      kind,
+      amount: 1 + (index % 97),
+      due: 0,
+      settled: new Set(),
+    });
     this.open = Array.from({ length: count }, (_, index) => {
       const kind = KINDS[index % KINDS.length];
       if (kind === undefined) throw new Error("there are no kinds");
@@ -80,11 +88,22 @@ export class HandOver {
         one.due = await this.#restingUntil(client, one);
       },
     );
+    await inParallel(this.open, async (one) => {
+      const { branches } = await client.query(one.gid);
+      one.settled = new Set(
+        branches.flatMap(({ branch_id, op, status }) => (status === "prepared" ? [] : [`${branch_id} ${op}`])),
+      );
+    });
+  }
+
+  /** Whom they were laid over is gone, and the services are well. */
+  gone(): void {
+    this.services.sick = false;
+    this.#gone = Date.now();
   }
 
   /** The other one is there. */
   async take(client: DtmClient): Promise<void> {
-    this.#taken = Date.now();
     this.services.coordinator = client;
     const world = { client, services: this.services };
     await inParallel(this.open, async ({ gid, kind }) => kind.later?.(world, gid));
@@ -104,7 +123,7 @@ export class HandOver {
   async check(client: DtmClient): Promise<readonly string[]> {
     const problems = [...this.services.problems];
     let [payer, payee] = [0, 0];
-    for (const { gid, kind, amount, due } of [...this.ended, ...this.open]) {
+    for (const { gid, kind, amount, due, settled } of [...this.ended, ...this.open]) {
       const { transaction, branches } = await client.query(gid);
       const what = `${gid} (${kind.name})`;
       if (transaction?.status !== kind.end)
@@ -119,16 +138,19 @@ export class HandOver {
       if (effects[0] !== share || effects[1] !== share) problems.push(`${what} moved money ${effects.join(" and ")} times`);
       payer -= share * amount;
       payee += share * amount;
+      const calls = this.services.calls.filter((call) => call.gid === gid && call.at >= this.#gone);
+      const again = calls.find((call) => settled.has(call.part));
+      if (again !== undefined) problems.push(`${what}: ${again.part} was over, and was called again`);
       // A nudge shortens a back-off, never a delay (R8).
       const notBefore = Math.min(due - SECOND, kind.delayed === true ? due : this.#nudged);
-      const early = this.services.calls.find((call) => call.gid === gid && call.at >= this.#taken && call.at < notBefore);
+      const early = calls.find((call) => call.at < notBefore);
       if (early !== undefined) problems.push(`${what} was called ${Math.round((due - early.at) / 1_000)} s before its time`);
     }
     const { books } = this.services;
     if (books.payer !== payer || books.payee !== payee)
       problems.push(`the books say ${books.payer} and ${books.payee}, the ends ${payer} and ${payee}`);
     for (const { gid } of this.ended)
-      if (this.services.calls.some((call) => call.gid === gid && call.at >= this.#taken))
+      if (this.services.calls.some((call) => call.gid === gid && call.at >= this.#gone))
         problems.push(`${gid} had ended and was called`);
     return problems;
   }

@@ -20,7 +20,13 @@ const NOT_RUN = join(CACHE, "test/not-run.txt");
 const CUT_SHORT = join(CACHE, "test/cut-short.txt");
 /** On a machine so slow that the run would pass this, what has a budget gets less of it. Continuous integration ends a run after 90. */
 const MINUTES = 70;
-const SOAK = { SIM_WORLDS: "1000000", SIM_SECONDS: "14400", CRASH_KILLS: "25", CRASH_SECONDS: "14400" };
+const SOAK = {
+  SIM_WORLDS: "1000000",
+  SIM_SECONDS: "14400",
+  CRASH_KILLS: "25",
+  CRASH_SECONDS: "14400",
+  TAKEOVER_TRANSACTIONS: "500",
+};
 
 const PHASES = {
   checks,

@@ -6,7 +6,8 @@ import { NodeProcess } from "./kit/process.js";
 import { temporaryFolder } from "./kit/temp-folder.js";
 import { until } from "./kit/until.js";
 
-jest.setTimeout(300_000);
+/** Each starts half a dozen processes, some seconds each on a starved machine. */
+jest.setTimeout(600_000);
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -54,13 +55,8 @@ async function fromNothing(env: Environment, cwd = temporaryFolder()): Promise<N
 test("sqlite; while a server has the folder, one line that names it", async () => {
   const folder = temporaryFolder();
   const server = await fromNothing({}, folder);
-  for (const args of [["migrate"], ["migrate", "--check"]]) {
-    expect(await ran(args, {}, folder)).toEqual([
-      1,
-      "",
-      expect.stringMatching(new RegExp(`^dtm: another server \\(pid ${server.pid} on .*DATA_DIR\\)\\n$`)),
-    ]);
-  }
+  const inUse = new RegExp(`^dtm: another server \\(pid ${server.pid} on .*DATA_DIR\\)\\n$`);
+  expect(await ran(["migrate", "--check"], {}, folder)).toEqual([1, "", expect.stringMatching(inUse)]);
   await server.stop();
 });
 

@@ -79,18 +79,18 @@ export class NodeProcess {
     await this.ended;
   }
 
-  /** Asks it to stop and waits; SIGKILL only after half a minute, and then the test is told. */
-  async stop(): Promise<Ended> {
+  /** Asks it to stop and waits; SIGKILL only after half a minute, or as long as given, and then the test is told. */
+  async stop(withinMs = STOP_MS): Promise<Ended> {
     if (!this.running) return this.ended;
     let impatient = false;
     const impatience = setTimeout(() => {
       impatient = true;
       this.signal("SIGKILL");
-    }, STOP_MS);
+    }, withinMs);
     this.signal("SIGTERM");
     const ended = await this.ended;
     clearTimeout(impatience);
-    if (impatient) throw new Error(`the process didn't stop within ${STOP_MS / 1000} s:\n${this.lastWords}`);
+    if (impatient) throw new Error(`the process didn't stop within ${withinMs / 1000} s:\n${this.lastWords}`);
     return ended;
   }
 }

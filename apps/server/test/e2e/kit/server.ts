@@ -90,8 +90,8 @@ export class Server {
     if (this.#process?.running === true) await this.#process.kill();
   }
 
-  async stop(): Promise<Ended> {
-    return this.#running().stop();
+  async stop(withinMs?: number): Promise<Ended> {
+    return this.#running().stop(withinMs);
   }
 
   #running(): NodeProcess {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -7,9 +7,14 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A folder of the test's own, removed after the test file. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "dtm-e2e-"));
+const IN_MEMORY = "/dev/shm";
+
+/**
+ * A folder of the test's own, removed after the test file. `inMemory`: where the system has such a place, for what must be quick and
+ * outlives nothing anyway.
+ */
+export function temporaryFolder({ inMemory = false } = {}): string {
+  const folder = mkdtempSync(join(inMemory && existsSync(IN_MEMORY) ? IN_MEMORY : tmpdir(), "dtm-e2e-"));
   folders.push(folder);
   return folder;
 }

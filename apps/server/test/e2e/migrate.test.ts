@@ -1,5 +1,4 @@
 /** `dtm migrate` as an operator and a deployment script use it: lines on stdout, exit codes, and a start that waits for it (R28). */
-import { MYSQL, mysqlAddress, mysqlDatabase } from "../kit/temporary-mysql.js";
 import { POSTGRES, postgresAddress, postgresDatabase } from "../kit/temporary-postgres.js";
 import { withServer } from "../kit/with-server.js";
 import { NodeProcess } from "./kit/process.js";
@@ -64,15 +63,6 @@ withServer(POSTGRES, () => {
   test("postgres", async () => {
     const database = await postgresDatabase();
     const server = await fromNothing(storeAt("postgres", postgresAddress(database.name)));
-    await server.stop();
-    await database.drop();
-  });
-});
-
-withServer(MYSQL, () => {
-  test("mysql", async () => {
-    const database = await mysqlDatabase();
-    const server = await fromNothing(storeAt("mysql", mysqlAddress(database.name)));
     await server.stop();
     await database.drop();
   });

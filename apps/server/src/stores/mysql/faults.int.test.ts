@@ -13,7 +13,7 @@ withServer(MYSQL, () =>
     return {
       target: address,
       // Alone, or behind the statements that it completes.
-      isCommit: (data) => /[\u0003\n]COMMIT/.test(data.toString("latin1")),
+      isCommit: (data) => data.includes("\u0003COMMIT") || data.includes(";\nCOMMIT"),
       async open(port, patienceMs) {
         const store = openMysql({ ...address, ...(port === null ? {} : { port }), patienceMs });
         await store.open();

@@ -107,7 +107,7 @@ export const SETTINGS = {
     RedisPrefix: setting(text, {
       initial: "{a}",
       about: "Prefix of the keys that dtm wrote.",
-      unused: "the key layout in Redis is our own",
+      unused: "the key layout in Redis is our own; `dtm import` looks for these keys",
     }),
   },
   Retention: setting(seconds, {

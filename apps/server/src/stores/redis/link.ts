@@ -81,17 +81,19 @@ export class Link {
   }
 
   #connected(): Promise<Redis> {
-    this.#redis ??= this.#connect();
+    if (this.#redis !== null) return this.#redis;
+    const now = performance.now();
+    this.#awaySince ??= now;
+    if (this.#closed || now < this.#nextTry) {
+      // Never kept as the connection: who asks after the pause finds none, and opens one.
+      const why = this.#closed ? "the store is closed" : causeText(this.#lastCause);
+      return Promise.reject(new NotConnected(why, { cause: this.#lastCause }));
+    }
+    this.#redis = this.#connect();
     return this.#redis;
   }
 
   async #connect(): Promise<Redis> {
-    const now = performance.now();
-    this.#awaySince ??= now;
-    if (this.#closed || now < this.#nextTry) {
-      this.#redis = null;
-      throw new NotConnected(this.#closed ? "the store is closed" : causeText(this.#lastCause), { cause: this.#lastCause });
-    }
     const redis = this.#open();
     let noted: unknown = null;
     redis.on("error", (cause: unknown) => {

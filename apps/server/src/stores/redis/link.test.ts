@@ -1,0 +1,27 @@
+import { EventEmitter } from "node:events";
+import type { Redis } from "ioredis";
+import { Link, NotConnected, pause } from "./link.js";
+
+/** A Redis that refuses connections until it is up. */
+function redisThat(isUp: () => boolean): Redis {
+  const pipeline = { callBuffer: () => pipeline, exec: async () => [[null, "PONG"]] };
+  const redis = Object.assign(new EventEmitter(), {
+    connect: async () => {
+      if (!isUp()) throw new Error("refused");
+    },
+    disconnect: () => undefined,
+    pipeline: () => pipeline,
+  });
+  return redis as unknown as Redis;
+}
+
+test("who asks between two tries to connect is refused, and leaves nothing behind that would refuse others later", async () => {
+  let up = false;
+  const link = new Link(() => redisThat(() => up));
+  // The second one comes within the pause after the first.
+  for (let times = 0; times < 2; times++) await expect(link.send([["PING"]])).rejects.toThrow(NotConnected);
+  up = true;
+  await pause(50);
+  await expect(link.send([["PING"]])).resolves.toEqual(["PONG"]);
+  expect(link.awaySince).toBeNull();
+});

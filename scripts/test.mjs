@@ -19,13 +19,17 @@ const NOT_RUN = join(CACHE, "test/not-run.txt");
 /** Suites add a line to this one when a budget ended them early on a slow machine. */
 const CUT_SHORT = join(CACHE, "test/cut-short.txt");
 /** On a machine so slow that the run would pass this, what has a budget gets less of it. Continuous integration ends a run after 90. */
-const MINUTES = 70;
+const MINUTES = 60;
 const SOAK = {
   SIM_WORLDS: "1000000",
   SIM_SECONDS: "14400",
   CRASH_KILLS: "25",
   CRASH_SECONDS: "14400",
   TAKEOVER_TRANSACTIONS: "500",
+  NODES_SECONDS: "14400",
+  DATABASE_KILLS: "10",
+  DATABASE_SECONDS: "14400",
+  LONG_FORM: "1",
 };
 
 const PHASES = {

@@ -6,6 +6,7 @@ import { buildCore, type Core } from "../../src/core.js";
 import type { Clock } from "../../src/engine/clock.js";
 import type { Log, Telemetry } from "../../src/engine/coordinator.js";
 import type { EngineSettings } from "../../src/engine/settings.js";
+import type { Millis } from "../../src/engine/transaction.js";
 import type { Participants } from "../../src/participants/participant.js";
 import type { Store } from "../../src/stores/store.js";
 import { StoreUnavailable } from "../../src/stores/store.js";
@@ -27,6 +28,7 @@ export interface NodeParts {
   readonly participants: (node: Node) => Participants;
   readonly met: (fault: Fault) => void;
   readonly crashed: (node: Node) => void;
+  readonly violated: (message: string) => void;
   /** Looks at the store after every write (what is final must stay so). */
   readonly written: (gid: string) => void;
 }
@@ -38,6 +40,8 @@ export class Node {
   /** Its next write of any kind meets this. */
   nextWrite: WriteFault | null = null;
   #skew = 0;
+  /** Until when each epoch's last heartbeat counts, by the store's clock (R2). */
+  readonly #leases = new Map<string, Millis>();
   #held: (() => void)[] = [];
 
   constructor(readonly parts: NodeParts) {
@@ -140,8 +144,17 @@ export class Node {
       open: read(store.open),
       close: read(store.close),
       ping: read(store.ping),
-      heartbeat: read(store.heartbeat),
-      retire: read(store.retire),
+      heartbeat: read(async (epoch, leaseMs) => {
+        const now = this.parts.clock.now();
+        const alive = await store.heartbeat(epoch, leaseMs);
+        if (alive) this.#leases.set(epoch, now + leaseMs);
+        else if (now < (this.#leases.get(epoch) ?? 0)) this.parts.violated(`${epoch} was declared dead while its heartbeat counted`);
+        return alive;
+      }),
+      retire: read((epoch) => {
+        this.#leases.delete(epoch);
+        return store.retire(epoch);
+      }),
       create: write(async (loaded) => {
         const result = await store.create(loaded);
         this.parts.written(loaded.transaction.gid);

@@ -186,6 +186,7 @@ export class World {
       settings: this.#settings,
       participants: (self) => this.services.participants(self),
       met: (fault) => this.met(fault),
+      violated: (message) => this.violated(message),
       crashed: () => this.#restart(this.random.between(300, 8_000)),
       written: (gid) => this.#judgeWrite(gid),
     });

@@ -148,7 +148,8 @@ export class Node {
         const now = this.parts.clock.now();
         const alive = await store.heartbeat(epoch, leaseMs);
         if (alive) this.#leases.set(epoch, now + leaseMs);
-        else if (now < (this.#leases.get(epoch) ?? 0)) this.parts.violated(`${epoch} was declared dead while its heartbeat counted`);
+        else if (now < (this.#leases.get(epoch) ?? 0))
+          this.parts.violated(`${epoch} was declared dead while its heartbeat counted`);
         return alive;
       }),
       retire: read((epoch) => {

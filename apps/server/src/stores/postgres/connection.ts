@@ -50,9 +50,10 @@ export class Connection implements Query {
     });
   }
 
-  begin(sql: string): void {
+  /** Waited for: what is sent behind a BEGIN that fails would be done without a transaction. */
+  async begin(sql: string): Promise<void> {
     this.#failure = null;
-    this.#unanswered(this.client.query(sql));
+    await this.#inTime(this.client.query(sql));
   }
 
   /** Several statements at once, without parameters. */

@@ -29,8 +29,8 @@ export class PostgresSession implements Session {
     return this.connection.changes;
   }
 
-  begin(): void {
-    this.connection.begin(BEGIN);
+  begin(): Promise<void> {
+    return this.connection.begin(BEGIN);
   }
 
   commit(): Promise<void> {

@@ -14,8 +14,8 @@ export interface Session {
   readonly statements: Statements;
   /** Rows changed so far; a batch that changed none needs no token. */
   readonly changes: number;
-  /** Not waited for, like what answers nothing (statements.ts). */
-  begin(): void;
+  /** Nothing may be sent that would be done without a transaction, should this fail. */
+  begin(): void | Promise<void>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
   savepoint(): Promise<void>;

@@ -76,7 +76,7 @@ export class Flusher {
     let outcome: Outcome;
     const before = session.changes;
     try {
-      session.begin();
+      await session.begin();
       // With the first statement, so that it costs no round trip of its own; but nothing is written while idle: a claim that finds
       // nothing leaves no trace.
       const writes = batch.some((operation) => "gid" in operation);

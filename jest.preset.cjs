@@ -7,7 +7,8 @@ module.exports = {
   },
   moduleNameMapper: {
     "^(\\.{1,2}/.*)\\.js$": "$1",
-    "^@dtm/(protocol|barrier|client|client-http|client-grpc|testing)$": `${__dirname}/packages/$1/src/index.ts`,
+    "^@dtm/(protocol|barrier|client|client-core|client-http|client-grpc|testing)$": `${__dirname}/packages/$1/src/index.ts`,
+    "^@dtm/(protocol|barrier|client|client-core|client-http|client-grpc|testing)/([a-z0-9-]+)$": `${__dirname}/packages/$1/src/$2.ts`,
   },
   modulePathIgnorePatterns: ["<rootDir>/dist"],
   setupFilesAfterEnv: [require.resolve("./jest.setup.cjs")],

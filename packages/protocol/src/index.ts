@@ -1,3 +1,5 @@
+export * from "./branch.js";
+export * from "./errors.js";
 export * as dtmgimp from "./gen/dtmgimp.js";
 export { Empty } from "./gen/google/protobuf/empty.js";
 export * as workflow from "./gen/workflow.js";

@@ -1,0 +1,103 @@
+/**
+ * The errors of every package that applications use. Each has a stable `code`, so nobody matches on messages; a message says
+ * what was expected and what was found.
+ */
+
+/** Every code and what it means; `docs/errors.md` is checked against this table. */
+export const ERROR_CODES = {
+  FAILURE: "The branch refused for good: the global transaction is rolled back.",
+  ONGOING: "The branch isn't done yet: the coordinator asks again at the fixed interval.",
+  DUPLICATED: "The local transaction of this message was decided before: nothing was done.",
+  COORDINATOR_UNREACHABLE:
+    "No answer came from the coordinator; whether it acted is unknown, and the same gid may be used again.",
+  COORDINATOR_REFUSED: "The coordinator answered with an error; nothing was changed by this call.",
+  TRANSACTION_CONFLICT: "The transaction is in a status in which this can't be done any more.",
+  TRANSACTION_FAILED: "The global transaction was rolled back.",
+  TRANSACTION_RUNNING: "The global transaction is still under way; the coordinator brings it to its end.",
+  TRANSACTION_UNKNOWN: "The coordinator has no transaction with this gid.",
+  BRANCH_UNKNOWN: "A branch call ended without a definite answer, so its transaction was aborted.",
+  DEADLINE_EXCEEDED: "The caller's own deadline passed first.",
+  PAYLOAD_INVALID: "A payload can't be put on the wire.",
+  STEP_INVALID: "A step lacks its action, or neither has a compensation nor says that it needs none.",
+  OPTION_INVALID: "An option has a value that can't be used.",
+  NOT_IN_BRANCH: "This needs a branch call of the coordinator around it, and there is none.",
+  BRANCH_INVALID: "A request came to a branch without the gid, branch id, op and type of one.",
+  NOT_A_TRANSACTION: "A pool, or a connection without an open transaction, was given where a transaction is needed.",
+  WRONG_DRIVER: "The transaction object belongs to another driver than the barrier that it was given to.",
+  WORK_IS_ASYNC: "The driver is synchronous, so the work must be: it returned a promise.",
+  BARRIER_ID_REUSED: "A second local transaction of the same branch call needs a barrier id of its own.",
+  BARRIER_TABLE_MISSING: "The barrier table doesn't exist in this database.",
+  XID_TOO_LONG: "The gid and branch id are together longer than the database's limit for XA ids.",
+  XA_UNSUPPORTED: "The database isn't set up for XA transactions.",
+  WORKFLOW_UNKNOWN: "No workflow is registered under this name.",
+} as const;
+
+/** A stable name for what went wrong: a key of {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+const KINDS = Symbol.for("dtm.error-kinds");
+
+/**
+ * Base of all errors of these packages. `instanceof` also holds for an error that another copy of the package made (an application can
+ * load the ES module and the CommonJS build): a `Failure` that isn't recognised would be retried instead of rolled back.
+ */
+export class DtmError extends Error {
+  /** What went wrong, from {@link ERROR_CODES}; never changes between releases. */
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    Object.defineProperty(this, KINDS, { value: new Set(["DtmError"]), enumerable: false });
+    this.name = "DtmError";
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: the class that stands right of instanceof, which may be a derived one
+    return isKind(this, value);
+  }
+}
+
+/** Thrown by a branch to refuse for good: the global transaction is rolled back. HTTP 409, gRPC ABORTED. */
+export class Failure extends DtmError {
+  constructor(message = "FAILURE", options?: { readonly cause?: unknown }) {
+    super("FAILURE", message, options);
+    addKind(this, "Failure");
+  }
+}
+
+/** Thrown by a branch that isn't done yet: the coordinator asks again at the fixed interval. HTTP 425, gRPC FAILED_PRECONDITION. */
+export class Ongoing extends DtmError {
+  /** Ask again not before so many seconds; only ever lengthens the coordinator's own interval. Absent: its interval. */
+  readonly retryAfterSeconds?: number;
+
+  constructor(message = "ONGOING", options?: { readonly cause?: unknown; readonly retryAfterSeconds?: number }) {
+    super("ONGOING", message, options);
+    if (options?.retryAfterSeconds !== undefined) this.retryAfterSeconds = options.retryAfterSeconds;
+    addKind(this, "Ongoing");
+  }
+}
+
+const OWN_KINDS: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  [DtmError, "DtmError"],
+  [Failure, "Failure"],
+  [Ongoing, "Ongoing"],
+]);
+
+function addKind(error: Error, kind: string): void {
+  kindsOf(error)?.add(kind);
+  error.name = kind;
+}
+
+function kindsOf(value: unknown): Set<string> | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const kinds: unknown = Reflect.get(value, KINDS);
+  return kinds instanceof Set ? kinds : undefined;
+}
+
+/** A class that an application derives isn't in the table, and is asked in the ordinary way. */
+function isKind(type: unknown, value: unknown): boolean {
+  const kind = OWN_KINDS.get(type);
+  if (kind !== undefined) return kindsOf(value)?.has(kind) === true;
+  return typeof type === "function" && Function.prototype[Symbol.hasInstance].call(type, value);
+}

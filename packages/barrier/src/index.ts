@@ -1,1 +1,3 @@
-export {};
+export type { RunOptions, RunResult } from "./barrier.js";
+export { BranchCall, currentBranch } from "./context.js";
+export { type Inserted, judge, originOp, type Verdict } from "./judge.js";

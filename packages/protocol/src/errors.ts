@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   NOT_IN_BRANCH: "This needs a branch call of the coordinator around it, and there is none.",
   BRANCH_INVALID: "A request came to a branch without the gid, branch id, op and type of one.",
   NOT_A_TRANSACTION: "A pool, or a connection without an open transaction, was given where a transaction is needed.",
+  TRANSACTION_OPEN: "A connection without an open transaction is needed, since what is written must be durable at once.",
   WRONG_DRIVER: "The transaction object belongs to another driver than the barrier that it was given to.",
   WORK_IS_ASYNC: "The driver is synchronous, so the work must be: it returned a promise.",
   BARRIER_ID_REUSED: "A second local transaction of the same branch call needs a barrier id of its own.",

@@ -1,0 +1,109 @@
+/** What every barrier does around its rows, whatever database they are in: which branch, which id, and what follows. */
+import { type Branch, DtmError } from "@dtm/protocol";
+import { BranchCall, currentBranch } from "./context.js";
+import { type Inserted, judge, originOp } from "./judge.js";
+
+/** Options of a guarded local transaction. */
+export interface RunOptions {
+  /**
+   * Which local transaction of this branch call it is: 1 to 99, default 1. A handler that guards a second local transaction gives it
+   * `id: 2`, and so on; the numbers must be the same at every delivery of the call (docs/decisions/barrier-ids.md).
+   */
+  readonly id?: number;
+  /** The branch call; default: the one that the framework's entry point put around the handler. */
+  readonly branch?: Branch;
+}
+
+/** What became of the work: it ran, or it was not to run, which is a success too. */
+export type RunResult<T> = { readonly ran: true; readonly value: T } | { readonly ran: false; readonly verdict: "skip" };
+
+/** The identity of a guarded local transaction. */
+export interface Guard {
+  readonly branch: Branch;
+  readonly id: string;
+  /** The op that this one undoes. */
+  readonly origin: string | null;
+}
+
+/** The columns' widths (protocol.md 5.5). Where the database cuts off what is longer, two branches would share a row. */
+const WIDTHS = { gid: 128, branchId: 128, op: 45, transType: 45 } as const;
+
+/**
+ * The guard of the branch that `options` or the handler's context name.
+ *
+ * @throws DtmError NOT_IN_BRANCH, BRANCH_INVALID or OPTION_INVALID.
+ */
+export function settle(options: RunOptions = {}): Guard {
+  const branch = options.branch ?? currentBranch();
+  for (const part of ["gid", "branchId", "op", "transType"] as const) {
+    const value: unknown = branch[part];
+    if (typeof value !== "string" || value === "" || [...value].length > WIDTHS[part]) {
+      throw new DtmError(
+        "BRANCH_INVALID",
+        `expected the ${part} of a branch to be a text of 1 to ${WIDTHS[part]} characters, found ${show(value)}`,
+      );
+    }
+  }
+  return { branch, id: barrierId(options.id), origin: originOp(branch.op) };
+}
+
+/** As Go's SDK writes it: two digits. */
+export function barrierId(id: unknown = 1): string {
+  if (typeof id !== "number" || !Number.isInteger(id) || id < 1 || id > 99) {
+    throw new DtmError("OPTION_INVALID", `expected a barrier id to be a whole number from 1 to 99, found ${show(id)}`);
+  }
+  return String(id).padStart(2, "0");
+}
+
+/**
+ * What follows from the rows.
+ *
+ * @param where - Where the rows are (driver and table): the same id may be used once in each place.
+ * @throws DtmError DUPLICATED for a message that was decided before, so that the local transaction is rolled back;
+ * BARRIER_ID_REUSED when this very call guarded another local transaction with the same id.
+ */
+export function decide(guard: Guard, where: string, inserted: Inserted): "run" | "skip" {
+  const { branch, id } = guard;
+  const reused = guarded(branch, `${where} ${id}`);
+  const verdict = judge(branch.op, inserted);
+  switch (verdict) {
+    case "run":
+      return verdict;
+    case "reject":
+      throw new DtmError("DUPLICATED", `the local transaction of message ${branch.gid} was decided before: nothing was done`);
+    case "skip":
+      // A repeated attempt of a local transaction that was rolled back finds no row. Whoever finds one that this call has already
+      // been told about is another local transaction, and skipping it would lose it in silence.
+      if (reused && !inserted.own) throw idReused(guard);
+      return verdict;
+  }
+}
+
+function idReused({ branch, id }: Guard): DtmError {
+  return new DtmError(
+    "BARRIER_ID_REUSED",
+    `expected each local transaction of one branch call to have a barrier id of its own, found id ${id} used again in ` +
+      `${branch.op} of branch ${branch.branchId} of ${branch.gid}: give the second one { id: 2 }, the third { id: 3 }`,
+  );
+}
+
+/** A branch that the application made by hand is remembered as long as its object lives. */
+const byHand = new WeakMap<Branch, Set<string>>();
+
+function guarded(branch: Branch, place: string): boolean {
+  if (branch instanceof BranchCall || isCall(branch)) return branch.guard(place);
+  const places = byHand.get(branch) ?? new Set<string>();
+  const before = places.has(place);
+  byHand.set(branch, places.add(place));
+  return before;
+}
+
+/** A call that another copy of this package made: an application can load the ES module and the CommonJS build. */
+function isCall(branch: Branch): branch is BranchCall {
+  return typeof Reflect.get(branch, "guard") === "function";
+}
+
+function show(value: unknown): string {
+  if (typeof value !== "string") return value === null ? "null" : typeof value === "number" ? String(value) : typeof value;
+  return value.length > 60 ? `a text of ${value.length} characters` : JSON.stringify(value);
+}

@@ -1,0 +1,152 @@
+/**
+ * The barrier's rows: origin and own in one statement, inside the user's transaction, and the message's row for `queryPrepared`.
+ * Written as steps that yield a statement and get its reply, so that drivers that answer at once and drivers that answer later
+ * share them.
+ */
+import { DtmError, Failure, MSG_BRANCH } from "@dtm/protocol";
+import type { Guard } from "../barrier.js";
+import type { Inserted } from "../judge.js";
+import { affected, type Dialect, type Executor, nothing, Raw, type Reply, rows, type Statement } from "./statement.js";
+import type { TableName } from "./table.js";
+
+export type Steps<T> = Generator<Statement, T, Reply>;
+
+interface BarrierRow {
+  readonly transType: string;
+  readonly gid: string;
+  readonly branchId: string;
+  readonly op: string;
+  readonly id: string;
+  readonly reason: string;
+}
+
+/** Inserts the rows of a guard and says which of them were new. */
+export function* insertRows(guard: Guard, table: TableName, at: Pick<Executor, "dialect" | "open">): Steps<Inserted> {
+  const { branch, id, origin } = guard;
+  const own: BarrierRow = { ...branchOf(guard), op: branch.op, id, reason: branch.op };
+  if (at.open === "unasked" && at.dialect === "postgres") yield askPostgres(table);
+  const reply = yield insertIgnore(at.dialect, table, origin === null ? [own] : [{ ...own, op: origin }, own]);
+  if (reply.open === false) {
+    // What was inserted is committed by now: it is taken back, or the next delivery would take it for a finished one.
+    if (reply.affected !== 0) yield takeBack(table, guard);
+    throw notOpen();
+  }
+  return at.dialect === "mysql" ? fromCount(reply, origin !== null) : fromOps(reply, own.op, origin);
+}
+
+/** Answers the coordinator's question whether the local transaction of a message was committed (protocol.md 6.2). */
+export function* queryPrepared(guard: Guard, table: TableName, at: Pick<Executor, "dialect">): Steps<void> {
+  const { op, branchId, barrierId } = MSG_BRANCH;
+  const row: BarrierRow = { ...branchOf(guard), branchId, op, id: barrierId, reason: "rollback" };
+  // Waits while the local transaction still holds the row.
+  const inserted = yield insertIgnore(at.dialect, table, [row]);
+  if (inserted.open === true) throw transactionOpen();
+  const found = yield rows`select reason from ${new Raw(table.full)}
+    where gid = ${row.gid} and branch_id = ${branchId} and op = ${op} and barrier_id = ${barrierId}`;
+  const reason = found.rows[0]?.["reason"];
+  if (typeof reason !== "string") {
+    throw new Error(`expected ${table.full} to have the row of message ${row.gid} that was just made sure of, found none`);
+  }
+  if (reason === "rollback") throw new Failure(`the local transaction of message ${row.gid} was not committed`);
+}
+
+function branchOf({ branch }: Guard): Pick<BarrierRow, "transType" | "gid" | "branchId"> {
+  return { transType: branch.transType, gid: branch.gid, branchId: branch.branchId };
+}
+
+function insertIgnore(dialect: Dialect, table: TableName, list: readonly BarrierRow[]): Statement {
+  switch (dialect) {
+    case "postgres":
+      // The times are named since dtm's own script gives them no default, and rows without an age could never be cleaned up. The
+      // columns of the conflict rather than the constraint's name: tables of other scripts named it differently.
+      return join(
+        rows`insert into ${new Raw(table.full)}(trans_type, gid, branch_id, op, barrier_id, reason, create_time, update_time) values `,
+        list.map((row) => tuple(row, ", now(), now()")),
+        " on conflict (gid, branch_id, op, barrier_id) do nothing returning op",
+      );
+    case "mysql":
+      return join(
+        affected`insert ignore into ${new Raw(table.full)}(trans_type, gid, branch_id, op, barrier_id, reason) values `,
+        list.map((row) => tuple(row)),
+      );
+    case "sqlite":
+      return join(
+        rows`insert or ignore into ${new Raw(table.full)}(trans_type, gid, branch_id, op, barrier_id, reason) values `,
+        list.map((row) => tuple(row)),
+        " returning op",
+      );
+  }
+}
+
+function tuple(row: BarrierRow, more = ""): Statement {
+  return rows`(${row.transType}, ${row.gid}, ${row.branchId}, ${row.op}, ${row.id}, ${row.reason}${new Raw(more)})`;
+}
+
+function join(head: Statement, list: readonly Statement[], tail = ""): Statement {
+  const parts = [...head.parts];
+  const values = [...head.values];
+  list.forEach((piece, i) => {
+    const [first = "", ...others] = piece.parts;
+    parts.push(`${parts.pop() ?? ""}${i === 0 ? "" : ", "}${first}`, ...others);
+    values.push(...piece.values);
+  });
+  parts.push(`${parts.pop() ?? ""}${tail}`);
+  return { parts, values, expects: head.expects };
+}
+
+/** Takes the lock that the insert takes anyway, and is refused by the server outside a transaction. */
+function askPostgres(table: TableName): Statement {
+  return nothing`lock table ${new Raw(table.full)} in row exclusive mode`;
+}
+
+/** Rows that this call wrote have its op as their reason. */
+function takeBack(table: TableName, { branch, id, origin }: Guard): Statement {
+  return affected`delete from ${new Raw(table.full)} where gid = ${branch.gid} and branch_id = ${branch.branchId}
+    and op in (${branch.op}, ${origin ?? branch.op}) and barrier_id = ${id} and reason = ${branch.op}`;
+}
+
+function fromOps({ rows: list }: Reply, own: string, origin: string | null): Inserted {
+  const ops = new Set(list.map((row) => row["op"]));
+  for (const op of ops) {
+    if (op !== own && op !== origin) throw unexpected("the ops of the inserted rows", JSON.stringify([...ops]));
+  }
+  return { own: ops.has(own), origin: origin !== null && ops.has(origin) };
+}
+
+/**
+ * MySQL only counts. One of two means that the origin's row was there and the own one was not: an own row without its origin
+ * can't come from any barrier, since both are written in one transaction, and `cleanUp` removes both together.
+ */
+function fromCount({ affected: count }: Reply, hasOrigin: boolean): Inserted {
+  switch (count) {
+    case 0:
+      return { own: false, origin: false };
+    case 1:
+      return { own: true, origin: false };
+    case 2:
+      if (hasOrigin) return { own: true, origin: true };
+      throw unexpected("at most one inserted row", "2");
+    default:
+      throw unexpected("the number of inserted rows", String(count));
+  }
+}
+
+/** Without it nothing can be decided, and a guess would be a false success. */
+function unexpected(what: string, found: string): Error {
+  return new Error(`expected the driver to report ${what}, found ${found}`);
+}
+
+export function notOpen(): DtmError {
+  return new DtmError(
+    "NOT_A_TRANSACTION",
+    "expected a connection with an open transaction, found one without: begin the transaction first, and commit it after barrier.run",
+  );
+}
+
+export function transactionOpen(): DtmError {
+  return new DtmError(
+    "TRANSACTION_OPEN",
+    "expected queryPrepared to get a pool or a connection without a transaction, found an open transaction: " +
+      "its answer could still be rolled back",
+  );
+}

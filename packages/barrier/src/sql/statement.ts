@@ -1,0 +1,83 @@
+/** What the barrier says to a database, in a form that every driver's placeholders can be put into. */
+
+/** The three languages that the barrier speaks. MariaDB counts as `mysql`. */
+export type Dialect = "postgres" | "mysql" | "sqlite";
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/** A statement with its values left out: between two neighbouring parts stands one value. */
+export interface Statement {
+  readonly parts: readonly string[];
+  readonly values: readonly (string | number)[];
+  /** What its reply is read for; ORMs have different calls for them. */
+  readonly expects: "rows" | "affected" | "nothing";
+}
+
+/** What a driver answered. */
+export interface Reply {
+  readonly rows: readonly Row[];
+  /** Rows inserted or deleted; absent when the driver doesn't say. */
+  readonly affected?: number | undefined;
+  /** Whether a transaction is open after the statement; absent when the driver doesn't say. */
+  readonly open?: boolean | undefined;
+}
+
+/** A connection, or an open transaction on it, as the barrier uses it. */
+export interface Executor<Answer = PromiseLike<Reply> | Reply> {
+  readonly dialect: Dialect;
+  /** Whether a transaction is open; `"unasked"` when only the server can tell. */
+  readonly open: boolean | "unasked";
+  send(statement: Statement): Answer;
+}
+
+/** Tagged template: `` rows`select … where gid = ${gid}` ``. What is interpolated as {@link Raw} becomes part of the text. */
+export type Tag = (strings: TemplateStringsArray, ...values: readonly (string | number | Raw)[]) => Statement;
+
+/** Text of the statement itself, such as a checked table name. */
+export class Raw {
+  constructor(readonly text: string) {}
+}
+
+export const rows: Tag = tag("rows");
+export const affected: Tag = tag("affected");
+export const nothing: Tag = tag("nothing");
+
+function tag(expects: Statement["expects"]): Tag {
+  return (strings, ...given) => {
+    const parts = [strings[0] ?? ""];
+    const values: (string | number)[] = [];
+    given.forEach((value, i) => {
+      const after = strings[i + 1] ?? "";
+      if (value instanceof Raw) parts.push(`${parts.pop() ?? ""}${value.text}${after}`);
+      else {
+        values.push(value);
+        parts.push(after);
+      }
+    });
+    return { parts, values, expects };
+  };
+}
+
+/** With `?` for every value. */
+export function withQuestionMarks({ parts }: Statement): string {
+  return parts.join("?");
+}
+
+/** With `$1`, `$2`, … */
+export function withNumbers({ parts }: Statement): string {
+  return parts.reduce((text, part, i) => `${text}$${i}${part}`);
+}
+
+/** As the dialect's own drivers want it. */
+export function inDialect(dialect: Dialect, statement: Statement): string {
+  return dialect === "postgres" ? withNumbers(statement) : withQuestionMarks(statement);
+}
+
+/** The rows of an answer that should be a list of records. */
+export function rowsOf(answer: unknown): readonly Row[] {
+  return Array.isArray(answer) ? answer.filter(isRecord) : [];
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,160 @@
+/** What every entry point over HTTP promises, whichever framework serves it. */
+import { Failure, Ongoing, outcomeFromHttp } from "@dtm/protocol";
+import { type BranchCall, currentBranch } from "../../src/context.js";
+import type { ServeOptions } from "../../src/serve.js";
+import { BRANCH_QUERY, httpCall } from "./http-call.js";
+
+export type Handler = (payload: unknown) => unknown;
+
+export interface Served {
+  /** Where the handler is, without a query. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Serves what `handle` does at the moment of the call. */
+export type Serve = (handle: Handler, options: ServeOptions) => Promise<Served>;
+
+export function frameworkContract(name: string, open: Serve): void {
+  describe(name, () => {
+    let served: Served;
+    let handle: Handler = () => undefined;
+    let errors: unknown[] = [];
+    let warnings: string[] = [];
+    const call = (body?: string, query = BRANCH_QUERY) => httpCall(`${served.url}?${query}`, body);
+
+    beforeAll(async () => {
+      const options: ServeOptions = {
+        onError: (error) => errors.push(error),
+        onWarning: (message) => warnings.push(message),
+      };
+      served = await open((payload) => handle(payload), options);
+    });
+    beforeEach(() => {
+      handle = () => undefined;
+      errors = [];
+      warnings = [];
+    });
+    afterAll(() => served.close());
+
+    test("returns: success, with the plain body or the handler's own", async () => {
+      expect(await call("{}")).toMatchObject({ status: 200, body: '{"dtm_result":"SUCCESS"}' });
+      handle = async () => ({ booked: 3 });
+      const reply = await call("{}");
+      expect(reply).toMatchObject({ status: 200, body: '{"booked":3}' });
+      expect(reply.headers["content-type"]).toContain("application/json");
+    });
+
+    test("the payload is what was sent; none is undefined, over GET and over POST", async () => {
+      const seen: unknown[] = [];
+      handle = (payload) => void seen.push(payload);
+      for (const body of ['{"amount":30}', undefined, ""]) expect((await call(body)).status).toBe(200);
+      expect(seen).toEqual([{ amount: 30 }, undefined, undefined]);
+    });
+
+    test("the branch is around the handler, also after it has waited", async () => {
+      let seen: BranchCall | null = null;
+      handle = async () => {
+        await new Promise(setImmediate);
+        seen = currentBranch();
+      };
+      const query =
+        "branch_id=01&dtm=http%3A%2F%2Fd%3A1%2Fapi&gid=g%2F1&op=action&phase2_url=http%3A%2F%2Fs%2Fxa%3Fa%3D1&trans_type=xa";
+      expect((await call("{}", `x=1&${query}`)).status).toBe(200);
+      expect(seen).toMatchObject({
+        gid: "g/1",
+        branchId: "01",
+        op: "action",
+        transType: "xa",
+        coordinator: "http://d:1/api",
+        phase2Url: "http://s/xa?a=1",
+      });
+    });
+
+    test("a Failure is a 409 with its text", async () => {
+      handle = () => {
+        throw new Failure("no money");
+      };
+      const reply = await call("{}");
+      expect(reply).toMatchObject({ status: 409, body: '{"dtm_result":"FAILURE","message":"no money"}' });
+      expect(outcomeFromHttp(reply.status, reply.body).kind).toBe("failure");
+      expect(errors).toEqual([]);
+    });
+
+    test("a Failure whose text says ONGOING is a failure all the same", async () => {
+      handle = () => {
+        throw new Failure("another order is ONGOING");
+      };
+      const reply = await call("{}");
+      expect(outcomeFromHttp(reply.status, reply.body).kind).toBe("failure");
+    });
+
+    test("an Ongoing is a 425, with Retry-After when it says so", async () => {
+      handle = () => {
+        throw new Ongoing("not yet", { retryAfterSeconds: 6.2 });
+      };
+      const reply = await call("{}");
+      expect(reply).toMatchObject({ status: 425, body: '{"dtm_result":"ONGOING","message":"not yet"}' });
+      expect(reply.headers["retry-after"]).toBe("7");
+      handle = () => {
+        throw new Ongoing();
+      };
+      expect((await call("{}")).headers["retry-after"]).toBeUndefined();
+    });
+
+    test("any other error is a 500 that says nothing of it, and is told to onError once", async () => {
+      const error = new Error("FAILURE of table accounts at 10.0.0.7");
+      handle = async () => {
+        throw error;
+      };
+      const reply = await call("{}");
+      expect(reply.status).toBe(500);
+      expect(reply.body).not.toContain("accounts");
+      expect(outcomeFromHttp(reply.status, reply.body).kind).toBe("unknown");
+      expect(errors).toEqual([error]);
+    });
+
+    test("an error of no class is an error", async () => {
+      handle = () => Promise.reject("nothing");
+      expect((await call("{}")).status).toBe(500);
+      expect(errors).toEqual(["nothing"]);
+    });
+
+    test.each([
+      ["a Failure that is returned", () => new Failure("no")],
+      ["the word of older services", () => ({ dtm_result: "FAILURE", message: "no" })],
+    ])("%s is no success", async (_, make) => {
+      handle = make;
+      expect((await call("{}")).status).toBe(409);
+    });
+
+    test("an error that is returned is an error", async () => {
+      handle = () => new Error("lost");
+      expect((await call("{}")).status).toBe(500);
+    });
+
+    test.each([
+      ["contains FAILURE", { note: "no FAILURE so far" }],
+      ["contains ONGOING", ["ONGOING"]],
+      ["isn't JSON", { big: 1n }],
+    ])("a result that %s is replaced by the plain success", async (_, result) => {
+      handle = () => result;
+      expect(await call("{}")).toMatchObject({ status: 200, body: '{"dtm_result":"SUCCESS"}' });
+      expect(warnings).toHaveLength(1);
+    });
+
+    test.each(["gid", "branch_id", "op", "trans_type"])("without %s it is a 400 and nothing runs", async (missing) => {
+      let ran = false;
+      handle = () => {
+        ran = true;
+      };
+      const query = BRANCH_QUERY.split("&")
+        .filter((pair) => !pair.startsWith(`${missing}=`))
+        .join("&");
+      const reply = await call("{}", query);
+      expect(reply.status).toBe(400);
+      expect(JSON.parse(reply.body)).toMatchObject({ code: "BRANCH_INVALID" });
+      expect(ran).toBe(false);
+    });
+  });
+}

@@ -1,0 +1,135 @@
+import type { AddressInfo } from "node:net";
+import { branch, Failure, outcomeFromHttp } from "@dtm/protocol";
+import express, { type Express, Router } from "express";
+import { branchHandler } from "../../src/express.js";
+import { frameworkContract, type Served } from "./contract.js";
+import { BRANCH_QUERY, httpCall } from "./http-call.js";
+
+function listen(app: Express): Promise<Served> {
+  return new Promise((resolve, reject) => {
+    const server = app.listen(0, "127.0.0.1", (error?: Error) => {
+      if (error !== undefined) return reject(error);
+      const { port } = server.address() as AddressInfo;
+      resolve({
+        url: `http://127.0.0.1:${port}/service/branch`,
+        close: () =>
+          new Promise((done, failed) => {
+            server.close((cause) => (cause === undefined ? done() : failed(cause)));
+            server.closeAllConnections();
+          }),
+      });
+    });
+  });
+}
+
+function under(app: Express, handler: ReturnType<typeof branchHandler>): Express {
+  return app.use("/service", Router().all("/branch", handler));
+}
+
+frameworkContract("Express, reading the body itself", (handle, options) =>
+  listen(under(express(), branchHandler(null, handle, options))),
+);
+
+frameworkContract("Express with express.json() before it", (handle, options) =>
+  listen(under(express().use(express.json()), branchHandler(null, handle, options))),
+);
+
+frameworkContract("Express with express.text() before it, and no query parser", (handle, options) =>
+  listen(
+    under(
+      express()
+        .set("query parser", false)
+        .use(express.text({ type: "*/*" })),
+      branchHandler(null, handle, options),
+    ),
+  ),
+);
+
+describe("Express, bodies and payloads", () => {
+  const debit = branch<{ readonly amount: number }>("http://bank/debit");
+  const errors: unknown[] = [];
+  let served: Served;
+  const seen: number[] = [];
+
+  beforeAll(async () => {
+    const app = express();
+    app.all(
+      "/service/branch",
+      branchHandler(debit, async ({ amount }) => void seen.push(amount), {
+        onError: (error) => errors.push(error),
+        parse(payload) {
+          const amount: unknown = typeof payload === "object" && payload !== null ? Reflect.get(payload, "amount") : undefined;
+          if (amount === 0) throw new Failure("nothing to debit");
+          if (typeof amount !== "number") throw new Error("amount is missing");
+          return { amount };
+        },
+      }),
+    );
+    served = await listen(app);
+  });
+  beforeEach(() => {
+    errors.length = 0;
+    seen.length = 0;
+  });
+  afterAll(() => served.close());
+  const call = (body: string) => httpCall(`${served.url}?${BRANCH_QUERY}`, body);
+
+  test("the parser decides: a Failure for good, anything else is asked again", async () => {
+    expect((await call('{"amount":3}')).status).toBe(200);
+    expect((await call('{"amount":0}')).status).toBe(409);
+    expect((await call("{}")).status).toBe(500);
+    expect(errors).toEqual([new Error("amount is missing")]);
+    expect(seen).toEqual([3]);
+  });
+
+  test("what isn't JSON is a 400 and asked again, whatever words it has", async () => {
+    const reply = await call("FAILURE {");
+    expect(reply.status).toBe(400);
+    expect(outcomeFromHttp(reply.status, reply.body).kind).toBe("unknown");
+    expect(errors).toHaveLength(1);
+  });
+
+  test("4 MiB are taken, more isn't", async () => {
+    const body = (bytes: number) => JSON.stringify({ amount: 1, note: "x".repeat(bytes) });
+    const frame = body(0).length;
+    expect((await call(body(4 * 1024 * 1024 - frame))).status).toBe(200);
+    expect((await call(body(4 * 1024 * 1024 - frame + 1))).status).toBe(413);
+    expect(seen).toEqual([1]);
+  });
+
+  test("the types of the payload, the request and the response", async () => {
+    const app = express();
+    app.post(
+      "/service/branch",
+      branchHandler(debit, (payload, request: express.Request, response: express.Response) => {
+        response.setHeader("x-ip", request.ip ?? "");
+        // @ts-expect-error: the payload has no such field.
+        return { doubled: payload.amount * 2, other: payload.other };
+      }),
+    );
+    const own = await listen(app);
+    const reply = await httpCall(`${own.url}?${BRANCH_QUERY}`, '{"amount":4}');
+    await own.close();
+    expect(reply.body).toBe('{"doubled":8}');
+    expect(reply.headers["x-ip"]).toContain("127.0.0.1");
+  });
+
+  test("a handler that writes the response itself and then fails isn't a success", async () => {
+    const app = express();
+    app.post(
+      "/service/branch",
+      branchHandler(
+        null,
+        (_, __, response) => {
+          response.writeHead(200, { "content-length": 10 }).write("half");
+          throw new Error("then it failed");
+        },
+        { onError: (error) => errors.push(error) },
+      ),
+    );
+    const own = await listen(app);
+    await expect(httpCall(`${own.url}?${BRANCH_QUERY}`, "{}")).rejects.toThrow();
+    await own.close();
+    expect(errors).toHaveLength(2);
+  });
+});

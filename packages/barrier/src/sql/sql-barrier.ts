@@ -1,0 +1,131 @@
+/** The barrier of a driver: `run` joins the user's own open transaction, the rest works on a pool or connection. */
+import { decide, type RunOptions, type RunResult, settle } from "../barrier.js";
+import { type CleanUpOptions, type CleanUpResult, cleanUpSteps, createTableSteps } from "../schema.js";
+import { drive, driveNow, mustBeSync } from "./drive.js";
+import { insertRows, notOpen, queryPrepared, transactionOpen } from "./rows.js";
+import type { Executor, Reply } from "./statement.js";
+import { type TableName, tableName } from "./table.js";
+
+/** The options of a guarded local transaction in an SQL database. */
+export interface SqlRunOptions extends RunOptions, TableOption {}
+
+export interface TableOption {
+  /** `table` or `schema.table`; default `dtm_barrier.barrier`, which services in other languages share, on SQLite `barrier`. */
+  readonly table?: string;
+}
+
+export interface QueryPreparedOptions extends TableOption, Pick<RunOptions, "branch"> {}
+
+/** A barrier whose transactions are `Tx`, and whose pools or connections without a transaction are `Db`. */
+export interface SqlBarrier<Tx, Db> {
+  /**
+   * Runs `work` inside the caller's own open transaction `tx`, once for all deliveries of a branch call. It writes the barrier's rows
+   * (one statement), and runs the work, or skips it when it is not to run: seen before, overtaken by its undo, or nothing to undo.
+   * The caller commits; an error of the work is thrown on as it is, and must lead to a rollback.
+   *
+   * @throws DtmError NOT_A_TRANSACTION, WRONG_DRIVER, NOT_IN_BRANCH, BARRIER_TABLE_MISSING, BARRIER_ID_REUSED, or DUPLICATED for the
+   * local transaction of a message that was decided before. In each case the work didn't run, and the transaction is to be rolled back.
+   */
+  run<T extends Tx, R>(tx: T, work: (tx: T) => Promise<R> | R, options?: SqlRunOptions): Promise<RunResult<R>>;
+  /**
+   * Answers the coordinator's question about a message: returns when its local transaction was committed, and otherwise makes sure
+   * that it never will be. Waits while the local transaction is under way.
+   *
+   * @throws Failure when it wasn't committed; DtmError TRANSACTION_OPEN inside a transaction.
+   */
+  queryPrepared(db: Db, options?: QueryPreparedOptions): Promise<void>;
+  /** Creates the barrier's table unless it is there; several processes may do so at once. */
+  createTable(db: Db, options?: TableOption): Promise<void>;
+  /** Deletes the rows of branches that nobody will call again, in small statements. To be run now and then, by one process or more. */
+  cleanUp(db: Db, options?: CleanUpOptions): Promise<CleanUpResult>;
+}
+
+/** {@link SqlBarrier} of a synchronous driver. */
+export interface SyncSqlBarrier<Tx> {
+  /**
+   * As {@link SqlBarrier.run}, at once: the work must be synchronous, like the driver.
+   *
+   * @throws DtmError WORK_IS_ASYNC when the work returns a promise, and all that {@link SqlBarrier.run} throws.
+   */
+  run<T extends Tx, R>(tx: T, work: (tx: T) => R, options?: SqlRunOptions): RunResult<R>;
+  /** As {@link SqlBarrier.queryPrepared}, at once. */
+  queryPrepared(db: Tx, options?: QueryPreparedOptions): void;
+  /** As {@link SqlBarrier.createTable}, at once. */
+  createTable(db: Tx, options?: TableOption): void;
+  /** As {@link SqlBarrier.cleanUp}, at once. */
+  cleanUp(db: Tx, options?: CleanUpOptions): CleanUpResult;
+}
+
+/** How a driver's objects are used. Refuses what isn't its own (WRONG_DRIVER) or is no transaction (NOT_A_TRANSACTION). */
+export interface Adapter<Answer> {
+  readonly name: string;
+  transaction(tx: unknown): Executor<Answer>;
+  /** A pool, or a connection; whether a transaction is open on it is the executor's to tell. */
+  database(db: unknown): Executor<Answer>;
+}
+
+export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>): SqlBarrier<Tx, Db> {
+  return {
+    async run(tx, work, options = {}) {
+      const { guard, executor, table, where } = prepare(adapter, tx, options);
+      const inserted = await drive(insertRows(guard, table, executor), executor, table);
+      if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
+      return { ran: true, value: await work(tx) };
+    },
+    async queryPrepared(db, options = {}) {
+      const { executor, table } = outside(adapter, db, options);
+      await drive(queryPrepared(settle(options), table, executor), executor, table);
+    },
+    async createTable(db, options = {}) {
+      const { executor, table } = outside(adapter, db, options);
+      await drive(createTableSteps(executor.dialect, table), executor, table);
+    },
+    async cleanUp(db, options = {}) {
+      const { executor, table } = outside(adapter, db, options);
+      return await drive(cleanUpSteps(executor.dialect, table, options), executor, table);
+    },
+  };
+}
+
+export function syncSqlBarrier<Tx>(adapter: Adapter<Reply>): SyncSqlBarrier<Tx> {
+  return {
+    run(tx, work, options = {}) {
+      const { guard, executor, table, where } = prepare(adapter, tx, options);
+      const inserted = driveNow(insertRows(guard, table, executor), executor, table);
+      if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
+      return { ran: true, value: mustBeSync(work(tx)) };
+    },
+    queryPrepared(db, options = {}) {
+      const { executor, table } = outside(adapter, db, options);
+      driveNow(queryPrepared(settle(options), table, executor), executor, table);
+    },
+    createTable(db, options = {}) {
+      const { executor, table } = outside(adapter, db, options);
+      driveNow(createTableSteps(executor.dialect, table), executor, table);
+    },
+    cleanUp(db, options = {}) {
+      const { executor, table } = outside(adapter, db, options);
+      return driveNow(cleanUpSteps(executor.dialect, table, options), executor, table);
+    },
+  };
+}
+
+/** Everything that can be refused without a statement is refused here. */
+function prepare<Answer>(adapter: Adapter<Answer>, tx: unknown, options: SqlRunOptions) {
+  const executor = adapter.transaction(tx);
+  if (executor.open === false) throw notOpen();
+  const table = tableName(executor.dialect, options.table);
+  return { executor, table, guard: settle(options), where: `${adapter.name} ${table.full}` };
+}
+
+interface Outside<Answer> {
+  readonly executor: Executor<Answer>;
+  readonly table: TableName;
+}
+
+/** What is written here must be durable at once, so an open transaction is refused. */
+function outside<Answer>(adapter: Adapter<Answer>, db: unknown, options: TableOption): Outside<Answer> {
+  const executor = adapter.database(db);
+  if (executor.open === true) throw transactionOpen();
+  return { executor, table: tableName(executor.dialect, options.table) };
+}

@@ -16,8 +16,6 @@ export interface Command {
   readonly text: string;
   /** Its answer, without what each store has of its own: ids. */
   run(store: Store): Promise<unknown>;
-  /** Nothing else is asked at the same time. */
-  readonly alone?: boolean;
 }
 
 const GIDS = ["a", "ab", "ab%", "A", "ü", "b"] as const;
@@ -255,10 +253,10 @@ export class Commands {
     return command("resetDue", reset, (store) => store.resetDue(reset));
   }
 
-  /** All at once: which go first is each store's own. And alone: housekeeping has no place among what others ask meanwhile. */
+  /** All at once: which go first is each store's own. */
   #sweep(): Command {
     const sweep = { endedBefore: this.#time(), limit: 1_000 };
-    return { ...command("sweep", sweep, (store) => store.sweep(sweep)), alone: true };
+    return command("sweep", sweep, (store) => store.sweep(sweep));
   }
 
   #key(): Command {

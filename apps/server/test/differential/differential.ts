@@ -50,7 +50,8 @@ async function compare(store: Store, random: Random, { ordered }: DifferentialOp
     const burst: Command[] = [];
     const wanted = random.chance(0.5) ? 1 : random.between(2, ordered ? 12 : 2);
     for (let made = 0; made < wanted; made++) burst.push(await commands.write());
-    for (const together of ordered ? bursts(burst) : burst.map((one) => [one])) await step(together, memory, store, history);
+    if (ordered) await step(burst, memory, store, history);
+    else for (const one of burst) await step([one], memory, store, history);
     await step([commands.read()], memory, store, history);
   }
   const page = { limit: 1000 };
@@ -59,15 +60,6 @@ async function compare(store: Store, random: Random, { ordered }: DifferentialOp
     return Promise.all(transactions.map(async ({ gid }) => plain(await from.find(gid))));
   };
   expect(await rows(store)).toEqual(await rows(memory));
-}
-
-function bursts(asked: readonly Command[]): Command[][] {
-  const made: Command[][] = [[]];
-  for (const one of asked) {
-    if (one.alone) made.push([one], []);
-    else made.at(-1)?.push(one);
-  }
-  return made;
 }
 
 /** What is asked for at once may share a batch; each answer is compared. */

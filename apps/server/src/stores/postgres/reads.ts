@@ -9,7 +9,6 @@ import { findKeys, keysBefore } from "./sql/keys.js";
 import { listGlobals } from "./sql/list.js";
 import { loadByGid, loadByOwner } from "./sql/load.js";
 import { beat, retire } from "./sql/nodes.js";
-import { oldestOwn } from "./sql/oldest-own.js";
 import { summary } from "./sql/summary.js";
 import { waitingDestinations } from "./sql/waiting.js";
 
@@ -57,7 +56,6 @@ export function readsThrough(pool: Pool): Reads {
       return { transactions: page, nextPosition };
     },
     summary: (ask) => read((db) => summary(db, ask)),
-    oldestOwn: () => read(oldestOwn),
     findKeys: (filter) => read((db) => findKeys(db, filter)),
     async scanKeys({ cat, position, limit }) {
       const before = positionOf(position);

@@ -45,8 +45,6 @@ export interface Reads {
     readonly stuckRefusals: number;
     readonly overdueBefore: Millis;
   }): Promise<Summary>;
-  /** When the oldest transaction that we wrote was created; null for none. */
-  oldestOwn(): Promise<Millis | null>;
   findKeys(filter: { readonly cat: string; readonly key: string }): Promise<readonly KeyValue[]>;
   scanKeys(page: { readonly cat: string; readonly position: string; readonly limit: number }): Promise<{
     readonly entries: readonly KeyValue[];
@@ -208,8 +206,7 @@ export class RelationalStore implements Store {
   }
 
   async sweep({ endedBefore, limit }: { readonly endedBefore: Millis; readonly limit: number }): Promise<number> {
-    const createdFrom = await this.#floor.at(endedBefore, () => this.#reads.oldestOwn());
-    return createdFrom === null ? 0 : this.#write({ kind: "sweep", createdFrom, endedBefore, limit });
+    return this.#write({ kind: "sweep", floor: this.#floor, endedBefore, limit });
   }
 
   async createKey(entry: { cat: string; key: string; value: string; at: number }): Promise<"created" | "exists"> {

@@ -1,1 +1,13 @@
-export {};
+export type { Address, AddressLike, EncodingAddress, WithPayload } from "./address.js";
+export { BranchAnswer } from "./answer.js";
+export { Client, type ClientOptions } from "./client.js";
+export { TransactionError } from "./errors.js";
+export { randomGid } from "./gid.js";
+export { BranchScope, type ParentBranch } from "./global.js";
+export { Msg, type MsgStep, topic } from "./msg.js";
+export type { CallOptions, MsgOptions, SagaOptions, TransactionOptions } from "./options.js";
+export { type NoCompensation, noCompensation, Saga, type SagaStep, type SubmitOptions, type Submitted } from "./saga.js";
+export { Tcc, type TccBranch } from "./tcc.js";
+export { Topics } from "./topics.js";
+export type { BranchState, TransactionState } from "./transport.js";
+export { Xa, type XaBranch, type XaRegistration } from "./xa.js";

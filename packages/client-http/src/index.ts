@@ -1,1 +1,3 @@
-export {};
+export * from "@dtm/client-core";
+export type { TlsOptions } from "./agents.js";
+export { HttpClient, type HttpClientOptions } from "./client.js";

@@ -10,12 +10,14 @@ export const ERROR_CODES = {
   DUPLICATED: "The local transaction of this message was decided before: nothing was done.",
   COORDINATOR_UNREACHABLE:
     "No answer came from the coordinator; whether it acted is unknown, and the same gid may be used again.",
+  COORDINATOR_ERROR: "The coordinator answered with an error of its own; whether it acted is unknown, and the same gid may be used again.",
   COORDINATOR_REFUSED: "The coordinator answered with an error; nothing was changed by this call.",
   TRANSACTION_CONFLICT: "The transaction is in a status in which this can't be done any more.",
   TRANSACTION_FAILED: "The global transaction was rolled back.",
   TRANSACTION_RUNNING: "The global transaction is still under way; the coordinator brings it to its end.",
   TRANSACTION_UNKNOWN: "The coordinator has no transaction with this gid.",
   BRANCH_UNKNOWN: "A branch call ended without a definite answer, so its transaction was aborted.",
+  CLIENT_CLOSED: "The client was closed before this call.",
   DEADLINE_EXCEEDED: "The caller's own deadline passed first.",
   PAYLOAD_INVALID: "A payload can't be put on the wire.",
   STEP_INVALID: "A step lacks its action, or neither has a compensation nor says that it needs none.",
@@ -30,6 +32,9 @@ export const ERROR_CODES = {
   BARRIER_TABLE_MISSING: "The barrier table doesn't exist in this database.",
   XID_TOO_LONG: "The gid and branch id are together longer than the database's limit for XA ids.",
   XA_UNSUPPORTED: "The database isn't set up for XA transactions.",
+  XA_NOT_PREPARED:
+    "Phase 2 of an XA branch found no prepared transaction, and no sign that it was settled in the same direction before.",
+  KEYS_IN_OTHER_SLOTS: "The keys of one barrier call are in different slots of a Redis Cluster.",
   WORKFLOW_UNKNOWN: "No workflow is registered under this name.",
 } as const;
 

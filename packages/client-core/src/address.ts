@@ -1,0 +1,44 @@
+/** Addresses of branches, with or without the type of their payload. */
+import { type BranchAddress, DtmError } from "@dtm/protocol";
+
+/** A plain URL, which takes any payload, or one that knows its payload's type. */
+export type Address<Payload> = string | BranchAddress<Payload>;
+
+/** An address that brings its own encoding: gRPC messages. */
+export interface EncodingAddress<Payload> extends BranchAddress<Payload> {
+  encode(payload: Payload): Uint8Array;
+}
+
+/** An address when its payload's type doesn't matter any more. */
+export type AddressLike = string | { readonly url: string; readonly encode?: (payload: never) => Uint8Array };
+
+/** The payload: needed, unless its type allows to leave it out. A plain URL says nothing about it. */
+export type WithPayload<Payload> = undefined extends Payload
+  ? { readonly payload?: NoInfer<Payload> | undefined }
+  : { readonly payload: NoInfer<Payload> };
+
+/** The address's text; from JavaScript anything may come, so it is looked at. */
+export function urlOf(address: unknown, what: string): string {
+  if (typeof address === "string" && address !== "") return address;
+  if (typeof address === "object" && address !== null && "url" in address) {
+    const { url } = address;
+    if (typeof url === "string" && url !== "") return url;
+  }
+  throw new DtmError("STEP_INVALID", `${what}: expected a URL or what branch(url) made, found ${describe(address)}`);
+}
+
+/** The codec that an address brings, if it brings one. */
+export function encoderOf(address: AddressLike): ((payload: unknown) => Uint8Array) | null {
+  if (typeof address === "string" || address.encode === undefined) return null;
+  const encode: (payload: never) => Uint8Array = address.encode;
+  return (payload) => encode.call(address, payload as never);
+}
+
+export function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value === "string") return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
+  if (Array.isArray(value)) return "an array";
+  if (typeof value !== "object") return typeof value;
+  return value.constructor === undefined || value.constructor === Object ? "an object" : `a ${value.constructor.name}`;
+}

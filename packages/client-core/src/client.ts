@@ -1,0 +1,127 @@
+/** The one surface of both clients: what a transport adds is how requests travel. */
+import { Coordinator, type CoordinatorSettings } from "./coordinator.js";
+import { checkGid } from "./gid.js";
+import { nestedParts, type ParentBranch, runGlobal } from "./global.js";
+import { Msg } from "./msg.js";
+import { type CallOptions, checkTimeout, type MsgOptions, type SagaOptions, type TransactionOptions } from "./options.js";
+import { waitForEnd } from "./query.js";
+import { Saga } from "./saga.js";
+import { Tcc } from "./tcc.js";
+import { Topics } from "./topics.js";
+import type { TransactionState, Transport } from "./transport.js";
+import { Xa, type XaRegistration } from "./xa.js";
+
+/** Settings of both clients. */
+export interface ClientOptions {
+  /** How long one call to the coordinator or to a branch may take with all its repeats, in milliseconds. Default: 10,000. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Takes what can't be thrown because another error is thrown already, like an abort that failed after your own error. Default:
+   * `process.emitWarning`.
+   */
+  readonly onWarning?: ((error: Error) => void) | undefined;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+export abstract class Client {
+  /** Topics and their subscribers. */
+  readonly topics: Topics;
+  readonly #coordinator: Coordinator;
+
+  protected constructor(transport: Transport, options: ClientOptions) {
+    const settings: CoordinatorSettings = {
+      timeoutMs: options.timeoutMs === undefined ? DEFAULT_TIMEOUT_MS : checkTimeout("timeoutMs", options.timeoutMs),
+      onWarning: options.onWarning ?? ((error) => process.emitWarning(error)),
+    };
+    this.#coordinator = new Coordinator(transport, settings);
+    this.topics = new Topics(this.#coordinator);
+  }
+
+  /** A saga: steps with compensations. */
+  saga(options: SagaOptions = {}): Saga {
+    return new Saga(this.#coordinator, options);
+  }
+
+  /** A message: steps that are carried out once your local transaction has committed. */
+  msg(options: MsgOptions = {}): Msg {
+    return new Msg(this.#coordinator, options);
+  }
+
+  /**
+   * A TCC transaction. Prepares it, runs `work`, and submits; an error of `work` or of a branch aborts it and is thrown.
+   *
+   * @returns What `work` returned, when the submit is durable (with `waitResult`: when everything is confirmed).
+   * @throws The error of `work` or of a branch; else TRANSACTION_FAILED when the coordinator had rolled it back by its timeout,
+   * TRANSACTION_RUNNING when a waited-for transaction hasn't ended, and what `prepare` and `submit` of a message throw.
+   */
+  tcc<T>(work: (tcc: Tcc) => Promise<T> | T): Promise<T>;
+  tcc<T>(options: TransactionOptions, work: (tcc: Tcc) => Promise<T> | T): Promise<T>;
+  async tcc<T>(...given: GlobalArguments<Tcc, T>): Promise<T> {
+    const [options, work] = given.length === 1 ? [{}, given[0]] : given;
+    return runGlobal(this.#coordinator, "tcc", options, (parts) => new Tcc(parts), work);
+  }
+
+  /**
+   * Nested branches, for a service that serves a TCC branch itself. Errors are the handler's to pass on: whoever opened the global
+   * transaction submits or aborts it.
+   *
+   * @param parent - Default: the branch call that the running code serves.
+   * @throws DtmError NOT_IN_BRANCH, BRANCH_INVALID.
+   */
+  tccFrom(parent?: ParentBranch): Tcc {
+    return new Tcc(nestedParts(this.#coordinator, "tcc", parent));
+  }
+
+  /** An XA transaction, the global part; as {@link Client.tcc}. The local part is in `@dtm/barrier/xa`. */
+  xa<T>(work: (xa: Xa) => Promise<T> | T): Promise<T>;
+  xa<T>(options: TransactionOptions, work: (xa: Xa) => Promise<T> | T): Promise<T>;
+  async xa<T>(...given: GlobalArguments<Xa, T>): Promise<T> {
+    const [options, work] = given.length === 1 ? [{}, given[0]] : given;
+    return runGlobal(this.#coordinator, "xa", options, (parts) => new Xa(parts), work);
+  }
+
+  /** Nested XA branches; as {@link Client.tccFrom}. */
+  xaFrom(parent?: ParentBranch): Xa {
+    return new Xa(nestedParts(this.#coordinator, "xa", parent));
+  }
+
+  /**
+   * Registers a local XA branch; `@dtm/barrier/xa` calls it before the database prepares. Sent once: without a definite answer it is an
+   * error, and the local transaction must be rolled back.
+   */
+  async registerXaBranch(registration: XaRegistration, options: CallOptions = {}): Promise<void> {
+    const { gid, branchId, url, coordinator } = registration;
+    const address = coordinator === "" ? undefined : coordinator;
+    await this.#coordinator.registerBranch({ gid, transType: "xa", branchId, data: { url } }, options, address);
+  }
+
+  /** A new global id, from the coordinator. Transactions without `gid` make one by themselves and don't need it. */
+  newGid(options: CallOptions = {}): Promise<string> {
+    return this.#coordinator.newGid(options);
+  }
+
+  /** What the coordinator has stored of a transaction; null when it knows none with this gid. */
+  async query(gid: string, options: CallOptions = {}): Promise<TransactionState | null> {
+    return this.#coordinator.query(checkGid(gid), options);
+  }
+
+  /**
+   * Waits until a transaction has ended, by asking again and again.
+   *
+   * @param options - `timeoutMs`: default 60,000.
+   * @returns Its state: `succeed` or `failed`.
+   * @throws DtmError TRANSACTION_UNKNOWN, DEADLINE_EXCEEDED.
+   */
+  waitFor(gid: string, options: CallOptions = {}): Promise<TransactionState> {
+    return waitForEnd(this.#coordinator, gid, options);
+  }
+
+  /** Ends the connections. Calls under way fail, later ones are refused with CLIENT_CLOSED. */
+  close(): void {
+    this.#coordinator.close();
+  }
+}
+
+type Work<Scope, T> = (scope: Scope) => Promise<T> | T;
+type GlobalArguments<Scope, T> = [work: Work<Scope, T>] | [options: TransactionOptions, work: Work<Scope, T>];

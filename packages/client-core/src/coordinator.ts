@@ -1,0 +1,321 @@
+/**
+ * The coordinator as the builders use it: what is repeated, and what an answer means for the transaction (protocol.md 1.5 to 1.9, 4.12).
+ * `prepare`, `submit` and `abort` may be sent again with the same gid, so an unclear answer is repeated; what is still unclear then is
+ * settled by asking what is stored. A registration may not, and its unclear answer is an error.
+ */
+import { DtmError, type GlobalStatus } from "@dtm/protocol";
+import { Deadline } from "./deadline.js";
+import { TransactionError } from "./errors.js";
+import { type CallOptions, checkCall } from "./options.js";
+import type {
+  BranchRegistration,
+  CallLimits,
+  Reply,
+  TopicChange,
+  TransactionRequest,
+  TransactionState,
+  Transport,
+  WorkflowState,
+} from "./transport.js";
+
+/** How often an unclear answer is followed by another try. */
+const REPEATS = 3;
+const FIRST_PAUSE_MS = 50;
+/** Of what is left of the caller's time, how much one try may use while others may follow. */
+const SHARE_OF_A_TRY = 0.5;
+/** A waiting caller's request may use this much; the rest is for asking how it ended. */
+const SHARE_OF_WAITING = 0.8;
+
+type Unclear = Extract<Reply<unknown>, { readonly kind: "error" | "silent" }>;
+
+type NotDone = Exclude<Reply<unknown>, { readonly kind: "done" }>;
+
+interface Settled<T> {
+  readonly reply: Reply<T>;
+  /** An earlier try may have been carried out, so an answer can be about our own success. */
+  readonly repeated: boolean;
+}
+
+export interface CoordinatorSettings {
+  readonly timeoutMs: number;
+  /** Takes what can't be thrown, because another error is being thrown already. */
+  readonly onWarning: (error: Error) => void;
+}
+
+export class Coordinator {
+  readonly transport: Transport;
+  readonly settings: CoordinatorSettings;
+  #closed = false;
+
+  constructor(transport: Transport, settings: CoordinatorSettings) {
+    this.transport = transport;
+    this.settings = settings;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.transport.close();
+  }
+
+  /** @throws DtmError CLIENT_CLOSED, OPTION_INVALID. */
+  limits(options: CallOptions): CallLimits {
+    if (this.#closed) throw new DtmError("CLIENT_CLOSED", "expected an open client, found one after its close()");
+    checkCall(options);
+    return { timeoutMs: options.timeoutMs ?? this.settings.timeoutMs, signal: options.signal };
+  }
+
+  async newGid(options: CallOptions): Promise<string> {
+    const deadline = new Deadline(this.limits(options));
+    const { reply } = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.newGid(limits));
+    return this.#read("newGid", reply, deadline);
+  }
+
+  async prepare(request: TransactionRequest, options: CallOptions): Promise<void> {
+    const deadline = new Deadline(this.limits(options));
+    const { reply } = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("prepare", request, limits));
+    if (reply.kind === "done") return;
+    const about = { what: "prepare", gid: request.gid };
+    if (!isUnclear(reply)) throw this.#definite(about, reply);
+    const state = await this.#stored(request.gid, reply, deadline, about);
+    if (state === null) throw this.#nothingStored(about, reply, deadline);
+    if (state.status !== "prepared") throw conflict(about, state, reply);
+  }
+
+  /**
+   * @param prepared - This client prepared it, so what is stored is the caller's own transaction; otherwise a gid that is used up belongs
+   * to somebody else.
+   */
+  async submit(request: TransactionRequest, options: CallOptions, { prepared }: { readonly prepared: boolean }): Promise<void> {
+    const waiting = request.options.waitResult;
+    const limits = waiting ? this.#waitingLimits(request, options) : this.limits(options);
+    if (waiting) this.transport.requireQuery();
+    const deadline = new Deadline(limits);
+    const share = waiting ? SHARE_OF_WAITING : SHARE_OF_A_TRY;
+    // An error answered to a waiting caller is mostly a branch's, and the coordinator goes on: asking tells more than submitting again.
+    const again = waiting ? isSilent : isUnclear;
+    const { reply, repeated } = await this.#repeat(
+      deadline,
+      share,
+      (call) => this.transport.send("submit", request, call),
+      again,
+    );
+    if (reply.kind === "done") return;
+    const about = { what: "submit", gid: request.gid };
+    if (reply.kind === "refused") throw this.#definite(about, reply);
+    const state = await this.#stored(request.gid, reply, deadline, about);
+    if (state === null) throw this.#nothingStored(about, reply, deadline);
+    // "cannot sumbmit" is how the wire spells it: the gid was used up before this request came.
+    const usedUp = reply.kind === "conflict" && reply.message.includes("cannot sumbmit") && !prepared && !repeated;
+    if (usedUp) throw conflict(about, state, reply);
+    return this.#judgeSubmit(request, state, reply, deadline);
+  }
+
+  async abort(request: TransactionRequest, options: CallOptions): Promise<void> {
+    const deadline = new Deadline(this.limits(options));
+    const { reply } = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("abort", request, limits));
+    if (reply.kind === "done") return;
+    const about = { what: "abort", gid: request.gid };
+    if (reply.kind === "refused") throw this.#definite(about, reply);
+    const state = await this.#stored(request.gid, reply, deadline, about);
+    if (state === null) throw this.#nothingStored(about, reply, deadline);
+    switch (state.status) {
+      case "aborting":
+      case "failed":
+        return;
+      case "submitted":
+      case "succeed":
+        throw conflict(about, state, reply);
+      case "prepared":
+        throw isUnclear(reply) ? this.#unclear(about, reply, deadline) : this.#definite(about, reply);
+      default:
+        return assertNever(state.status);
+    }
+  }
+
+  /** Sent once: a repeat that meets its own success is refused as a duplicate. */
+  async registerBranch(registration: BranchRegistration, options: CallOptions, coordinator?: string): Promise<void> {
+    const deadline = new Deadline(this.limits(options));
+    const reply = await this.transport.registerBranch(registration, deadline.share(1), coordinator);
+    if (reply.kind === "done") return;
+    const about = { what: `registerBranch ${registration.branchId}`, gid: registration.gid };
+    throw isUnclear(reply) ? this.#unclear(about, reply, deadline) : this.#definite(about, reply);
+  }
+
+  /** Answers the stored workflow when there is one, so it may be repeated. */
+  async prepareWorkflow(request: TransactionRequest, options: CallOptions): Promise<WorkflowState> {
+    const deadline = new Deadline(this.limits(options));
+    const { reply } = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.prepareWorkflow(request, limits));
+    return this.#read("prepareWorkflow", reply, deadline, request.gid);
+  }
+
+  async query(gid: string, options: CallOptions): Promise<TransactionState | null> {
+    const limits = this.limits(options);
+    this.transport.requireQuery();
+    const deadline = new Deadline(limits);
+    const { reply } = await this.#repeat(deadline, SHARE_OF_A_TRY, (call) => this.transport.query(gid, call));
+    return this.#read("query", reply, deadline, gid);
+  }
+
+  /** Sent once: the second of two subscriptions is refused as known. */
+  async changeTopic(change: TopicChange, options: CallOptions): Promise<void> {
+    const deadline = new Deadline(this.limits(options));
+    const reply = await this.transport.changeTopic(change, deadline.share(1));
+    this.#read(`topic ${change.topic}, ${change.kind}`, reply, deadline);
+  }
+
+  #judgeSubmit(request: TransactionRequest, state: TransactionState, reply: NotDone, deadline: Deadline): void {
+    const waiting = request.options.waitResult;
+    const about = { what: "submit", gid: request.gid };
+    switch (state.status) {
+      case "succeed":
+        return;
+      case "submitted":
+        if (waiting) throw running(state, reply);
+        return;
+      case "prepared":
+        throw isUnclear(reply) ? this.#unclear(about, reply, deadline) : this.#definite(about, reply);
+      case "aborting":
+      case "failed":
+        // Who doesn't wait asked for acceptance, and a saga that is being rolled back was accepted.
+        if (request.transType === "saga" && !waiting) return;
+        throw failed(state, reply);
+      default:
+        return assertNever(state.status);
+    }
+  }
+
+  /** The coordinator answers a waiting caller after its request timeout and two seconds at the latest (4.12). */
+  #waitingLimits(request: TransactionRequest, options: CallOptions): CallLimits {
+    const limits = this.limits(options);
+    if (options.timeoutMs !== undefined) return limits;
+    return {
+      ...limits,
+      timeoutMs: Math.max(limits.timeoutMs, ((request.options.requestTimeout + 2) * 1000) / SHARE_OF_WAITING + 1000),
+    };
+  }
+
+  async #repeat<T>(
+    deadline: Deadline,
+    share: number,
+    send: (limits: CallLimits) => Promise<Reply<T>>,
+    again: (reply: Reply<unknown>) => boolean = isUnclear,
+  ): Promise<Settled<T>> {
+    for (let tries = 0; ; tries++) {
+      const reply = await send(deadline.share(share));
+      if (!again(reply) || tries === REPEATS || deadline.over) return { reply, repeated: tries > 0 };
+      const pauseMs = FIRST_PAUSE_MS * 2 ** tries;
+      await deadline.pause(pauseMs + Math.random() * pauseMs);
+      if (deadline.over) return { reply, repeated: tries > 0 };
+    }
+  }
+
+  /** What is stored under the gid, when the answer alone doesn't tell. If that can't be found out, the answer is the error. */
+  async #stored(gid: string, reply: Reply<unknown>, deadline: Deadline, about: About): Promise<TransactionState | null> {
+    let found: Reply<TransactionState | null>;
+    try {
+      this.transport.requireQuery();
+      found = deadline.over
+        ? { kind: "silent", message: "no time was left to ask", cause: null }
+        : await this.#ask(gid, deadline);
+    } catch (cause) {
+      found = { kind: "silent", message: cause instanceof Error ? cause.message : "no way to ask", cause };
+    }
+    if (found.kind === "done") return found.value;
+    const then = `and query told nothing: ${found.message}`;
+    if (isUnclear(reply)) throw this.#unclear(about, { ...reply, message: `${reply.message}, ${then}` }, deadline);
+    throw new TransactionError("COORDINATOR_ERROR", `${about.what} of ${gid} was answered with ${answerOf(reply)}, ${then}`, {
+      gid,
+    });
+  }
+
+  async #ask(gid: string, deadline: Deadline): Promise<Reply<TransactionState | null>> {
+    return (await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.query(gid, limits))).reply;
+  }
+
+  #nothingStored(about: About, reply: NotDone, deadline: Deadline): DtmError {
+    if (reply.kind === "silent") return this.#unclear(about, reply, deadline);
+    if (about.what === "abort") {
+      return new TransactionError("TRANSACTION_UNKNOWN", `abort: expected a transaction ${about.gid}, found none`, {
+        gid: about.gid,
+      });
+    }
+    return refused(about, reply.message);
+  }
+
+  #read<T>(what: string, reply: Reply<T>, deadline: Deadline, gid = ""): T {
+    if (reply.kind === "done") return reply.value;
+    throw isUnclear(reply) ? this.#unclear({ what, gid }, reply, deadline) : this.#definite({ what, gid }, reply);
+  }
+
+  #definite(about: About, reply: Exclude<NotDone, Unclear>): DtmError {
+    if (reply.kind === "refused") {
+      if (about.what === "abort" && reply.message.includes("no TransGlobal with gid")) {
+        return new TransactionError("TRANSACTION_UNKNOWN", `abort: expected a transaction ${about.gid}, found none`, {
+          gid: about.gid,
+        });
+      }
+      return refused(about, reply.message);
+    }
+    return new TransactionError("TRANSACTION_CONFLICT", `${about.what} of ${about.gid} was refused: ${reply.message}`, {
+      gid: about.gid,
+    });
+  }
+
+  #unclear(about: About, reply: Unclear, deadline: Deadline): DtmError {
+    const { gid } = about;
+    const subject = gid === "" ? about.what : `${about.what} of ${gid}`;
+    const answer = reply.kind === "silent" ? `got no answer: ${reply.message}` : `was answered with an error: ${reply.message}`;
+    const cause = reply.kind === "silent" ? reply.cause : undefined;
+    if (deadline.aborted)
+      return new TransactionError("DEADLINE_EXCEEDED", `${subject} was given up by its caller`, { gid, cause: deadline.reason });
+    const code = reply.kind === "silent" ? "COORDINATOR_UNREACHABLE" : "COORDINATOR_ERROR";
+    return new TransactionError(code, `${subject} ${answer} (${this.transport.server})`, { gid, cause });
+  }
+}
+
+interface About {
+  readonly what: string;
+  readonly gid: string;
+}
+
+function isUnclear<T>(reply: Reply<T>): reply is Unclear {
+  return reply.kind === "error" || reply.kind === "silent";
+}
+
+function isSilent(reply: Reply<unknown>): boolean {
+  return reply.kind === "silent";
+}
+
+function answerOf(reply: Reply<unknown>): string {
+  return reply.kind === "done" ? "success" : `"${reply.message}"`;
+}
+
+function refused(about: About, message: string): DtmError {
+  const subject = about.gid === "" ? about.what : `${about.what} of ${about.gid}`;
+  return new TransactionError("COORDINATOR_REFUSED", `${subject} was refused: ${message}`, { gid: about.gid });
+}
+
+function conflict(about: About, state: TransactionState, reply: Reply<unknown>): DtmError {
+  const message = `${about.what} of ${about.gid}: the transaction is '${state.status}' already (answered ${answerOf(reply)})`;
+  return new TransactionError("TRANSACTION_CONFLICT", message, stateOf(state));
+}
+
+function running(state: TransactionState, reply: Reply<unknown>): DtmError {
+  const message = `${state.transType} ${state.gid} is '${state.status}': the coordinator goes on with it (answered ${answerOf(reply)})`;
+  return new TransactionError("TRANSACTION_RUNNING", message, stateOf(state));
+}
+
+function failed(state: TransactionState, reply: Reply<unknown>): DtmError {
+  const how = state.status === "failed" ? "was rolled back" : "is being rolled back";
+  const why = state.rollbackReason === "" ? answerOf(reply) : state.rollbackReason;
+  return new TransactionError("TRANSACTION_FAILED", `${state.transType} ${state.gid} ${how}: ${why}`, stateOf(state));
+}
+
+function stateOf(state: TransactionState): { gid: string; status: GlobalStatus; rollbackReason: string } {
+  return { gid: state.gid, status: state.status, rollbackReason: state.rollbackReason };
+}
+
+function assertNever(value: never): never {
+  throw new Error(`unexpected status: ${String(value)}`);
+}

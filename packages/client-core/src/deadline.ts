@@ -1,0 +1,64 @@
+/** The caller's own clock over a call with all its repeats. Monotonic, so a changed system time neither ends nor prolongs it. */
+import { setTimeout as pause } from "node:timers/promises";
+import type { CallLimits } from "./transport.js";
+
+export class Deadline {
+  readonly #endsAt: number;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(limits: CallLimits) {
+    this.#endsAt = performance.now() + limits.timeoutMs;
+    this.#signal = limits.signal;
+  }
+
+  get leftMs(): number {
+    return this.#signal?.aborted === true ? 0 : Math.max(0, this.#endsAt - performance.now());
+  }
+
+  get over(): boolean {
+    return this.leftMs <= 0;
+  }
+
+  /** Why the caller ended the call before its time. */
+  get reason(): unknown {
+    return this.#signal?.aborted === true ? this.#signal.reason : undefined;
+  }
+
+  get aborted(): boolean {
+    return this.#signal?.aborted === true;
+  }
+
+  /** The limits of one request inside this call. */
+  share(part: number): CallLimits {
+    return { timeoutMs: Math.max(1, Math.ceil(this.leftMs * part)), signal: this.#signal };
+  }
+
+  /** Waits, but never past the end; returns at once when the caller gives up. */
+  async pause(ms: number): Promise<void> {
+    const wait = Math.min(ms, this.leftMs);
+    if (wait <= 0) return;
+    try {
+      await pause(wait, undefined, this.#signal === undefined ? {} : { signal: this.#signal });
+    } catch (error) {
+      if (!this.aborted) throw error;
+    }
+  }
+}
+
+/** Runs one request under its clock: `signal` fires at its end or when the caller gives up. Nothing of it outlives the request. */
+export async function underClock<T>(limits: CallLimits, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const { signal } = limits;
+  const giveUp = (): void => controller.abort(signal?.reason);
+  if (signal?.aborted === true) giveUp();
+  else signal?.addEventListener("abort", giveUp, { once: true });
+  const timer = setTimeout(() => {
+    controller.abort(new Error(`no answer within ${Math.round(limits.timeoutMs)} ms`));
+  }, limits.timeoutMs);
+  try {
+    return await run(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", giveUp);
+  }
+}

@@ -1,0 +1,27 @@
+import { DtmError, type ErrorCode, type GlobalStatus } from "@dtm/protocol";
+
+/** An error about one global transaction: TRANSACTION_FAILED, TRANSACTION_RUNNING, TRANSACTION_CONFLICT, or no clear answer about it. */
+export class TransactionError extends DtmError {
+  readonly gid: string;
+  /** The stored status when it was asked last; absent when nobody could tell. */
+  readonly status?: GlobalStatus;
+  /** Why it was rolled back, if it was and somebody said. */
+  readonly rollbackReason?: string;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    about: {
+      readonly gid: string;
+      readonly status?: GlobalStatus | undefined;
+      readonly rollbackReason?: string | undefined;
+      readonly cause?: unknown;
+    },
+  ) {
+    super(code, message, about.cause === undefined ? {} : { cause: about.cause });
+    this.gid = about.gid;
+    if (about.status !== undefined) this.status = about.status;
+    if (about.rollbackReason !== undefined && about.rollbackReason !== "") this.rollbackReason = about.rollbackReason;
+    this.name = "TransactionError";
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * What TCC and XA have in common (protocol.md 6.4): prepare, the user's callback with its branch calls, then submit or abort. A branch
+ * whose call failed is registered already and would be confirmed by a submit, so one failed branch decides for the whole: whoever
+ * catches its error, or forgets to await it, gets the rollback all the same.
+ */
+
+import { currentBranch } from "@dtm/barrier/internal";
+import { DtmError } from "@dtm/protocol";
+import { BranchIds } from "./branch-ids.js";
+import type { Coordinator } from "./coordinator.js";
+import { randomGid } from "./gid.js";
+import { type CallOptions, checkHeaders, type TransactionOptions, toWireOptions, type WireOptions } from "./options.js";
+
+/** The branch that a service serves, as the entry points of @dtm/barrier give it. */
+export interface ParentBranch {
+  readonly gid: string;
+  readonly transType: string;
+  readonly branchId: string;
+  /** The coordinator as the caller named it. */
+  readonly coordinator?: string | undefined;
+}
+
+/** Where the branches of one global transaction (or nested ones, below one branch) come from. */
+export interface ScopeParts {
+  readonly coordinator: Coordinator;
+  readonly gid: string;
+  readonly ids: BranchIds;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly call: CallOptions;
+  /** Another coordinator than the client's own. */
+  readonly address?: string | undefined;
+}
+
+export abstract class BranchScope {
+  readonly gid: string;
+  protected readonly parts: ScopeParts;
+  readonly #pending = new Set<Promise<unknown>>();
+  #failed: { readonly error: unknown } | null = null;
+  #closed = false;
+
+  constructor(parts: ScopeParts) {
+    this.parts = parts;
+    this.gid = parts.gid;
+  }
+
+  protected track<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#closed) {
+      const message = `expected a branch inside the callback of ${this.gid}, found one after its end`;
+      return Promise.reject(new DtmError("TRANSACTION_CONFLICT", message));
+    }
+    const running = call();
+    const noted = running.then(
+      () => undefined,
+      (error: unknown) => {
+        this.#failed ??= { error };
+      },
+    );
+    this.#pending.add(noted);
+    void noted.finally(() => this.#pending.delete(noted));
+    return running;
+  }
+
+  /** Waits for calls that nobody awaited: each has its clock. No call can begin afterwards. */
+  async settle(): Promise<{ readonly error: unknown } | null> {
+    this.#closed = true;
+    await Promise.all(this.#pending);
+    return this.#failed;
+  }
+}
+
+export async function runGlobal<Scope extends BranchScope, T>(
+  coordinator: Coordinator,
+  transType: "tcc" | "xa",
+  options: TransactionOptions,
+  open: (parts: ScopeParts) => Scope,
+  work: (scope: Scope) => Promise<T> | T,
+): Promise<T> {
+  const wire = toWireOptions(options);
+  if (wire.waitResult) coordinator.transport.requireQuery();
+  const gid = options.gid ?? randomGid();
+  const request = { gid, transType, options: wire };
+  const call = { timeoutMs: options.timeoutMs, signal: options.signal };
+  await coordinator.prepare(request, call);
+  const scope = open({ coordinator, gid, ids: new BranchIds(""), headers: wire.branchHeaders, call });
+  const ended = await endOf(scope, work);
+  const failure = ended.ok ? givenUp(options.signal, gid) : ended;
+  if (failure === null && ended.ok) {
+    await coordinator.submit(request, call, { prepared: true });
+    return ended.value;
+  }
+  const error = failure?.error;
+  // The caller's signal may be why it is aborted, so the abort has a clock of its own.
+  await quietly(coordinator, () => coordinator.abort({ ...request, rollbackReason: reasonOf(error) }, {}), `abort of ${gid}`);
+  throw error;
+}
+
+type Ended<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
+
+async function endOf<Scope extends BranchScope, T>(scope: Scope, work: (scope: Scope) => Promise<T> | T): Promise<Ended<T>> {
+  let ended: Ended<T>;
+  try {
+    ended = { ok: true, value: await work(scope) };
+  } catch (error) {
+    ended = { ok: false, error };
+  }
+  const failed = await scope.settle();
+  return ended.ok && failed !== null ? { ok: false, error: failed.error } : ended;
+}
+
+function givenUp(signal: AbortSignal | undefined, gid: string): { readonly error: unknown } | null {
+  if (signal?.aborted !== true) return null;
+  return {
+    error: new DtmError("DEADLINE_EXCEEDED", `${gid} was given up by its caller before its submit`, { cause: signal.reason }),
+  };
+}
+
+/** Does what follows an error that is thrown anyway: its own error becomes a warning, since only one can be thrown. */
+export async function quietly(coordinator: Coordinator, work: () => Promise<unknown>, what: string): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const code = cause instanceof DtmError ? cause.code : "COORDINATOR_ERROR";
+    coordinator.settings.onWarning(
+      new DtmError(code, `${what} failed, the coordinator ends it by its own clock: ${message}`, { cause }),
+    );
+  }
+}
+
+const LONGEST_REASON = 1023;
+
+export function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return [...text].slice(0, LONGEST_REASON).join("");
+}
+
+export function headersOf(
+  all: WireOptions["branchHeaders"],
+  own: Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> {
+  return own === undefined ? all : { ...all, ...checkHeaders("headers", own) };
+}
+
+/** One counter per branch call, whoever opens nested branches in it and how often. */
+const NESTED = new WeakMap<object, BranchIds>();
+
+export function nestedParts(coordinator: Coordinator, transType: "tcc" | "xa", given: ParentBranch | undefined): ScopeParts {
+  coordinator.limits({});
+  const parent: ParentBranch = given ?? currentBranch();
+  if (parent.transType !== transType) {
+    throw new DtmError(
+      "BRANCH_INVALID",
+      `expected a branch of a ${transType} transaction, found one of type "${parent.transType}"`,
+    );
+  }
+  const ids = NESTED.get(parent) ?? new BranchIds(parent.branchId);
+  NESTED.set(parent, ids);
+  return {
+    coordinator,
+    gid: parent.gid,
+    ids,
+    headers: {},
+    call: {},
+    address: parent.coordinator === "" ? undefined : parent.coordinator,
+  };
+}

@@ -1,0 +1,10 @@
+/** For sibling packages only: not covered by semantic versioning. */
+export { type AddressLike, describe, encoderOf, urlOf } from "./address.js";
+export { BranchIds } from "./branch-ids.js";
+export { Coordinator, type CoordinatorSettings } from "./coordinator.js";
+export { Deadline, underClock } from "./deadline.js";
+export { checkGid } from "./gid.js";
+export { checkHeaders, toWireOptions, type WireOptions } from "./options.js";
+export { toJsonText } from "./payload.js";
+export { isRefusalText } from "./refusals.js";
+export type * from "./transport.js";

@@ -1,0 +1,199 @@
+/** Two-phase messages: steps that are carried out once the local transaction has committed (protocol.md 6.4). */
+import { BranchCall, runInBranch } from "@dtm/barrier/internal";
+import { type BranchAddress, DtmError, Failure, MSG_BRANCH, TOPIC_PREFIX } from "@dtm/protocol";
+import { type Address, describe, urlOf, type WithPayload } from "./address.js";
+import { callBranch } from "./answer.js";
+import type { Coordinator } from "./coordinator.js";
+import { randomGid } from "./gid.js";
+import { quietly } from "./global.js";
+import { type CallOptions, type MsgOptions, seconds, toWireOptions } from "./options.js";
+import type { SubmitOptions, Submitted } from "./saga.js";
+import type { EncodedPayload, StepRequest, TransactionRequest } from "./transport.js";
+
+export type MsgStep<Payload> = {
+  /** Called until it answers success. */
+  readonly action: Address<Payload>;
+} & WithPayload<Payload>;
+
+export class Msg {
+  /** The id it is prepared and submitted under; both may be repeated with it. */
+  readonly gid: string;
+  readonly #coordinator: Coordinator;
+  readonly #options: MsgOptions;
+  readonly #steps: StepRequest[] = [];
+  readonly #payloads: EncodedPayload[] = [];
+  #delaySeconds = 0;
+  #queryPrepared: string | null = null;
+
+  /** @internal */
+  constructor(coordinator: Coordinator, options: MsgOptions) {
+    const { concurrent } = toWireOptions(options);
+    if (concurrent && !coordinator.transport.concurrentMessages) {
+      throw new DtmError("OPTION_INVALID", "concurrent: expected over HTTP only, found over gRPC, which has no field for it");
+    }
+    this.#coordinator = coordinator;
+    this.#options = options;
+    this.gid = options.gid ?? randomGid();
+  }
+
+  /**
+   * Adds a step.
+   *
+   * @throws DtmError STEP_INVALID, PAYLOAD_INVALID.
+   */
+  step<Payload>(step: MsgStep<Payload>): this {
+    const { transport } = this.#coordinator;
+    const what = `step ${this.#steps.length}: action`;
+    const action = urlOf(step.action, what);
+    if (!action.startsWith(TOPIC_PREFIX)) transport.checkAddress(action, what);
+    this.#add(action, "payload" in step ? transport.encode(step.payload, [step.action]) : "");
+    return this;
+  }
+
+  /**
+   * Adds a step that goes to every subscriber of a topic, as they are when the message is prepared (or submitted, if it wasn't).
+   *
+   * @param topic - Its name, or an address made by `branch<T>("topic://name")`, which knows the payload's type.
+   * @throws DtmError STEP_INVALID, PAYLOAD_INVALID.
+   */
+  topic<Payload>(topic: Address<Payload>, payload?: NoInfer<Payload>): this {
+    const name = urlOf(topic, `step ${this.#steps.length}: topic`);
+    const encoded =
+      payload === undefined
+        ? ""
+        : this.#coordinator.transport.encode(payload, [typeof topic === "string" ? TOPIC_PREFIX + name : topic]);
+    this.#add(name.startsWith(TOPIC_PREFIX) ? name : TOPIC_PREFIX + name, encoded);
+    return this;
+  }
+
+  /** Carries the steps out so many seconds after the submit. Default: 0, at once. */
+  delay(delaySeconds: number): this {
+    this.#delaySeconds = seconds("delay", delaySeconds);
+    return this;
+  }
+
+  /**
+   * Stores the message without carrying it out. If no submit follows in time, the coordinator asks `queryPrepared` what became of the
+   * local transaction.
+   *
+   * @param queryPrepared - A branch of yours that answers success if the local transaction has committed, and failure if it never will:
+   * `barrier.queryPrepared` does that.
+   * @throws DtmError as `submit`.
+   */
+  async prepare(queryPrepared: Address<undefined>, options: CallOptions = {}): Promise<void> {
+    const all = { ...this.#options, ...options };
+    const url = urlOf(queryPrepared, "queryPrepared");
+    this.#coordinator.transport.checkAddress(url, "queryPrepared");
+    await this.#coordinator.prepare(this.#request(all, url), all);
+    this.#queryPrepared = url;
+  }
+
+  /**
+   * Hands the message over: from now on the steps are carried out until they succeed. Resolves when that is durable; with
+   * `waitResult` when all have succeeded.
+   *
+   * @throws DtmError TRANSACTION_FAILED when the message was aborted, or its query said that the local transaction failed;
+   * TRANSACTION_RUNNING when a waited-for message hasn't ended yet; TRANSACTION_CONFLICT when the gid is used up, COORDINATOR_REFUSED,
+   * COORDINATOR_ERROR, COORDINATOR_UNREACHABLE, DEADLINE_EXCEEDED, STEP_INVALID.
+   */
+  async submit(options: SubmitOptions = {}): Promise<Submitted> {
+    const all = { ...this.#options, ...options };
+    const request = this.#request(all, this.#queryPrepared);
+    const customData = this.#delaySeconds === 0 ? {} : { customData: JSON.stringify({ delay: this.#delaySeconds }) };
+    await this.#coordinator.submit({ ...request, ...customData }, all, { prepared: this.#queryPrepared !== null });
+    return { gid: this.gid };
+  }
+
+  /** Takes a prepared message back. Resolves also when it was taken back before. */
+  async abort(options: CallOptions = {}): Promise<void> {
+    const all = { ...this.#options, ...options };
+    await this.#coordinator.abort(this.#request(all, this.#queryPrepared), all);
+  }
+
+  /**
+   * Prepares the message, runs your local transaction, and submits. Whatever happens in between, the steps are carried out if and only if
+   * the local transaction commits, provided that it goes through `barrier.run` (which finds the message by itself).
+   *
+   * @param queryPrepared - As in `prepare`.
+   * @param work - Your local transaction. Throw `Failure` to say that it was rolled back for good; after any other error
+   * `queryPrepared` is asked, and if that doesn't answer, the coordinator asks later.
+   * @returns What `work` returned.
+   * @throws The error of `work`, always; else as `prepare` and `submit`. If the submit fails after `work` succeeded, the coordinator
+   * finds out by `queryPrepared` and carries the steps out.
+   */
+  async doAndSubmit<T>(queryPrepared: Address<undefined>, work: () => Promise<T> | T, options: SubmitOptions = {}): Promise<T> {
+    await this.prepare(queryPrepared, { timeoutMs: options.timeoutMs, signal: options.signal });
+    const { server } = this.#coordinator.transport;
+    const call = new BranchCall({
+      gid: this.gid,
+      transType: "msg",
+      branchId: MSG_BRANCH.branchId,
+      op: MSG_BRANCH.op,
+      coordinator: server,
+    });
+    let value: T;
+    try {
+      value = await runInBranch(call, async () => work());
+    } catch (error) {
+      await this.#decide(error);
+      throw error;
+    }
+    await this.submit(options);
+    return value;
+  }
+
+  /** After an error of the local transaction: only a definite word moves the message, in the direction it says. */
+  async #decide(error: unknown): Promise<void> {
+    // The caller's clock and signal may be why it failed, so what follows has a clock of its own.
+    const own = { timeoutMs: undefined, signal: undefined, waitResult: false };
+    const decision = error instanceof Failure ? "abort" : await this.#ask();
+    switch (decision) {
+      case "abort":
+        return quietly(this.#coordinator, () => this.abort(own), `abort of ${this.gid}`);
+      case "submit":
+        return quietly(this.#coordinator, () => this.submit(own), `submit of ${this.gid}`);
+      case "leave":
+        return;
+      default:
+        return decision satisfies never;
+    }
+  }
+
+  async #ask(): Promise<"abort" | "submit" | "leave"> {
+    const { transport, settings } = this.#coordinator;
+    const { branchHeaders: headers } = toWireOptions(this.#options);
+    const invocation = { url: this.#queryPrepared ?? "", gid: this.gid, transType: "msg" as const, ...MSG_BRANCH, headers };
+    try {
+      await callBranch(transport, invocation, this.#coordinator.limits({}));
+      return "submit";
+    } catch (error) {
+      if (error instanceof Failure) return "abort";
+      const message = error instanceof Error ? error.message : String(error);
+      settings.onWarning(new DtmError("BRANCH_UNKNOWN", `${message}; the coordinator asks again later`, { cause: error }));
+      return "leave";
+    }
+  }
+
+  #add(action: string, payload: EncodedPayload): void {
+    this.#steps.push({ action });
+    this.#payloads.push(payload);
+  }
+
+  #request(options: MsgOptions, queryPrepared: string | null): TransactionRequest {
+    if (this.#steps.length === 0)
+      throw new DtmError("STEP_INVALID", `expected at least one step or topic, found ${describe(this.#steps.length)}`);
+    return {
+      gid: this.gid,
+      transType: "msg",
+      options: toWireOptions(options),
+      steps: this.#steps,
+      payloads: this.#payloads,
+      ...(queryPrepared === null ? {} : { queryPrepared }),
+    };
+  }
+}
+
+/** A topic whose messages have one shape, declared once for publishers and subscribers. */
+export function topic<Payload>(name: string): BranchAddress<Payload> {
+  return { url: TOPIC_PREFIX + name };
+}

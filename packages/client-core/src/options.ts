@@ -1,0 +1,132 @@
+/** What a caller may set for one transaction or one call, checked before anything is sent. */
+import { validateHeaderName, validateHeaderValue } from "node:http";
+import { DtmError } from "@dtm/protocol";
+import { describe } from "./address.js";
+import { checkGid } from "./gid.js";
+
+/** The clock of one call. */
+export interface CallOptions {
+  /** How long this call may take with all its repeats, in milliseconds. Default: the client's `timeoutMs` (10,000). */
+  readonly timeoutMs?: number | undefined;
+  /** Ends the call; what the coordinator did by then is unknown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What every type of transaction can be told. */
+export interface TransactionOptions extends CallOptions {
+  /** The transaction's id. Default: a new one. Choose it to make a request repeatable: an order's number, for instance. */
+  readonly gid?: string | undefined;
+  /** Submit answers when the transaction has ended, not when it is accepted. Default: false. */
+  readonly waitResult?: boolean | undefined;
+  /** After how many seconds an unfinished transaction is rolled back. Default and 0: the coordinator's setting; sagas then wait for ever. */
+  readonly timeoutToFailSeconds?: number | undefined;
+  /** How many seconds the coordinator waits for one answer of a branch. Default and 0: the coordinator's setting (3). */
+  readonly requestTimeoutSeconds?: number | undefined;
+  /** The first interval between attempts, in seconds. Default and 0: the coordinator's setting (10). */
+  readonly retryIntervalSeconds?: number | undefined;
+  /** Headers (metadata over gRPC) that every branch call carries. Default: none. */
+  readonly branchHeaders?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface SagaOptions extends TransactionOptions {
+  /** How often a failing action is repeated at once before the saga is rolled back. Default and 0: for ever, with back-off. */
+  readonly retryLimit?: number | undefined;
+}
+
+export interface MsgOptions extends TransactionOptions {
+  /** All steps at once instead of one after the other. Over HTTP only: gRPC has no field for it. Default: false. */
+  readonly concurrent?: boolean | undefined;
+}
+
+/** The options as the wire has them (protocol.md 1.3). */
+export interface WireOptions {
+  readonly waitResult: boolean;
+  readonly timeoutToFail: number;
+  readonly requestTimeout: number;
+  readonly retryInterval: number;
+  readonly branchHeaders: Readonly<Record<string, string>>;
+  readonly retryLimit: number;
+  readonly concurrent: boolean;
+}
+
+const TEN_YEARS_SECONDS = 10 * 365 * 86_400;
+/** Node's timers end at 2³¹ − 1 ms. */
+const LONGEST_TIMEOUT_MS = 2_147_483_647;
+const KNOWN = new Set([
+  "gid",
+  "waitResult",
+  "timeoutToFailSeconds",
+  "requestTimeoutSeconds",
+  "retryIntervalSeconds",
+  "branchHeaders",
+  "retryLimit",
+  "concurrent",
+  "timeoutMs",
+  "signal",
+]);
+
+/** @throws DtmError OPTION_INVALID, naming the option. */
+export function toWireOptions(options: TransactionOptions & SagaOptions & MsgOptions): WireOptions {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) throw new DtmError("OPTION_INVALID", `${name}: no such option; known are ${[...KNOWN].join(", ")}`);
+  }
+  if (options.gid !== undefined) checkGid(options.gid);
+  checkCall(options);
+  return {
+    waitResult: flag("waitResult", options.waitResult),
+    timeoutToFail: seconds("timeoutToFailSeconds", options.timeoutToFailSeconds),
+    requestTimeout: seconds("requestTimeoutSeconds", options.requestTimeoutSeconds),
+    retryInterval: seconds("retryIntervalSeconds", options.retryIntervalSeconds),
+    branchHeaders: checkHeaders("branchHeaders", options.branchHeaders ?? {}),
+    retryLimit: count("retryLimit", options.retryLimit),
+    concurrent: flag("concurrent", options.concurrent),
+  };
+}
+
+/** @throws DtmError OPTION_INVALID, naming the option. */
+export function checkCall({ timeoutMs, signal }: CallOptions): void {
+  if (timeoutMs !== undefined) checkTimeout("timeoutMs", timeoutMs);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new DtmError("OPTION_INVALID", `signal: expected an AbortSignal, found ${describe(signal)}`);
+}
+
+export function checkTimeout(name: string, value: number): number {
+  if (typeof value === "number" && value > 0 && value <= LONGEST_TIMEOUT_MS) return value;
+  throw new DtmError(
+    "OPTION_INVALID",
+    `${name}: expected milliseconds from above 0 to ${LONGEST_TIMEOUT_MS}, found ${describe(value)}`,
+  );
+}
+
+export function checkHeaders(name: string, headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const [key, value] of Object.entries(headers)) {
+    try {
+      validateHeaderName(key);
+      if (typeof value !== "string") throw new TypeError(`found ${describe(value)}`);
+      validateHeaderValue(key, value);
+    } catch (cause) {
+      const message = `${name}: expected names and values that HTTP allows, found otherwise at ${describe(key)}`;
+      throw new DtmError("OPTION_INVALID", message, { cause });
+    }
+  }
+  return { ...headers };
+}
+
+/** Whole seconds: the wire has integers, and dtm refuses anything else. */
+export function seconds(name: string, value: number | undefined): number {
+  const found = count(name, value);
+  if (found <= TEN_YEARS_SECONDS) return found;
+  throw new DtmError("OPTION_INVALID", `${name}: expected at most ten years in seconds, found ${found}`);
+}
+
+function count(name: string, value: number | undefined): number {
+  if (value === undefined) return 0;
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new DtmError("OPTION_INVALID", `${name}: expected a whole number, 0 or more, found ${describe(value)}`);
+}
+
+function flag(name: string, value: boolean | undefined): boolean {
+  if (value === undefined) return false;
+  if (typeof value === "boolean") return value;
+  throw new DtmError("OPTION_INVALID", `${name}: expected true or false, found ${describe(value)}`);
+}

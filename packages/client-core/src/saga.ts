@@ -1,0 +1,160 @@
+/** Sagas: steps with their compensations, sent with one submit (protocol.md 6.4). */
+import { DtmError } from "@dtm/protocol";
+import { type Address, describe, urlOf, type WithPayload } from "./address.js";
+import type { Coordinator } from "./coordinator.js";
+import { randomGid } from "./gid.js";
+import { type CallOptions, type SagaOptions, toWireOptions } from "./options.js";
+import { ordersOf } from "./orders.js";
+import type { EncodedPayload, StepRequest } from "./transport.js";
+
+const NOTHING_TO_UNDO = Symbol.for("dtm.no-compensation");
+
+/** What {@link noCompensation} returns. */
+export interface NoCompensation {
+  readonly kind: typeof NOTHING_TO_UNDO;
+}
+
+const NO_COMPENSATION: NoCompensation = { kind: NOTHING_TO_UNDO };
+
+/** Says that a step needs no compensation: it changes nothing, or nothing that has to be undone. */
+export function noCompensation(): NoCompensation {
+  return NO_COMPENSATION;
+}
+
+/** One step of a saga. `action` and `compensate` get the same payload. */
+export type SagaStep<Payload> = {
+  readonly action: Address<Payload>;
+  /** What undoes the action; {@link noCompensation} when there is nothing to undo. */
+  readonly compensate: Address<Payload> | NoCompensation;
+  /** A name for `after`. */
+  readonly name?: string | undefined;
+  /** Concurrent sagas: names or indices (from 0) of the steps that must have succeeded before. Default: none. */
+  readonly after?: readonly (number | string)[] | undefined;
+} & WithPayload<Payload>;
+
+/** What a submit can be told in addition. */
+export interface SubmitOptions extends CallOptions {
+  /** Answer when the transaction has ended. Default: what the transaction's options say, else false. */
+  readonly waitResult?: boolean | undefined;
+}
+
+/** An accepted transaction. */
+export interface Submitted {
+  readonly gid: string;
+}
+
+interface AddedStep {
+  readonly request: StepRequest;
+  readonly payload: EncodedPayload;
+  readonly name: string | undefined;
+  readonly after: readonly (number | string)[];
+}
+
+export class Saga {
+  /** The id it is submitted under; submit may be repeated with it. */
+  readonly gid: string;
+  readonly #coordinator: Coordinator;
+  readonly #options: SagaOptions;
+  readonly #steps: AddedStep[] = [];
+  #concurrent = false;
+
+  /** @internal */
+  constructor(coordinator: Coordinator, options: SagaOptions) {
+    toWireOptions(options);
+    this.#coordinator = coordinator;
+    this.#options = options;
+    this.gid = options.gid ?? randomGid();
+  }
+
+  /**
+   * Adds a step.
+   *
+   * @throws DtmError STEP_INVALID for a step without action, or without compensation that doesn't say `noCompensation()`;
+   * PAYLOAD_INVALID.
+   */
+  step<Payload>(step: SagaStep<Payload>): this {
+    const { transport } = this.#coordinator;
+    const what = `step ${this.#steps.length}`;
+    const action = urlOf(step.action, `${what}: action`);
+    transport.checkAddress(action, `${what}: action`);
+    const compensate = this.#compensation(step.compensate, what);
+    const targets = isNoCompensation(step.compensate) ? [step.action] : [step.action, step.compensate];
+    this.#steps.push({
+      request: compensate === null ? { action } : { action, compensate },
+      payload: "payload" in step ? transport.encode(step.payload, targets) : "",
+      name: step.name,
+      after: checkAfter(step.after, what),
+    });
+    return this;
+  }
+
+  /** All steps at once, except those that wait for others by `after`. Default: one after the other. */
+  concurrent(): this {
+    this.#concurrent = true;
+    return this;
+  }
+
+  /**
+   * Hands the saga to the coordinator. Resolves when it is durable there; with `waitResult` when it has succeeded.
+   *
+   * @throws DtmError TRANSACTION_FAILED when a waited-for saga was rolled back (or is on its way there), TRANSACTION_RUNNING when it
+   * hasn't ended yet, TRANSACTION_CONFLICT when the gid is used up, COORDINATOR_REFUSED, COORDINATOR_ERROR, COORDINATOR_UNREACHABLE,
+   * DEADLINE_EXCEEDED, STEP_INVALID.
+   */
+  async submit(options: SubmitOptions = {}): Promise<Submitted> {
+    if (this.#steps.length === 0) throw new DtmError("STEP_INVALID", "expected at least one step, found none");
+    const all = { ...this.#options, ...options };
+    const request = {
+      gid: this.gid,
+      transType: "saga" as const,
+      options: toWireOptions(all),
+      steps: this.#steps.map((step) => step.request),
+      payloads: this.#steps.map((step) => step.payload),
+      ...this.#customData(),
+    };
+    await this.#coordinator.submit(request, all, { prepared: false });
+    return { gid: this.gid };
+  }
+
+  #compensation(compensate: unknown, what: string): string | null {
+    if (isNoCompensation(compensate)) return null;
+    if (compensate === undefined || compensate === null || compensate === "") {
+      throw new DtmError(
+        "STEP_INVALID",
+        `${what}: expected compensate, an address or noCompensation(), found ${describe(compensate)}`,
+      );
+    }
+    const url = urlOf(compensate, `${what}: compensate`);
+    this.#coordinator.transport.checkAddress(url, `${what}: compensate`);
+    return url;
+  }
+
+  #customData(): { customData?: string } {
+    const orders = ordersOf(this.#steps);
+    const ordered = Object.keys(orders).length > 0;
+    if (!this.#concurrent) {
+      if (ordered)
+        throw new DtmError(
+          "STEP_INVALID",
+          "after: expected in a concurrent() saga only, found in one whose steps follow each other",
+        );
+      return {};
+    }
+    return { customData: JSON.stringify(ordered ? { concurrent: true, orders } : { concurrent: true }) };
+  }
+}
+
+function isNoCompensation(value: unknown): value is NoCompensation {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === NOTHING_TO_UNDO;
+}
+
+function checkAfter(after: unknown, what: string): readonly (number | string)[] {
+  if (after === undefined) return [];
+  if (Array.isArray(after)) return after.map((before: unknown) => checkBefore(before, what));
+  throw new DtmError("STEP_INVALID", `${what}: after: expected an array of names or indices, found ${describe(after)}`);
+}
+
+function checkBefore(before: unknown, what: string): number | string {
+  if (typeof before === "number" || typeof before === "string") return before;
+  throw new DtmError("STEP_INVALID", `${what}: after: expected names or indices, found ${describe(before)}`);
+}

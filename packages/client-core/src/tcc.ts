@@ -1,0 +1,54 @@
+/** TCC: each branch is registered, then tried; the coordinator confirms or cancels all of them (protocol.md 6.4). */
+import { type Address, urlOf, type WithPayload } from "./address.js";
+import { type BranchAnswer, callBranch } from "./answer.js";
+import { BranchScope, headersOf } from "./global.js";
+import type { CallOptions } from "./options.js";
+
+/** One branch; `try`, `confirm` and `cancel` get the same payload. */
+export type TccBranch<Payload> = {
+  readonly try: Address<Payload>;
+  readonly confirm: Address<Payload>;
+  readonly cancel: Address<Payload>;
+  /** Headers of the try call, in addition to the transaction's `branchHeaders`. Default: none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+} & CallOptions &
+  WithPayload<Payload>;
+
+export class Tcc extends BranchScope {
+  /**
+   * Registers a branch and calls its try, once. An error here rolls the whole transaction back, even when the callback catches it: the
+   * coordinator knows the branch already and would confirm it.
+   *
+   * @returns The branch's answer.
+   * @throws Failure when the branch refused, Ongoing when it isn't done, DtmError BRANCH_UNKNOWN without a definite answer;
+   * STEP_INVALID, PAYLOAD_INVALID, or what the registration ended with.
+   */
+  branch<Payload>(branch: TccBranch<Payload>): Promise<BranchAnswer> {
+    return this.track(async () => {
+      const { coordinator, gid, ids, headers, call, address } = this.parts;
+      const { transport } = coordinator;
+      const [url, confirm, cancel] = (["try", "confirm", "cancel"] as const).map((op) => {
+        const target = urlOf(branch[op], `branch: ${op}`);
+        transport.checkAddress(target, `branch: ${op}`);
+        return target;
+      }) as [string, string, string];
+      const payload = "payload" in branch ? transport.encode(branch.payload, [branch.try, branch.confirm, branch.cancel]) : "";
+      const limits = coordinator.limits({ timeoutMs: branch.timeoutMs ?? call.timeoutMs, signal: branch.signal ?? call.signal });
+      const sent = headersOf(headers, branch.headers);
+      const branchId = ids.next();
+      const registration = { gid, transType: "tcc" as const, branchId, payload, data: { confirm, cancel } };
+      await coordinator.registerBranch(registration, limits, address);
+      const invocation = {
+        url,
+        gid,
+        transType: "tcc" as const,
+        branchId,
+        op: "try",
+        payload,
+        headers: sent,
+        coordinator: address,
+      };
+      return callBranch(transport, invocation, limits);
+    });
+  }
+}

@@ -1,0 +1,55 @@
+/** XA, the global part: each branch is called once and registers itself before its database prepares (protocol.md 6.4, 6.5). */
+import { type Address, urlOf, type WithPayload } from "./address.js";
+import { type BranchAnswer, callBranch } from "./answer.js";
+import { BranchScope, headersOf } from "./global.js";
+import type { CallOptions } from "./options.js";
+
+/** One branch; its `url` also gets the commit or the rollback. */
+export type XaBranch<Payload> = {
+  readonly url: Address<Payload>;
+  /** Headers of this call, in addition to the transaction's `branchHeaders`. Default: none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+} & CallOptions &
+  WithPayload<Payload>;
+
+/** What a service registers for its own local XA branch. */
+export interface XaRegistration {
+  readonly gid: string;
+  readonly branchId: string;
+  /** Where the coordinator sends commit and rollback. */
+  readonly url: string;
+  /** The coordinator that the caller named; default: this client's own. */
+  readonly coordinator?: string | undefined;
+}
+
+export class Xa extends BranchScope {
+  /**
+   * Calls a branch, once. An error here rolls the whole transaction back, even when the callback catches it.
+   *
+   * @returns The branch's answer.
+   * @throws Failure when the branch refused, Ongoing when it isn't done, DtmError BRANCH_UNKNOWN without a definite answer;
+   * STEP_INVALID, PAYLOAD_INVALID.
+   */
+  branch<Payload>(branch: XaBranch<Payload>): Promise<BranchAnswer> {
+    return this.track(async () => {
+      const { coordinator, gid, ids, headers, call, address } = this.parts;
+      const { transport } = coordinator;
+      const url = urlOf(branch.url, "branch: url");
+      transport.checkAddress(url, "branch: url");
+      const payload = "payload" in branch ? transport.encode(branch.payload, [branch.url]) : "";
+      const limits = coordinator.limits({ timeoutMs: branch.timeoutMs ?? call.timeoutMs, signal: branch.signal ?? call.signal });
+      const invocation = {
+        url,
+        gid,
+        transType: "xa" as const,
+        branchId: ids.next(),
+        op: "action",
+        payload,
+        headers: headersOf(headers, branch.headers),
+        phase2Url: url,
+        coordinator: address,
+      };
+      return callBranch(transport, invocation, limits);
+    });
+  }
+}

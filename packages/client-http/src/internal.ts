@@ -1,0 +1,3 @@
+/** For sibling packages only: not covered by semantic versioning. */
+export { checkToken } from "./client.js";
+export { HttpTransport, type HttpTransportOptions } from "./transport.js";

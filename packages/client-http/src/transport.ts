@@ -1,0 +1,172 @@
+/** The HTTP transport: protocol.md 1 towards the coordinator, 6.1 towards branches. */
+import {
+  type AddressLike,
+  type BranchInvocation,
+  type BranchRegistration,
+  type BranchReply,
+  type CallLimits,
+  type EncodedPayload,
+  encoderOf,
+  type Reply,
+  type TopicChange,
+  type TransactionRequest,
+  type TransactionState,
+  type Transport,
+  toJsonText,
+  type WorkflowState,
+} from "@dtm/client-core/internal";
+import { BRANCH_KEYS, DtmError, outcomeFromHttp } from "@dtm/protocol";
+import { baseOf } from "./address.js";
+import { Agents, type TlsOptions } from "./agents.js";
+import { registrationBody, transactionBody } from "./bodies.js";
+import { type Exchange, exchangeOver } from "./exchange.js";
+import { doneIn, gidIn, replyFrom, transactionIn, workflowIn } from "./replies.js";
+
+export interface HttpTransportOptions {
+  readonly server: string;
+  readonly token?: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls?: TlsOptions | undefined;
+  readonly branchTls?: TlsOptions | undefined;
+}
+
+const JSON_HEADERS = { accept: "application/json", "content-type": "application/json" } as const;
+
+export class HttpTransport implements Transport {
+  readonly name = "http";
+  readonly server: string;
+  readonly concurrentMessages = true;
+  readonly #coordinatorAgents: Agents;
+  readonly #branchAgents: Agents;
+  readonly #ask: Exchange;
+  readonly #call: Exchange;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #token: string | undefined;
+
+  /** @throws DtmError OPTION_INVALID. */
+  constructor(options: HttpTransportOptions) {
+    this.server = baseOf(options.server, "server");
+    this.#coordinatorAgents = new Agents(options.tls);
+    this.#branchAgents = new Agents(options.branchTls);
+    this.#ask = exchangeOver(this.#coordinatorAgents);
+    this.#call = exchangeOver(this.#branchAgents);
+    this.#headers = { ...JSON_HEADERS, ...options.headers };
+    this.#token = options.token;
+  }
+
+  async newGid(limits: CallLimits): Promise<Reply<string>> {
+    return replyFrom(await this.#get("newGid", {}, limits), gidIn);
+  }
+
+  async send(operation: "prepare" | "submit" | "abort", request: TransactionRequest, limits: CallLimits): Promise<Reply<void>> {
+    return replyFrom(await this.#post(this.server, operation, transactionBody(request), limits), doneIn);
+  }
+
+  async registerBranch(registration: BranchRegistration, limits: CallLimits, coordinator?: string): Promise<Reply<void>> {
+    const base = coordinator === undefined ? this.server : baseOf(coordinator, "coordinator");
+    return replyFrom(await this.#post(base, "registerBranch", registrationBody(registration), limits), doneIn);
+  }
+
+  async prepareWorkflow(request: TransactionRequest, limits: CallLimits): Promise<Reply<WorkflowState>> {
+    return replyFrom(await this.#post(this.server, "prepareWorkflow", transactionBody(request), limits), workflowIn);
+  }
+
+  async query(gid: string, limits: CallLimits): Promise<Reply<TransactionState | null>> {
+    return replyFrom(await this.#get("query", { gid }, limits), transactionIn);
+  }
+
+  requireQuery(): void {}
+
+  async changeTopic(change: TopicChange, limits: CallLimits): Promise<Reply<void>> {
+    return replyFrom(await this.#changeTopic(change, limits), doneIn);
+  }
+
+  #changeTopic(change: TopicChange, limits: CallLimits): ReturnType<Exchange> {
+    switch (change.kind) {
+      case "subscribe":
+        return this.#get("subscribe", { topic: change.topic, url: change.url, remark: change.remark }, limits);
+      case "unsubscribe":
+        return this.#get("unsubscribe", { topic: change.topic, url: change.url }, limits);
+      case "delete": {
+        const url = `${this.server}/topic/${encodeURIComponent(change.topic)}`;
+        return this.#ask({ method: "DELETE", url, headers: this.#headersFor(this.server) }, limits);
+      }
+      default:
+        return change satisfies never;
+    }
+  }
+
+  async callBranch(invocation: BranchInvocation, limits: CallLimits): Promise<BranchReply> {
+    const { payload, phase2Url } = invocation;
+    const url = withQuery(invocation.url, {
+      [BRANCH_KEYS.coordinator]: invocation.coordinator ?? this.server,
+      [BRANCH_KEYS.gid]: invocation.gid,
+      [BRANCH_KEYS.branchId]: invocation.branchId,
+      [BRANCH_KEYS.transType]: invocation.transType,
+      [BRANCH_KEYS.op]: invocation.op,
+      ...(phase2Url === undefined ? {} : { [BRANCH_KEYS.phase2Url]: phase2Url }),
+    });
+    // A message's query is a GET (3.5); try and XA calls are always a POST, with or without a body.
+    const method = invocation.op === "msg" ? ("GET" as const) : ("POST" as const);
+    const body = payload === undefined || payload.length === 0 ? {} : { body: payload };
+    const answer = await this.#call({ method, url, headers: { ...JSON_HEADERS, ...invocation.headers }, ...body }, limits);
+    if (answer.kind === "none") return { outcome: { kind: "unknown", message: answer.message }, body: Buffer.alloc(0) };
+    const outcome = outcomeFromHttp(answer.status, answer.body.toString("utf8"), { "retry-after": answer.retryAfter });
+    return { outcome, body: answer.body };
+  }
+
+  checkAddress(url: string, what: string): void {
+    // Schemes of service discovery pass: the coordinator may know them.
+    if (/^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(url)) return;
+    throw new DtmError(
+      "STEP_INVALID",
+      `${what}: expected a URL with its scheme, like "http://bank/debit", found ${JSON.stringify(url)}`,
+    );
+  }
+
+  encode(payload: unknown, addresses: readonly AddressLike[]): EncodedPayload {
+    if (addresses.some((address) => encoderOf(address) !== null)) {
+      throw new DtmError(
+        "PAYLOAD_INVALID",
+        "payload: expected an address that takes JSON, found one with a gRPC codec: use the gRPC client",
+      );
+    }
+    return payload === undefined ? "" : toJsonText(payload);
+  }
+
+  close(): void {
+    this.#coordinatorAgents.close();
+    this.#branchAgents.close();
+  }
+
+  #get(operation: string, query: Readonly<Record<string, string>>, limits: CallLimits): ReturnType<Exchange> {
+    return this.#ask(
+      { method: "GET", url: withQuery(`${this.server}/${operation}`, query), headers: this.#headersFor(this.server) },
+      limits,
+    );
+  }
+
+  #post(base: string, operation: string, body: object, limits: CallLimits): ReturnType<Exchange> {
+    const request = {
+      method: "POST",
+      url: `${base}/${operation}`,
+      headers: this.#headersFor(base),
+      body: JSON.stringify(body),
+    } as const;
+    return this.#ask(request, limits);
+  }
+
+  /** A branch call names a coordinator in its query, where anybody can write: the token goes to our own only. */
+  #headersFor(base: string): Readonly<Record<string, string>> {
+    const own = this.#token !== undefined && new URL(base).origin === new URL(this.server).origin;
+    return own ? { ...this.#headers, authorization: `Bearer ${this.#token}` } : this.#headers;
+  }
+}
+
+function withQuery(url: string, query: Readonly<Record<string, string>>): string {
+  const text = new URLSearchParams(query).toString();
+  if (text === "") return url;
+  const hash = url.indexOf("#");
+  const bare = hash === -1 ? url : url.slice(0, hash);
+  return `${bare}${bare.includes("?") ? "&" : "?"}${text}`;
+}

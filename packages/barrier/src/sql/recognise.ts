@@ -79,6 +79,11 @@ export function notATransaction(found: Found): DtmError {
   return new DtmError("NOT_A_TRANSACTION", `expected ${WANTED[found.driver]}, found ${found.name}`);
 }
 
+/** The refusal of a transaction that was committed or rolled back. */
+export function notOpenAnyMore(found: Found): DtmError {
+  return new DtmError("NOT_A_TRANSACTION", `expected ${WANTED[found.driver]}, found ${found.name} that has ended`);
+}
+
 function describe(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (!isRecord(value)) return String(value);

@@ -1,0 +1,79 @@
+/** The barrier inside a transaction of Knex, on PostgreSQL, MySQL, MariaDB or SQLite. */
+import { DtmError } from "@dtm/protocol";
+import { mysqlReply } from "./sql/mysql-reply.js";
+import { notATransaction, notOpenAnyMore, ofDriver } from "./sql/recognise.js";
+import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
+import { type Dialect, type Executor, isRecord, type Reply, rowsOf, type Statement, withQuestionMarks } from "./sql/statement.js";
+
+/** The `trx` of `knex.transaction(async (trx) => …)`, or of `await knex.transaction()`. */
+export interface KnexTransactionLike extends KnexLike {
+  isCompleted(): boolean;
+}
+
+/** A Knex instance. */
+export interface KnexLike {
+  raw(sql: string, bindings: readonly (string | number)[]): PromiseLike<unknown>;
+  client: unknown;
+}
+
+const adapter: Adapter<Promise<Reply>> = {
+  name: "knex",
+  transaction(tx) {
+    const found = ofDriver("knex", tx);
+    if (found.role !== "transaction") throw notATransaction(found);
+    const trx = tx as KnexTransactionLike;
+    if (trx.isCompleted()) throw notOpenAnyMore(found);
+    return executor(trx, true);
+  },
+  database(db) {
+    return executor(db as KnexLike, ofDriver("knex", db).role === "transaction");
+  },
+};
+
+/**
+ * The barrier for Knex.
+ *
+ * @example
+ * await knex.transaction(async (trx) => {
+ *   await barrier.run(trx, () => trx("account").where({ id }).decrement("balance", 30));
+ * });
+ */
+export const barrier: SqlBarrier<KnexTransactionLike, KnexLike> = sqlBarrier(adapter);
+
+function executor(target: KnexLike, open: boolean): Executor<Promise<Reply>> {
+  const dialect = dialectOf(target.client);
+  return {
+    dialect,
+    open,
+    async send(statement) {
+      return replyOf(dialect, statement, await target.raw(withQuestionMarks(statement), [...statement.values]));
+    },
+  };
+}
+
+function replyOf(dialect: Dialect, statement: Statement, answer: unknown): Reply {
+  switch (dialect) {
+    case "postgres":
+      return { rows: rowsOf(isRecord(answer) ? answer["rows"] : []) };
+    case "mysql":
+      return mysqlReply(statement, answer);
+    case "sqlite":
+      return { rows: rowsOf(answer) };
+  }
+}
+
+const DIALECTS: ReadonlyMap<unknown, Dialect> = new Map<unknown, Dialect>([
+  ["postgresql", "postgres"],
+  ["mysql", "mysql"],
+  ["mysql2", "mysql"],
+  ["mariadb", "mysql"],
+  ["sqlite3", "sqlite"],
+  ["better-sqlite3", "sqlite"],
+]);
+
+function dialectOf(client: unknown): Dialect {
+  const name = isRecord(client) ? client["dialect"] : undefined;
+  const dialect = DIALECTS.get(name);
+  if (dialect !== undefined) return dialect;
+  throw new DtmError("WRONG_DRIVER", `expected a Knex client for PostgreSQL, MySQL, MariaDB or SQLite, found ${String(name)}`);
+}

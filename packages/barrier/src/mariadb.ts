@@ -1,0 +1,66 @@
+/** The barrier inside a transaction of the `mariadb` connector (its promise API). */
+import { mysqlReply } from "./sql/mysql-reply.js";
+import { notATransaction, ofDriver } from "./sql/recognise.js";
+import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
+import { type Executor, isRecord, type Reply, withQuestionMarks } from "./sql/statement.js";
+
+/** A connection of `mariadb`, or the one that `pool.getConnection()` gave. */
+export interface MariadbTransactionLike extends MariadbDatabaseLike {
+  beginTransaction(): Promise<void>;
+  queryStream(...given: never[]): unknown;
+}
+
+/** A pool or connection of `mariadb`. */
+export interface MariadbDatabaseLike {
+  query(sql: string, values?: unknown): Promise<unknown>;
+  importFile(...given: never[]): unknown;
+}
+
+const adapter: Adapter<Promise<Reply>> = {
+  name: "mariadb",
+  transaction(tx) {
+    const found = ofDriver("mariadb", tx);
+    if (found.role === "pool") throw notATransaction(found);
+    return executor(tx as MariadbTransactionLike, tx);
+  },
+  database(db) {
+    return executor(db as MariadbDatabaseLike, ofDriver("mariadb", db).role === "pool" ? null : db);
+  },
+};
+
+/**
+ * The barrier for `mariadb`.
+ *
+ * @example
+ * const connection = await pool.getConnection();
+ * try {
+ *   await connection.beginTransaction();
+ *   await barrier.run(connection, () => connection.query("update account set balance = balance - ? where id = ?", [30, id]));
+ *   await connection.commit();
+ * } catch (cause) {
+ *   await connection.rollback();
+ *   throw cause;
+ * } finally {
+ *   await connection.release();
+ * }
+ */
+export const barrier: SqlBarrier<MariadbTransactionLike, MariadbDatabaseLike> = sqlBarrier(adapter);
+
+/** `connection` is where the driver keeps the server's last status; null for a pool, whose statements stand alone. */
+function executor(target: MariadbDatabaseLike, connection: unknown): Executor<Promise<Reply>> {
+  return {
+    dialect: "mysql",
+    open: connection === null ? false : (inTransaction(connection) ?? "unasked"),
+    async send(statement) {
+      const reply = mysqlReply(statement, await target.query(withQuestionMarks(statement), [...statement.values]));
+      return connection === null ? reply : { ...reply, open: inTransaction(connection) };
+    },
+  };
+}
+
+/** SERVER_STATUS_IN_TRANS of the server's last answer. */
+function inTransaction(connection: unknown): boolean | undefined {
+  const info = isRecord(connection) ? connection["info"] : undefined;
+  const status = isRecord(info) ? info["status"] : undefined;
+  return typeof status === "number" ? (status & 1) !== 0 : undefined;
+}

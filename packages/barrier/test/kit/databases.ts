@@ -1,0 +1,142 @@
+/** Databases of a test file's own, with the two tables that the matrix works on, and an eye on them that no tested driver shares. */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Libsql from "libsql";
+import mysql from "mysql2/promise";
+import pg from "pg";
+import type { Server } from "./with-server.js";
+
+export type Row = Record<string, unknown>;
+
+export interface Database {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  /** Its name, or SQLite's file. */
+  readonly name: string;
+  /** Runs a statement on a connection of its own, outside every transaction of the tests. */
+  read(sql: string): Promise<Row[]>;
+  /** How many sessions of this database wait for a lock. */
+  waiting(): Promise<number>;
+  drop(): Promise<void>;
+}
+
+export type Kind = "postgres" | "mysql" | "sqlite";
+
+export const SERVERS: Readonly<Record<Kind, Server | null>> = {
+  postgres: { name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" },
+  mysql: { name: "MariaDB or MySQL", variable: "DTM_TEST_MYSQL" },
+  sqlite: null,
+};
+
+const TABLES = ["create table effect (k varchar(200))", "create table account (id varchar(200) primary key, n integer not null)"];
+
+const OPEN: Readonly<Record<Kind, (name: string) => Promise<Database>>> = { postgres, mysql: mariadb, sqlite };
+
+export async function openDatabase(kind: Kind): Promise<Database> {
+  const database = await OPEN[kind](`dtm_${randomBytes(6).toString("hex")}`);
+  for (const table of TABLES) await database.read(table);
+  return database;
+}
+
+/** Waits until something holds; the test's own limit ends it when it never does. */
+export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  const end = Date.now() + 120_000;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error("waited for 120 s in vain");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+async function postgres(name: string): Promise<Database> {
+  const address = addressOf(process.env["DTM_TEST_POSTGRES"] ?? "", 5432);
+  const connect = async (database: string): Promise<pg.Client> => {
+    const client = new pg.Client({ ...address, database });
+    client.on("error", () => undefined);
+    await client.connect();
+    return client;
+  };
+  const admin = await connect(address.name);
+  await admin.query(`create database ${name}`);
+  const eye = await connect(name);
+  const read = async (sql: string): Promise<Row[]> => (await eye.query<Row>(sql)).rows;
+  return {
+    ...address,
+    name,
+    read,
+    async waiting() {
+      const sql = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+      return (await read(sql)).length;
+    },
+    async drop() {
+      await eye.end();
+      await admin.query(`drop database if exists ${name} with (force)`);
+      await admin.end();
+    },
+  };
+}
+
+async function mariadb(name: string): Promise<Database> {
+  const { name: database, ...address } = addressOf(process.env["DTM_TEST_MYSQL"] ?? "", 3306);
+  const admin = await mysql.createConnection({ ...address, database });
+  await admin.query(`create database ${name}`);
+  const eye = await mysql.createConnection({ ...address, database: name });
+  const read = async (sql: string): Promise<Row[]> => {
+    const [rows] = await eye.query(sql);
+    return Array.isArray(rows) ? (rows as Row[]) : [];
+  };
+  return {
+    ...address,
+    name,
+    read,
+    async waiting() {
+      const sql = `select trx_id from information_schema.innodb_trx join information_schema.processlist p on p.id = trx_mysql_thread_id
+        where trx_state = 'LOCK WAIT' and p.db = database()`;
+      return (await read(sql)).length;
+    },
+    async drop() {
+      await eye.end();
+      await admin.query(`drop database if exists ${name}`);
+      await admin.end();
+    },
+  };
+}
+
+async function sqlite(): Promise<Database> {
+  const folder = mkdtempSync(join(tmpdir(), "dtm-barrier-"));
+  const name = join(folder, "test.db");
+  const eye = new Libsql(name, { timeout: 10_000 });
+  eye.prepare("pragma journal_mode = wal").all();
+  return {
+    host: "",
+    port: 0,
+    user: "",
+    password: "",
+    name,
+    async read(sql) {
+      const statement = eye.prepare(sql);
+      if (/^\s*select/i.test(sql)) return statement.all() as Row[];
+      statement.run();
+      return [];
+    },
+    waiting: async () => 0,
+    async drop() {
+      eye.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function addressOf(text: string, port: number): Pick<Database, "host" | "port" | "user" | "password" | "name"> {
+  const url = new URL(text);
+  return {
+    host: url.hostname,
+    port: Number(url.port || port),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    name: url.pathname.slice(1),
+  };
+}

@@ -9,6 +9,7 @@ module.exports = {
     "^(\\.{1,2}/.*)\\.js$": "$1",
     "^@dtm/(protocol|barrier|client|client-core|client-http|client-grpc|testing)$": `${__dirname}/packages/$1/src/index.ts`,
     "^@dtm/(protocol|barrier|client|client-core|client-http|client-grpc|testing)/([a-z0-9-]+)$": `${__dirname}/packages/$1/src/$2.ts`,
+    "^@dtm/server/embedded$": `${__dirname}/apps/server/src/embedded.ts`,
   },
   modulePathIgnorePatterns: ["<rootDir>/dist"],
   setupFilesAfterEnv: [require.resolve("./jest.setup.cjs")],

@@ -1,6 +1,6 @@
 import type { Outcome } from "@dtm/protocol";
-import { settle, VirtualClock } from "../../test/kit/virtual-clock.js";
 import { type Caller, Destinations, type Entry } from "./destinations.js";
+import { settle, VirtualClock } from "./virtual-clock.js";
 
 const ERROR: Outcome = { kind: "unknown", message: "refused" };
 const OK: Outcome = { kind: "success" };

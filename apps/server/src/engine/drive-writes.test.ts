@@ -1,7 +1,7 @@
 import { anInput, aRegistration, sends, undoable } from "../../test/kit/inputs.js";
 import { REPLIES } from "../../test/kit/scripted-participants.js";
 import { hearing, TestNode } from "../../test/kit/test-node.js";
-import { settle } from "../../test/kit/virtual-clock.js";
+import { settle } from "./virtual-clock.js";
 
 const SUCCESS = { kind: "success" } as const;
 const FAILURE = { kind: "failure", reason: "no stock" } as const;

@@ -1,8 +1,8 @@
 import { anInput, aRegistration, sends, undoable } from "../../test/kit/inputs.js";
 import { REPLIES } from "../../test/kit/scripted-participants.js";
 import { type Hearing, hearing, TestNode } from "../../test/kit/test-node.js";
-import { settle, VirtualClock } from "../../test/kit/virtual-clock.js";
 import { MemoryStore } from "../stores/memory/store.js";
+import { settle, VirtualClock } from "./virtual-clock.js";
 import { NOTICE } from "./waiting.js";
 
 const SUCCESS = { kind: "success" } as const;

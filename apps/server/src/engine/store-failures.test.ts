@@ -1,10 +1,10 @@
 import { anInput, aRegistration, undoable } from "../../test/kit/inputs.js";
 import { REPLIES } from "../../test/kit/scripted-participants.js";
 import { hearing, TestNode } from "../../test/kit/test-node.js";
-import { settle, VirtualClock } from "../../test/kit/virtual-clock.js";
 import type { Failure } from "../../test/kit/watched-store.js";
 import { MemoryStore } from "../stores/memory/store.js";
 import type { Store } from "../stores/store.js";
+import { settle, VirtualClock } from "./virtual-clock.js";
 
 const SUCCESS = { kind: "success" } as const;
 const FAILURE = { kind: "failure", reason: "no stock" } as const;

@@ -1,7 +1,7 @@
 import { anInput, sends, undoable } from "../../test/kit/inputs.js";
 import { REPLIES } from "../../test/kit/scripted-participants.js";
 import { TestNode } from "../../test/kit/test-node.js";
-import { settle, VirtualClock } from "../../test/kit/virtual-clock.js";
+import { settle, VirtualClock } from "../engine/virtual-clock.js";
 import { MemoryStore } from "../stores/memory/store.js";
 import type { TransactionStore } from "../stores/store.js";
 

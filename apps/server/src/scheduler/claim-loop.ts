@@ -9,7 +9,7 @@ import type { Loaded, Millis, Owner } from "../engine/transaction.js";
 import type { TransactionStore } from "../stores/store.js";
 
 const BATCH = 256;
-/** Hints beyond this are left to the regular look. */
+/** Hints beyond this and the next regular look are left to it. */
 const HINT_WITHIN: Millis = 60_000;
 const MOST_PASSES = 10_000;
 
@@ -52,7 +52,7 @@ export class ClaimLoop {
   dueAt(at: Millis): void {
     const now = this.parts.clock.now();
     if (at <= now) this.look();
-    else if (at - now <= HINT_WITHIN) this.#lookAt(at);
+    else if (at - now <= Math.max(HINT_WITHIN, this.parts.intervalMs)) this.#lookAt(at);
   }
 
   /** Somebody asked for this one: wake up, and let its first call through. */

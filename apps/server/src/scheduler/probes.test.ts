@@ -1,7 +1,7 @@
 import { anInput, sends, undoable } from "../../test/kit/inputs.js";
 import { REPLIES } from "../../test/kit/scripted-participants.js";
 import { TestNode } from "../../test/kit/test-node.js";
-import { settle } from "../../test/kit/virtual-clock.js";
+import { settle } from "../engine/virtual-clock.js";
 
 /** Twenty sagas meet a service that is down: the breaker opens. */
 async function down(count = 20, url = "/down"): Promise<TestNode> {

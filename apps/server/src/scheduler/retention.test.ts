@@ -1,4 +1,4 @@
-import { settle, VirtualClock } from "../../test/kit/virtual-clock.js";
+import { settle, VirtualClock } from "../engine/virtual-clock.js";
 import { NOW, saga } from "../stores/contract/fixtures.js";
 import { MemoryStore } from "../stores/memory/store.js";
 import { StoreUnavailable } from "../stores/store.js";

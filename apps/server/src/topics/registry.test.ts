@@ -1,5 +1,5 @@
-import { settle, VirtualClock } from "../../test/kit/virtual-clock.js";
 import type { Log } from "../engine/coordinator.js";
+import { settle, VirtualClock } from "../engine/virtual-clock.js";
 import { MemoryKeys } from "../stores/memory/keys.js";
 import { type KeyValue, StoreUnavailable } from "../stores/store.js";
 import { Topics } from "./registry.js";

@@ -12,13 +12,13 @@ import {
 import { buildCore, type Core } from "../../src/core.js";
 import type { Log } from "../../src/engine/coordinator.js";
 import type { Loaded } from "../../src/engine/transaction.js";
+import { VirtualClock } from "../../src/engine/virtual-clock.js";
 import { MemoryStore } from "../../src/stores/memory/store.js";
 import { Topics } from "../../src/topics/registry.js";
 import { GrpcListener } from "../../src/transports/grpc/listener.js";
 import type { AccessSettings } from "../../src/transports/http/access.js";
 import { ScriptedParticipants } from "./scripted-participants.js";
 import { settingsWith } from "./test-node.js";
-import { VirtualClock } from "./virtual-clock.js";
 
 export class GrpcNode {
   readonly clock = new VirtualClock();

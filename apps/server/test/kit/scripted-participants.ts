@@ -1,7 +1,7 @@
 /** Services that answer as a test says, in virtual time, and remember what was asked of them. */
 import type { Outcome } from "@dtm/protocol";
+import type { VirtualClock } from "../../src/engine/virtual-clock.js";
 import type { Invocation, Participants } from "../../src/participants/participant.js";
-import type { VirtualClock } from "./virtual-clock.js";
 
 export interface Reply {
   readonly outcome: Outcome;

@@ -5,9 +5,9 @@ import type { AlertEvent } from "../../src/engine/drive.js";
 import { Refusal } from "../../src/engine/refusal.js";
 import { DEFAULT_ENGINE_SETTINGS, type EngineSettings, type TypeSettings } from "../../src/engine/settings.js";
 import type { Loaded, TransactionType } from "../../src/engine/transaction.js";
+import { settle, VirtualClock } from "../../src/engine/virtual-clock.js";
 import { MemoryStore } from "../../src/stores/memory/store.js";
 import { type Call, ScriptedParticipants } from "./scripted-participants.js";
-import { settle, VirtualClock } from "./virtual-clock.js";
 import { WatchedStore } from "./watched-store.js";
 
 export interface TestNodeOptions {

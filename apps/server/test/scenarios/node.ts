@@ -4,11 +4,11 @@ import type { Clock } from "../../src/engine/clock.js";
 import type { Log, Telemetry } from "../../src/engine/coordinator.js";
 import type { AlertEvent } from "../../src/engine/drive.js";
 import type { EngineSettings } from "../../src/engine/settings.js";
+import type { VirtualClock } from "../../src/engine/virtual-clock.js";
 import type { Participants } from "../../src/participants/participant.js";
 import type { MemoryStore } from "../../src/stores/memory/store.js";
 import type { Store } from "../../src/stores/store.js";
 import type { Call, ScriptedParticipants } from "../kit/scripted-participants.js";
-import type { VirtualClock } from "../kit/virtual-clock.js";
 import { WatchedStore } from "../kit/watched-store.js";
 import type { CrashPoint } from "./command.js";
 

@@ -1,10 +1,10 @@
 /** Carries a story's commands out, on one memory store, one virtual clock and one set of services for all its nodes. */
 import { Refusal } from "../../src/engine/refusal.js";
 import type { EngineSettings, TypeSettings } from "../../src/engine/settings.js";
+import { settle, VirtualClock } from "../../src/engine/virtual-clock.js";
 import { MemoryStore } from "../../src/stores/memory/store.js";
 import { ScriptedParticipants } from "../kit/scripted-participants.js";
 import { settingsWith } from "../kit/test-node.js";
-import { settle, VirtualClock } from "../kit/virtual-clock.js";
 import { type Asked, type Command, FIRST_NODE } from "./command.js";
 import { type NodeEvents, StoryNode } from "./node.js";
 import { Transcript } from "./transcript.js";

@@ -14,7 +14,7 @@ const PARTS = [
   "src/stores/memory",
   "src/stores/store.ts",
   "src/participants/participant.ts",
-  "test/kit/virtual-clock.ts",
+  "src/engine/virtual-clock.ts",
   "test/simulation",
 ];
 

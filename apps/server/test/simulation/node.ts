@@ -7,10 +7,10 @@ import type { Clock } from "../../src/engine/clock.js";
 import type { Log, Telemetry } from "../../src/engine/coordinator.js";
 import type { EngineSettings } from "../../src/engine/settings.js";
 import type { Millis } from "../../src/engine/transaction.js";
+import type { VirtualClock } from "../../src/engine/virtual-clock.js";
 import type { Participants } from "../../src/participants/participant.js";
 import type { Store } from "../../src/stores/store.js";
 import { StoreUnavailable } from "../../src/stores/store.js";
-import type { VirtualClock } from "../kit/virtual-clock.js";
 import type { Random } from "./random.js";
 import type { Fault } from "./report.js";
 

@@ -8,8 +8,8 @@ import {
   type TypeSettings,
 } from "../../src/engine/settings.js";
 import { isFinal, type Loaded, type TransactionType } from "../../src/engine/transaction.js";
+import { settle, VirtualClock } from "../../src/engine/virtual-clock.js";
 import { MemoryStore } from "../../src/stores/memory/store.js";
-import { settle, VirtualClock } from "../kit/virtual-clock.js";
 import { type Heard, runClient, type Story } from "./clients.js";
 import { judgeEnd } from "./invariants.js";
 import { Node, type WriteFault } from "./node.js";

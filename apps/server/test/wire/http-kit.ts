@@ -2,13 +2,13 @@
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
 import { buildCore, type Core } from "../../src/core.js";
 import type { Coordinator, Log, TopicRegistry } from "../../src/engine/coordinator.js";
+import { VirtualClock } from "../../src/engine/virtual-clock.js";
 import { MemoryStore } from "../../src/stores/memory/store.js";
 import { Topics } from "../../src/topics/registry.js";
 import type { AccessSettings } from "../../src/transports/http/access.js";
 import { HttpListener, type HttpListenerParts } from "../../src/transports/http/listener.js";
 import { ScriptedParticipants } from "../kit/scripted-participants.js";
 import { settingsWith, type TestNodeOptions } from "../kit/test-node.js";
-import { VirtualClock } from "../kit/virtual-clock.js";
 
 /** A busy machine is no failure; this only ends a wait in vain. */
 jest.setTimeout(60_000);

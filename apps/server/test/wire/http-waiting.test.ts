@@ -1,7 +1,7 @@
 /** What a waiting caller is told (protocol.md 4.12, HTTP column). */
 import { Agent } from "node:http";
+import { settle } from "../../src/engine/virtual-clock.js";
 import { REPLIES, type Reply } from "../kit/scripted-participants.js";
-import { settle } from "../kit/virtual-clock.js";
 import { DONE, failure, PATHS, parsed, until, WireServer } from "./http-kit.js";
 
 const NOT_YET = failure("wait result not return success: FAILURE");

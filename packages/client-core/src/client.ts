@@ -1,5 +1,6 @@
 /** The one surface of both clients: what a transport adds is how requests travel. */
 import { Coordinator, type CoordinatorSettings } from "./coordinator.js";
+import { realTime } from "./deadline.js";
 import { checkGid } from "./gid.js";
 import { nestedParts, type ParentBranch, runGlobal } from "./global.js";
 import { Msg } from "./msg.js";
@@ -8,7 +9,7 @@ import { waitForEnd } from "./query.js";
 import { Saga } from "./saga.js";
 import { Tcc } from "./tcc.js";
 import { Topics } from "./topics.js";
-import type { TransactionState, Transport } from "./transport.js";
+import type { Time, TransactionState, Transport } from "./transport.js";
 import { Xa, type XaRegistration } from "./xa.js";
 
 /** Settings of both clients. */
@@ -29,10 +30,11 @@ export abstract class Client {
   readonly topics: Topics;
   readonly #coordinator: Coordinator;
 
-  protected constructor(transport: Transport, options: ClientOptions) {
+  protected constructor(transport: Transport, options: ClientOptions, time: Time = realTime) {
     const settings: CoordinatorSettings = {
       timeoutMs: options.timeoutMs === undefined ? DEFAULT_TIMEOUT_MS : checkTimeout("timeoutMs", options.timeoutMs),
       onWarning: options.onWarning ?? ((error) => process.emitWarning(error)),
+      time,
     };
     this.#coordinator = new Coordinator(transport, settings);
     this.topics = new Topics(this.#coordinator);

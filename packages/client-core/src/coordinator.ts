@@ -11,6 +11,7 @@ import type {
   BranchRegistration,
   CallLimits,
   Reply,
+  Time,
   TopicChange,
   TransactionRequest,
   TransactionState,
@@ -40,6 +41,7 @@ export interface CoordinatorSettings {
   readonly timeoutMs: number;
   /** Takes what can't be thrown, because another error is being thrown already. */
   readonly onWarning: (error: Error) => void;
+  readonly time: Time;
 }
 
 export class Coordinator {
@@ -62,7 +64,7 @@ export class Coordinator {
   limits(options: CallOptions): CallLimits {
     if (this.#closed) throw new DtmError("CLIENT_CLOSED", "expected an open client, found one after its close()");
     checkCall(options);
-    return { timeoutMs: options.timeoutMs ?? this.settings.timeoutMs, signal: options.signal };
+    return { timeoutMs: options.timeoutMs ?? this.settings.timeoutMs, signal: options.signal, time: this.settings.time };
   }
 
   async newGid(options: CallOptions): Promise<string> {
@@ -204,8 +206,7 @@ export class Coordinator {
     for (let tries = 0; ; tries++) {
       const reply = await send(deadline.share(share));
       if (!again(reply) || tries === REPEATS || deadline.over) return { reply, repeated: tries > 0 };
-      const pauseMs = FIRST_PAUSE_MS * 2 ** tries;
-      await deadline.pause(pauseMs + Math.random() * pauseMs);
+      await deadline.pause(FIRST_PAUSE_MS * 2 ** tries);
       if (deadline.over) return { reply, repeated: tries > 0 };
     }
   }

@@ -1,18 +1,26 @@
 /** The caller's own clock over a call with all its repeats. Monotonic, so a changed system time neither ends nor prolongs it. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { CallLimits } from "./transport.js";
+import type { CallLimits, Time } from "./transport.js";
+
+export const realTime: Time = {
+  monotonic: () => performance.now(),
+  pause: (ms, signal) => pause(ms, undefined, signal === undefined ? {} : { signal }),
+  random: () => Math.random(),
+};
 
 export class Deadline {
   readonly #endsAt: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #time: Time;
 
   constructor(limits: CallLimits) {
-    this.#endsAt = performance.now() + limits.timeoutMs;
+    this.#time = limits.time ?? realTime;
+    this.#endsAt = this.#time.monotonic() + limits.timeoutMs;
     this.#signal = limits.signal;
   }
 
   get leftMs(): number {
-    return this.#signal?.aborted === true ? 0 : Math.max(0, this.#endsAt - performance.now());
+    return this.#signal?.aborted === true ? 0 : Math.max(0, this.#endsAt - this.#time.monotonic());
   }
 
   get over(): boolean {
@@ -30,15 +38,15 @@ export class Deadline {
 
   /** The limits of one request inside this call. */
   share(part: number): CallLimits {
-    return { timeoutMs: Math.max(1, Math.ceil(this.leftMs * part)), signal: this.#signal };
+    return { timeoutMs: Math.max(1, Math.ceil(this.leftMs * part)), signal: this.#signal, time: this.#time };
   }
 
-  /** Waits, but never past the end; returns at once when the caller gives up. */
+  /** Waits so long or up to twice as long, but never past the end; returns at once when the caller gives up. */
   async pause(ms: number): Promise<void> {
-    const wait = Math.min(ms, this.leftMs);
+    const wait = Math.min(ms + this.#time.random() * ms, this.leftMs);
     if (wait <= 0) return;
     try {
-      await pause(wait, undefined, this.#signal === undefined ? {} : { signal: this.#signal });
+      await this.#time.pause(wait, this.#signal);
     } catch (error) {
       if (!this.aborted) throw error;
     }

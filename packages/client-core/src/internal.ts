@@ -2,7 +2,7 @@
 export { type AddressLike, describe, encoderOf, urlOf } from "./address.js";
 export { BranchIds } from "./branch-ids.js";
 export { Coordinator, type CoordinatorSettings } from "./coordinator.js";
-export { Deadline, underClock } from "./deadline.js";
+export { Deadline, realTime, underClock } from "./deadline.js";
 export { checkGid } from "./gid.js";
 export { checkHeaders, toWireOptions, type WireOptions } from "./options.js";
 export { toJsonText } from "./payload.js";

@@ -13,14 +13,13 @@ const LONGEST_PAUSE_MS = 1_000;
 
 export async function waitForEnd(coordinator: Coordinator, gid: string, options: CallOptions): Promise<TransactionState> {
   checkGid(gid);
-  coordinator.limits(options);
-  const deadline = new Deadline({ timeoutMs: options.timeoutMs ?? DEFAULT_WAIT_MS, signal: options.signal });
+  const deadline = new Deadline({ ...coordinator.limits(options), timeoutMs: options.timeoutMs ?? DEFAULT_WAIT_MS });
   let last: unknown;
   for (let pauseMs = FIRST_PAUSE_MS; !deadline.over; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     const asked = await ask(coordinator, gid, deadline);
     if (asked.state !== null && (asked.state.status === "succeed" || asked.state.status === "failed")) return asked.state;
     last = asked.state === null ? asked.error : asked.state.status;
-    await deadline.pause(pauseMs + Math.random() * pauseMs);
+    await deadline.pause(pauseMs);
   }
   const found = last instanceof Error ? `no answer (${last.message})` : `'${String(last ?? "nothing asked")}'`;
   const cause = last instanceof Error ? last : deadline.reason;

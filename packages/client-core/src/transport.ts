@@ -15,6 +15,18 @@ export interface CallLimits {
   readonly timeoutMs: number;
   /** Ends the wait at once; what the other side does then is unknown. */
   readonly signal?: AbortSignal | undefined;
+  /** Whose milliseconds these are. Absent: the real ones. */
+  readonly time?: Time | undefined;
+}
+
+/** Time as a client sees it; the test kit has one of its own. */
+export interface Time {
+  /** Milliseconds since some moment; never goes back. */
+  monotonic(): number;
+  /** Ends early, with an error, when the signal fires. */
+  pause(ms: number, signal?: AbortSignal): Promise<void>;
+  /** For jitter; between 0 and 1. */
+  random(): number;
 }
 
 /** What the coordinator answered to one request. */

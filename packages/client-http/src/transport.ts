@@ -28,6 +28,8 @@ export interface HttpTransportOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly tls?: TlsOptions | undefined;
   readonly branchTls?: TlsOptions | undefined;
+  /** How requests travel. Default: over the network. */
+  readonly exchange?: Exchange | undefined;
 }
 
 const JSON_HEADERS = { accept: "application/json", "content-type": "application/json" } as const;
@@ -41,17 +43,16 @@ export class HttpTransport implements Transport {
   readonly #ask: Exchange;
   readonly #call: Exchange;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #token: string | undefined;
 
   /** @throws DtmError OPTION_INVALID. */
   constructor(options: HttpTransportOptions) {
     this.server = baseOf(options.server, "server");
     this.#coordinatorAgents = new Agents(options.tls);
     this.#branchAgents = new Agents(options.branchTls);
-    this.#ask = exchangeOver(this.#coordinatorAgents);
-    this.#call = exchangeOver(this.#branchAgents);
-    this.#headers = { ...JSON_HEADERS, ...options.headers };
-    this.#token = options.token;
+    this.#ask = options.exchange ?? exchangeOver(this.#coordinatorAgents);
+    this.#call = options.exchange ?? exchangeOver(this.#branchAgents);
+    const token = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
+    this.#headers = { ...JSON_HEADERS, ...options.headers, ...token };
   }
 
   async newGid(limits: CallLimits): Promise<Reply<string>> {
@@ -156,10 +157,10 @@ export class HttpTransport implements Transport {
     return this.#ask(request, limits);
   }
 
-  /** A branch call names a coordinator in its query, where anybody can write: the token goes to our own only. */
+  /** A branch call names a coordinator in its query, where anybody can write: token and headers go to our own only. */
   #headersFor(base: string): Readonly<Record<string, string>> {
-    const own = this.#token !== undefined && new URL(base).origin === new URL(this.server).origin;
-    return own ? { ...this.#headers, authorization: `Bearer ${this.#token}` } : this.#headers;
+    if (new URL(base).origin !== new URL(this.server).origin) return JSON_HEADERS;
+    return this.#headers;
   }
 }
 

@@ -10,7 +10,8 @@ export const ERROR_CODES = {
   DUPLICATED: "The local transaction of this message was decided before: nothing was done.",
   COORDINATOR_UNREACHABLE:
     "No answer came from the coordinator; whether it acted is unknown, and the same gid may be used again.",
-  COORDINATOR_ERROR: "The coordinator answered with an error of its own; whether it acted is unknown, and the same gid may be used again.",
+  COORDINATOR_ERROR:
+    "The coordinator answered with an error of its own; whether it acted is unknown, and the same gid may be used again.",
   COORDINATOR_REFUSED: "The coordinator answered with an error; nothing was changed by this call.",
   TRANSACTION_CONFLICT: "The transaction is in a status in which this can't be done any more.",
   TRANSACTION_FAILED: "The global transaction was rolled back.",

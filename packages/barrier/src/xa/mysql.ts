@@ -1,0 +1,251 @@
+/**
+ * XA on MySQL and MariaDB. A prepared transaction may stay with its connection until the server has seen that one go (MariaDB, and MySQL
+ * before 8.0.29), and to every other connection it is unknown so long; so the connection of phase 1 is always ended, and phase 2 doesn't take
+ * "unknown" for "done before" (see phase2.ts).
+ */
+import { type Branch, DtmError } from "@dtm/protocol";
+import { tableName } from "../sql/table.js";
+import {
+  LOCK_WAIT_SECONDS,
+  type Prepared,
+  tableMissing,
+  wrongPool,
+  XA_ROW,
+  type XaDatabase,
+  type XaOptions,
+  type XaSession,
+} from "./database.js";
+import { parseXid, type Xid } from "./xid.js";
+
+/** A connection of a pool of `mysql2/promise`. */
+export interface Mysql2ConnectionLike {
+  query(sql: string, values?: unknown[]): Promise<[unknown, unknown]>;
+  release(): void;
+  destroy(): void;
+}
+
+/** A pool of `mysql2/promise`. */
+export interface Mysql2PoolLike<Connection extends Mysql2ConnectionLike> {
+  getConnection(): Promise<Connection>;
+}
+
+/** A connection of a pool of `mariadb`. */
+export interface MariadbConnectionLike {
+  query(sql: string, values?: unknown): Promise<unknown>;
+  release(): Promise<void>;
+  destroy(): void;
+}
+
+/** A pool of `mariadb`. */
+export interface MariadbPoolLike<Connection extends MariadbConnectionLike> {
+  getConnection(): Promise<Connection>;
+  activeConnections(): number;
+}
+
+/** @param pool - A pool of `mysql2/promise`; a branch takes a connection out of it for its phase 1, and ends that connection. */
+export function xaMysql2<Connection extends Mysql2ConnectionLike>(
+  pool: Mysql2PoolLike<Connection>,
+  options: XaOptions = {},
+): XaDatabase<Connection> {
+  const has = (name: string): boolean => typeof valueOf(pool, name) === "function";
+  if (has("promise")) throw wrongPool("a pool of mysql2/promise (pool.promise() makes one)", pool);
+  if (!has("getConnection") || has("activeConnections")) throw wrongPool("a pool of mysql2/promise", pool);
+  return database(async () => {
+    const connection = await pool.getConnection();
+    return {
+      connection,
+      query: async (sql, values) => (await connection.query(sql, values))[0],
+      release: async () => connection.release(),
+      destroy: () => connection.destroy(),
+    };
+  }, options);
+}
+
+/** @param pool - A pool of `mariadb`; a branch takes a connection out of it for its phase 1, and ends that connection. */
+export function xaMariadb<Connection extends MariadbConnectionLike>(
+  pool: MariadbPoolLike<Connection>,
+  options: XaOptions = {},
+): XaDatabase<Connection> {
+  if (typeof pool?.getConnection !== "function" || typeof pool.activeConnections !== "function") {
+    throw wrongPool("a pool of mariadb", pool);
+  }
+  return database(async () => {
+    const connection = await pool.getConnection();
+    return {
+      connection,
+      query: (sql, values) => connection.query(sql, values),
+      release: () => connection.release(),
+      destroy: () => connection.destroy(),
+    };
+  }, options);
+}
+
+interface Link<Connection> {
+  readonly connection: Connection;
+  /** The rows, or what the server said of a change. */
+  query(sql: string, values?: unknown[]): Promise<unknown>;
+  release(): Promise<void>;
+  destroy(): void;
+}
+
+function database<Connection>(connect: () => Promise<Link<Connection>>, options: XaOptions): XaDatabase<Connection> {
+  const table = tableName("mysql", options.table).full;
+  let supported = false;
+  return {
+    title: "MySQL",
+    maxXidBytes: 64,
+    detachMs: 1_000,
+    async open() {
+      const link = await connect();
+      if (supported) return sessionOf(link, table);
+      try {
+        requireDurablePrepare(String(valueOf(rowsOf(await link.query("select version() as v"))[0], "v")));
+      } catch (cause) {
+        link.destroy();
+        throw cause;
+      }
+      supported = true;
+      return sessionOf(link, table);
+    },
+  };
+}
+
+/** Earlier ones roll a prepared transaction back when its connection ends. */
+export function requireDurablePrepare(version: string): void {
+  const [, major = "0", minor = "0", patch = "0"] = /^(?:5\.5\.5-)?(\d+)\.(\d+)(?:\.(\d+))?/.exec(version) ?? [];
+  const least = version.includes("MariaDB") ? [10, 5, 2] : [5, 7, 7];
+  const found = [Number(major), Number(minor), Number(patch)];
+  const differs = found.findIndex((part, i) => part !== least[i]);
+  if (differs < 0 || (found[differs] ?? 0) > (least[differs] ?? 0)) return;
+  throw new DtmError(
+    "XA_UNSUPPORTED",
+    `expected MariaDB from 10.5.2 or MySQL from 5.7.7, which keep a prepared transaction when its connection ends; found ${version}`,
+  );
+}
+
+const XAER_NOTA = 1397;
+const XAER_DUPID = 1440;
+const NO_SUCH_TABLE: readonly unknown[] = [1146, 1049];
+
+function sessionOf<Connection>(link: Link<Connection>, table: string): XaSession<Connection> {
+  /** Set when the connection carries something that its next user mustn't find. */
+  let spent = false;
+
+  const query = async (sql: string, values?: unknown[]): Promise<unknown> => {
+    try {
+      return await link.query(sql, values);
+    } catch (cause) {
+      if (NO_SUCH_TABLE.includes(valueOf(cause, "errno"))) throw tableMissing(table, cause);
+      throw cause;
+    }
+  };
+
+  const insert = async ({ transType, gid, branchId }: Branch, reason: string): Promise<boolean> => {
+    const done = await query(
+      `insert ignore into ${table}(trans_type, gid, branch_id, op, barrier_id, reason) values (?, ?, ?, ?, ?, ?)`,
+      [transType, gid, branchId, XA_ROW.op, XA_ROW.barrierId, reason],
+    );
+    return Number(valueOf(done, "affectedRows")) === 1;
+  };
+
+  const settle = async (command: "commit" | "rollback", xid: Xid): Promise<"done" | "unknown"> => {
+    try {
+      await link.query(`xa ${command} ${literal(xid)}`);
+      return "done";
+    } catch (cause) {
+      if (valueOf(cause, "errno") === XAER_NOTA) return "unknown";
+      throw cause;
+    }
+  };
+
+  return {
+    connection: link.connection,
+    async start(xid) {
+      spent = true;
+      try {
+        await link.query(`xa start ${literal(xid)}`);
+        return "started";
+      } catch (cause) {
+        if (valueOf(cause, "errno") === XAER_DUPID) return "exists";
+        throw cause;
+      }
+    },
+    insertRow: (branch) => insert(branch, XA_ROW.op),
+    async prepare(xid) {
+      await link.query(`xa end ${literal(xid)}`);
+      await link.query(`xa prepare ${literal(xid)}`);
+    },
+    async abandon(xid) {
+      // Refused after a deadlock, which has ended it already.
+      await link.query(`xa end ${literal(xid)}`).catch(() => undefined);
+      await link.query(`xa rollback ${literal(xid)}`);
+    },
+    commit: (xid) => settle("commit", xid),
+    rollback: (xid) => settle("rollback", xid),
+    async insertRollbackRow(branch) {
+      spent = true;
+      // A pool may have autocommit off, and this connection is ended without a commit.
+      await query(`set session innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}, session autocommit = 1`);
+      await insert(branch, "rollback");
+    },
+    async readReason({ gid, branchId }) {
+      const rows = rowsOf(
+        await query(`select reason from ${table} where gid = ? and branch_id = ? and op = ? and barrier_id = ?`, [
+          gid,
+          branchId,
+          XA_ROW.op,
+          XA_ROW.barrierId,
+        ]),
+      );
+      const reason = valueOf(rows[0], "reason");
+      return typeof reason === "string" ? reason : null;
+    },
+    async listPrepared() {
+      const list: Prepared[] = [];
+      for (const row of rowsOf(await query("xa recover"))) {
+        // Made by XA START with one text: everything else is somebody else's.
+        if (Number(valueOf(row, "formatID")) !== 1 || Number(valueOf(row, "bqual_length")) !== 0) continue;
+        const data = valueOf(row, "data");
+        const xid = data instanceof Uint8Array ? Buffer.from(data).toString() : String(data);
+        list.push({ xid, ageSeconds: await ageOf(xid) });
+      }
+      return list;
+    },
+    async close() {
+      if (spent) return link.destroy();
+      await link.release();
+    },
+    destroy: () => link.destroy(),
+  };
+
+  /**
+   * XA RECOVER doesn't say since when. The branch's own row does: it is inside the prepared transaction, which READ UNCOMMITTED reads into,
+   * for this one statement. Null for a branch of an SDK that wrote its row elsewhere.
+   */
+  async function ageOf(text: string): Promise<number | null> {
+    const xid = parseXid(text);
+    if (xid === null) return null;
+    await query("set transaction isolation level read uncommitted");
+    const rows = rowsOf(
+      await query(
+        `select timestampdiff(second, create_time, now()) as age from ${table} where gid = ? and branch_id = ? and op = ? and barrier_id = ?`,
+        [xid.gid, xid.branchId, XA_ROW.op, XA_ROW.barrierId],
+      ),
+    );
+    const age = valueOf(rows[0], "age");
+    return age === undefined || age === null ? null : Number(age);
+  }
+}
+
+/** These statements take no parameters; a literal of hexadecimal digits needs no quoting, in no sql_mode and no character set. */
+function literal({ text }: Xid): string {
+  return `x'${Buffer.from(text).toString("hex")}'`;
+}
+
+function rowsOf(answer: unknown): readonly unknown[] {
+  return Array.isArray(answer) ? answer : [];
+}
+
+function valueOf(row: unknown, key: string): unknown {
+  return typeof row === "object" && row !== null ? Reflect.get(row, key) : undefined;
+}

@@ -7,6 +7,7 @@ import { sql } from "drizzle-orm";
 import type { RunResult } from "./barrier.js";
 import type { CleanUpOptions, CleanUpResult } from "./schema.js";
 import { mysqlReply } from "./sql/mysql-reply.js";
+import { pgStatus } from "./sql/pg-status.js";
 import { notATransaction, ofDriver, recognise } from "./sql/recognise.js";
 import {
   type Adapter,
@@ -85,7 +86,7 @@ function adapter<Answer>(answer: (db: unknown, statement: Statement) => Answer):
     transaction(tx) {
       const found = ofDriver("drizzle", tx);
       if (found.role !== "transaction") throw notATransaction(found);
-      return executor(tx, true);
+      return executor(tx, clientOpen(tx));
     },
     database: (db) => executor(db, ofDriver("drizzle", db).role === "transaction"),
   };
@@ -112,6 +113,12 @@ function replyOf(db: unknown, statement: Statement, answer: unknown): Reply {
     case "sqlite":
       return { rows: rowsOf(answer) };
   }
+}
+
+/** After its transaction's end a `tx` would go on writing to the connection, outside any: where pg is below, it is asked. */
+function clientOpen(tx: unknown): boolean {
+  const session = isRecord(tx) ? tx["session"] : undefined;
+  return pgStatus(isRecord(session) ? session["client"] : undefined) !== false;
 }
 
 /** By the class that all of a dialect's databases and transactions extend. */

@@ -1,4 +1,5 @@
 /** The barrier inside a transaction of `pg`. */
+import { pgStatus } from "./sql/pg-status.js";
 import { notATransaction, ofDriver } from "./sql/recognise.js";
 import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
 import { type Executor, isRecord, type Reply, rowsOf, type Statement, withNumbers } from "./sql/statement.js";
@@ -19,11 +20,11 @@ const adapter: Adapter<Promise<Reply>> = {
   transaction(tx) {
     const found = ofDriver("pg", tx);
     if (found.role === "pool") throw notATransaction(found);
-    return executor(tx as PgTransactionLike, statusOf(tx));
+    return executor(tx as PgTransactionLike, pgStatus(tx));
   },
   database(db) {
     const { role } = ofDriver("pg", db);
-    return executor(db as PgDatabaseLike, role === "pool" ? false : statusOf(db));
+    return executor(db as PgDatabaseLike, role === "pool" ? false : pgStatus(db));
   },
 };
 
@@ -54,11 +55,4 @@ function executor(target: PgDatabaseLike, open: Executor["open"]): Executor<Prom
       return { rows: rowsOf(isRecord(answer) ? answer["rows"] : []) };
     },
   };
-}
-
-/** What the server's last answer said (since pg 8.17); where the driver doesn't keep it, the server is asked. */
-function statusOf(client: unknown): Executor["open"] {
-  if (!isRecord(client) || typeof client["getTransactionStatus"] !== "function") return "unasked";
-  const status: unknown = client["getTransactionStatus"]();
-  return typeof status === "string" ? status !== "I" : "unasked";
 }

@@ -5,9 +5,18 @@ import { isRecord } from "./statement.js";
 import type { TableName } from "./table.js";
 
 /** undefined_table, invalid_schema_name; ER_NO_SUCH_TABLE, ER_BAD_DB_ERROR. */
-const MISSING_TABLE: ReadonlySet<unknown> = new Set(["42P01", "3F000", 1146, "ER_NO_SUCH_TABLE", 1049, "ER_BAD_DB_ERROR"]);
+const MISSING_TABLE: ReadonlySet<unknown> = new Set([
+  "42P01",
+  "3F000",
+  1146,
+  "1146",
+  "ER_NO_SUCH_TABLE",
+  1049,
+  "1049",
+  "ER_BAD_DB_ERROR",
+]);
 /** invalid_schema_name; ER_BAD_DB_ERROR. */
-const MISSING_SCHEMA: ReadonlySet<unknown> = new Set(["3F000", 1049, "ER_BAD_DB_ERROR"]);
+const MISSING_SCHEMA: ReadonlySet<unknown> = new Set(["3F000", 1049, "1049", "ER_BAD_DB_ERROR"]);
 /** no_active_sql_transaction. */
 const NO_TRANSACTION: ReadonlySet<unknown> = new Set(["25P01"]);
 /** unique_violation, duplicate_table, duplicate_schema, internal "tuple concurrently updated": two who create it at once. */

@@ -1,0 +1,42 @@
+import { type Dialect, Sequelize, type Transaction } from "sequelize";
+import { barrier } from "../../src/sequelize.js";
+import type { Kind } from "../kit/databases.js";
+import type { Bed } from "./bed.js";
+import { matrix } from "./matrix.js";
+
+function bed(dialect: Dialect, on: Kind): Bed {
+  return {
+    name: `Sequelize with ${dialect}`,
+    on,
+    async open({ host, port, user, password, name }) {
+      const sequelize = new Sequelize({
+        dialect,
+        host,
+        port,
+        username: user,
+        password,
+        database: name,
+        logging: false,
+        pool: { max: 8, acquire: 120_000 },
+      });
+      return {
+        barrier,
+        pool: sequelize,
+        db: sequelize,
+        transaction: (work) => sequelize.transaction(async (transaction) => await work(transaction)),
+        exec: (tx, sql) => sequelize.query(sql, { transaction: tx as Transaction }),
+        async idle(use) {
+          const transaction = await sequelize.transaction();
+          await transaction.commit();
+          await use(transaction);
+        },
+        close: () => sequelize.close(),
+      };
+    },
+  };
+}
+
+// Its SQLite needs the driver sqlite3, which is compiled or fetched on installation, and nothing else fits.
+matrix(bed("postgres", "postgres"));
+matrix(bed("mysql", "mysql"));
+matrix(bed("mariadb", "mysql"));

@@ -49,6 +49,8 @@ export interface WireOptions {
   readonly concurrent: boolean;
 }
 
+/** What HTTP and gRPC both carry. */
+const VISIBLE = /^[\t\x20-\x7e]*$/;
 const TEN_YEARS_SECONDS = 10 * 365 * 86_400;
 /** Node's timers end at 2³¹ − 1 ms. */
 const LONGEST_TIMEOUT_MS = 2_147_483_647;
@@ -104,6 +106,7 @@ export function checkHeaders(name: string, headers: Readonly<Record<string, stri
       validateHeaderName(key);
       if (typeof value !== "string") throw new TypeError(`found ${describe(value)}`);
       validateHeaderValue(key, value);
+      if (!VISIBLE.test(value)) throw new TypeError("found characters beyond ASCII, which gRPC refuses");
     } catch (cause) {
       const message = `${name}: expected names and values that HTTP allows, found otherwise at ${describe(key)}`;
       throw new DtmError("OPTION_INVALID", message, { cause });

@@ -13,7 +13,7 @@ const REFUSALS: readonly RegExp[] = [
   /^this topic is empty/,
   /^unknow trans type: /,
   /^unknown trans type/,
-  /UniqueKeyConflict/,
+  /^storage: UniqueKeyConflict/,
 ];
 
 export function isRefusalText(message: string): boolean {

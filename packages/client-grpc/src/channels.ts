@@ -1,0 +1,97 @@
+/** gRPC channels, one per target, and one unary call over them. The answer is a value: what a code means is decided elsewhere. */
+import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import type { CallLimits } from "@dtm/client-core/internal";
+import type { TlsOptions } from "@dtm/client-http";
+import { DtmError } from "@dtm/protocol";
+
+export interface UnaryCall {
+  /** `host:port`. */
+  readonly target: string;
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  readonly request: Uint8Array;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export type UnaryAnswer =
+  | { readonly kind: "ok"; readonly bytes: Buffer }
+  | { readonly kind: "status"; readonly code: number; readonly details: string; readonly cause: ServiceError };
+
+const LARGEST_ANSWER = 64 * 1024 * 1024;
+
+const CHANNEL_OPTIONS = {
+  // A coordinator that restarts is back before grpc-js' first second of back-off is over.
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 2_000,
+  "grpc.max_receive_message_length": LARGEST_ANSWER,
+  // A proxy from the environment would see every payload.
+  "grpc.enable_http_proxy": 0,
+};
+
+export class Channels {
+  readonly #credentials: ChannelCredentials;
+  readonly #clients = new Map<string, Client>();
+
+  /** @param tls - Absent: plain connections. */
+  constructor(tls: TlsOptions | undefined) {
+    this.#credentials = tls === undefined ? credentials.createInsecure() : credentialsOf(tls);
+  }
+
+  unary({ target, path, request, metadata }: UnaryCall, limits: CallLimits): Promise<UnaryAnswer> {
+    const client = this.#client(target);
+    const sent = metadataOf(metadata);
+    const { signal } = limits;
+    return new Promise((resolve) => {
+      const options = { deadline: Date.now() + limits.timeoutMs };
+      const call = client.makeUnaryRequest(path, toBuffer, toBuffer, request, sent, options, (error, bytes) => {
+        signal?.removeEventListener("abort", cancel);
+        resolve(error === null ? { kind: "ok", bytes: bytes ?? Buffer.alloc(0) } : failed(error));
+      });
+      const cancel = (): void => call.cancel();
+      if (signal?.aborted === true) cancel();
+      else signal?.addEventListener("abort", cancel, { once: true });
+    });
+  }
+
+  close(): void {
+    for (const client of this.#clients.values()) client.close();
+    this.#clients.clear();
+  }
+
+  #client(target: string): Client {
+    const known = this.#clients.get(target);
+    if (known !== undefined) return known;
+    const client = new Client(target, this.#credentials, CHANNEL_OPTIONS);
+    this.#clients.set(target, client);
+    return client;
+  }
+}
+
+function failed(error: ServiceError): UnaryAnswer {
+  const code = typeof error.code === "number" ? error.code : status.UNKNOWN;
+  return { kind: "status", code, details: error.details, cause: error };
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
+}
+
+function metadataOf(entries: Readonly<Record<string, string>>): Metadata {
+  const metadata = new Metadata();
+  try {
+    for (const [key, value] of Object.entries(entries)) metadata.set(key, value);
+  } catch (cause) {
+    const message = `metadata: expected ASCII texts, found otherwise in ${Object.keys(entries).join(", ")}`;
+    throw new DtmError("OPTION_INVALID", message, { cause });
+  }
+  return metadata;
+}
+
+function credentialsOf({ ca, cert, key, rejectUnauthorized }: TlsOptions): ChannelCredentials {
+  const verify = rejectUnauthorized === undefined ? {} : { rejectUnauthorized };
+  return credentials.createSsl(pem(ca), pem(key), pem(cert), verify);
+}
+
+function pem(text: string | Buffer | undefined): Buffer | null {
+  return text === undefined ? null : Buffer.from(text);
+}

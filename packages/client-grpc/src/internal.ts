@@ -1,0 +1,2 @@
+/** For sibling packages only: not covered by semantic versioning. */
+export { GrpcTransport, type GrpcTransportOptions } from "./transport.js";

@@ -1,0 +1,214 @@
+/** The gRPC transport: protocol.md 2. What gRPC has no call for, and branches with HTTP addresses, go over HTTP. */
+import {
+  type AddressLike,
+  type BranchInvocation,
+  type BranchRegistration,
+  type BranchReply,
+  type CallLimits,
+  describe,
+  type EncodedPayload,
+  encoderOf,
+  type Reply,
+  type TopicChange,
+  toJsonText,
+  type TransactionRequest,
+  type TransactionState,
+  type Transport,
+  type WorkflowState,
+} from "@dtm/client-core/internal";
+import type { TlsOptions } from "@dtm/client-http";
+import { HttpTransport } from "@dtm/client-http/internal";
+import { BRANCH_KEYS, DtmError, dtmgimp, METADATA_PREFIX, outcomeFromGrpc } from "@dtm/protocol";
+import { branchTargetOf, httpServerOf, targetOf } from "./address.js";
+import { Channels, type UnaryAnswer } from "./channels.js";
+import { branchMessage, bytesOf, replyFrom, requestMessage, workflowFrom } from "./messages.js";
+
+export interface GrpcTransportOptions {
+  readonly server: string;
+  readonly httpServer?: string | undefined;
+  readonly token?: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls?: TlsOptions | undefined;
+  readonly branchTls?: TlsOptions | undefined;
+}
+
+const OPERATIONS = { prepare: "Prepare", submit: "Submit", abort: "Abort" } as const;
+const EMPTY = Buffer.alloc(0);
+const isHttp = (url: string): boolean => /^https?:\/\//i.test(url);
+
+export class GrpcTransport implements Transport {
+  readonly name = "grpc";
+  readonly server: string;
+  readonly concurrentMessages = false;
+  readonly #options: GrpcTransportOptions;
+  readonly #coordinators: Channels;
+  readonly #branches: Channels;
+  readonly #httpServer: string | null;
+  #http: HttpTransport | null = null;
+  #tokenless: HttpTransport | null = null;
+
+  /** @throws DtmError OPTION_INVALID. */
+  constructor(options: GrpcTransportOptions) {
+    this.#options = options;
+    this.server = targetOf(options.server);
+    this.#coordinators = new Channels(options.tls);
+    this.#branches = new Channels(options.branchTls);
+    this.#httpServer = options.httpServer ?? httpServerOf(this.server, options.tls !== undefined);
+    if (this.#httpServer !== null) this.#ownHttp(this.#httpServer);
+  }
+
+  async newGid(limits: CallLimits): Promise<Reply<string>> {
+    return replyFrom(await this.#ask("NewGid", EMPTY, limits), (bytes) => {
+      const { Gid } = dtmgimp.DtmGidReply.decode(bytes);
+      if (Gid === "") throw new Error("no gid in it");
+      return Gid;
+    });
+  }
+
+  async send(operation: keyof typeof OPERATIONS, request: TransactionRequest, limits: CallLimits): Promise<Reply<void>> {
+    const message = dtmgimp.DtmRequest.encode(requestMessage(request)).finish();
+    return replyFrom(await this.#ask(OPERATIONS[operation], message, limits), nothing, request.options.waitResult);
+  }
+
+  async registerBranch(registration: BranchRegistration, limits: CallLimits, coordinator?: string): Promise<Reply<void>> {
+    if (coordinator !== undefined && isHttp(coordinator)) return this.#registerOverHttp(registration, limits, coordinator);
+    const message = dtmgimp.DtmBranchRequest.encode(branchMessage(registration)).finish();
+    const target = coordinator === undefined ? this.server : targetOf(coordinator);
+    return replyFrom(await this.#ask("RegisterBranch", message, limits, target), nothing);
+  }
+
+  async prepareWorkflow(request: TransactionRequest, limits: CallLimits): Promise<Reply<WorkflowState>> {
+    const message = dtmgimp.DtmRequest.encode(requestMessage(request)).finish();
+    return replyFrom(await this.#ask("PrepareWorkflow", message, limits), workflowFrom);
+  }
+
+  async changeTopic(change: TopicChange, limits: CallLimits): Promise<Reply<void>> {
+    const [method, request] = topicMessage(change);
+    const reply = replyFrom(await this.#ask(method, dtmgimp.DtmTopicRequest.encode(request).finish(), limits), nothing);
+    // dtm says "no such an url " here, and HTTP/2 drops a text that ends with a space.
+    const unheard = change.kind === "unsubscribe" && reply.kind === "error" && reply.message === "UNKNOWN: ";
+    return unheard ? { kind: "refused", message: "no such an url" } : reply;
+  }
+
+  query(gid: string, limits: CallLimits): Promise<Reply<TransactionState | null>> {
+    return this.#httpForQuery().query(gid, limits);
+  }
+
+  requireQuery(): void {
+    this.#httpForQuery();
+  }
+
+  async callBranch(invocation: BranchInvocation, limits: CallLimits): Promise<BranchReply> {
+    const { url, payload, phase2Url } = invocation;
+    const coordinator = invocation.coordinator ?? this.server;
+    if (isHttp(url)) return this.#anyHttp().callBranch({ ...invocation, coordinator }, limits);
+    const branch = branchTargetOf(url);
+    if (branch === null) return { outcome: { kind: "unknown", message: `expected host:port/package.Service/Method, found ${url}` }, body: EMPTY };
+    const metadata = {
+      ...invocation.headers,
+      [METADATA_PREFIX + BRANCH_KEYS.gid]: invocation.gid,
+      [METADATA_PREFIX + BRANCH_KEYS.transType]: invocation.transType,
+      [METADATA_PREFIX + BRANCH_KEYS.branchId]: invocation.branchId,
+      [METADATA_PREFIX + BRANCH_KEYS.op]: invocation.op,
+      [METADATA_PREFIX + BRANCH_KEYS.coordinator]: coordinator,
+      ...(phase2Url === undefined ? {} : { [METADATA_PREFIX + BRANCH_KEYS.phase2Url]: phase2Url }),
+    };
+    const answer = await this.#branches.unary({ ...branch, request: bytesOf(payload ?? ""), metadata }, limits);
+    if (answer.kind === "ok") return { outcome: { kind: "success" }, body: answer.bytes };
+    return { outcome: outcomeFromGrpc(answer.code, answer.details), body: EMPTY };
+  }
+
+  checkAddress(url: string, what: string): void {
+    // Schemes of service discovery pass: the coordinator may know them.
+    if (/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i.test(url) || /^[^/\s]+\/[^/\s]+\/[^/\s]+$/.test(url)) return;
+    throw new DtmError(
+      "STEP_INVALID",
+      `${what}: expected host:port/package.Service/Method or a URL with its scheme, found ${JSON.stringify(url)}`,
+    );
+  }
+
+  encode(payload: unknown, addresses: readonly AddressLike[]): EncodedPayload {
+    const encode = addresses.map(encoderOf).find((found) => found !== null);
+    if (encode !== undefined && encode !== null) return encoded(encode, payload);
+    if (payload === undefined) return EMPTY;
+    if (payload instanceof Uint8Array) return payload;
+    const [first] = addresses;
+    const url = first === undefined || typeof first === "string" ? first : first.url;
+    if (url !== undefined && isHttp(url)) return Buffer.from(toJsonText(payload), "utf8");
+    const found = describe(payload);
+    throw new DtmError("PAYLOAD_INVALID", `payload: expected a Uint8Array, or an address made by grpcBranch() that encodes it, found ${found}`);
+  }
+
+  close(): void {
+    this.#coordinators.close();
+    this.#branches.close();
+    this.#http?.close();
+    this.#tokenless?.close();
+  }
+
+  /** Only XA registrations carry no payload, so only they can change the transport on the way. */
+  #registerOverHttp(registration: BranchRegistration, limits: CallLimits, coordinator: string): Promise<Reply<void>> {
+    if (registration.transType !== "xa") {
+      throw new DtmError("OPTION_INVALID", `coordinator: expected host:port, found ${coordinator}: nested branches of it need the HTTP client`);
+    }
+    return this.#anyHttp().registerBranch(registration, limits, coordinator);
+  }
+
+  #httpForQuery(): HttpTransport {
+    if (this.#httpServer !== null) return this.#ownHttp(this.#httpServer);
+    throw new DtmError(
+      "OPTION_INVALID",
+      `httpServer: expected the coordinator's HTTP address, since gRPC has no query, found none (and ${this.server} hasn't the usual port 36790)`,
+    );
+  }
+
+  #ownHttp(server: string): HttpTransport {
+    const { token, headers, tls, branchTls } = this.#options;
+    this.#http ??= new HttpTransport({ server, token, headers, tls, branchTls });
+    return this.#http;
+  }
+
+  /** For calls that go elsewhere. Where our own coordinator's HTTP address isn't known, nobody may be given the token. */
+  #anyHttp(): HttpTransport {
+    if (this.#httpServer !== null) return this.#ownHttp(this.#httpServer);
+    const { tls, branchTls } = this.#options;
+    this.#tokenless ??= new HttpTransport({ server: "http://localhost", headers: {}, tls, branchTls });
+    return this.#tokenless;
+  }
+
+  /** A branch call names a coordinator in its metadata, where anybody can write: token and headers go to our own only. */
+  #ask(method: string, request: Uint8Array, limits: CallLimits, target = this.server): Promise<UnaryAnswer> {
+    const { token, headers } = this.#options;
+    const own = token === undefined ? headers : { ...headers, authorization: `Bearer ${token}` };
+    const metadata = target === this.server ? own : {};
+    return this.#coordinators.unary({ target, path: `/dtmgimp.Dtm/${method}`, request, metadata }, limits);
+  }
+}
+
+function nothing(): void {}
+
+function topicMessage(change: TopicChange): ["Subscribe" | "Unsubscribe" | "DeleteTopic", dtmgimp.DtmTopicRequest] {
+  const { topic: Topic } = change;
+  switch (change.kind) {
+    case "subscribe":
+      return ["Subscribe", { Topic, URL: change.url, Remark: change.remark }];
+    case "unsubscribe":
+      return ["Unsubscribe", { Topic, URL: change.url, Remark: "" }];
+    case "delete":
+      return ["DeleteTopic", { Topic, URL: "", Remark: "" }];
+    default:
+      return change satisfies never;
+  }
+}
+
+function encoded(encode: (payload: unknown) => Uint8Array, payload: unknown): Uint8Array {
+  let bytes: unknown;
+  try {
+    bytes = encode(payload);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new DtmError("PAYLOAD_INVALID", `payload: expected the method's request message, found ${describe(payload)} (${message})`, { cause });
+  }
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new DtmError("PAYLOAD_INVALID", `payload: expected bytes from its codec, found ${describe(bytes)}`);
+}

@@ -24,11 +24,19 @@ export interface ClientOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+/** For sibling packages: an application can load the ES module and the CommonJS build, and both must find it. */
+const COORDINATOR = Symbol.for("dtm.client-coordinator");
+
+/** @internal */
+export function coordinatorOf(client: Client): Coordinator {
+  return client[COORDINATOR];
+}
 
 export abstract class Client {
   /** Topics and their subscribers. */
   readonly topics: Topics;
-  readonly #coordinator: Coordinator;
+  /** @internal */
+  readonly [COORDINATOR]: Coordinator;
 
   protected constructor(transport: Transport, options: ClientOptions, time: Time = realTime) {
     const settings: CoordinatorSettings = {
@@ -36,18 +44,18 @@ export abstract class Client {
       onWarning: options.onWarning ?? ((error) => process.emitWarning(error)),
       time,
     };
-    this.#coordinator = new Coordinator(transport, settings);
-    this.topics = new Topics(this.#coordinator);
+    this[COORDINATOR] = new Coordinator(transport, settings);
+    this.topics = new Topics(this[COORDINATOR]);
   }
 
   /** A saga: steps with compensations. */
   saga(options: SagaOptions = {}): Saga {
-    return new Saga(this.#coordinator, options);
+    return new Saga(this[COORDINATOR], options);
   }
 
   /** A message: steps that are carried out once your local transaction has committed. */
   msg(options: MsgOptions = {}): Msg {
-    return new Msg(this.#coordinator, options);
+    return new Msg(this[COORDINATOR], options);
   }
 
   /**
@@ -61,7 +69,7 @@ export abstract class Client {
   tcc<T>(options: TransactionOptions, work: (tcc: Tcc) => Promise<T> | T): Promise<T>;
   async tcc<T>(...given: GlobalArguments<Tcc, T>): Promise<T> {
     const [options, work] = given.length === 1 ? [{}, given[0]] : given;
-    return runGlobal(this.#coordinator, "tcc", options, (parts) => new Tcc(parts), work);
+    return runGlobal(this[COORDINATOR], "tcc", options, (parts) => new Tcc(parts), work);
   }
 
   /**
@@ -72,7 +80,7 @@ export abstract class Client {
    * @throws DtmError NOT_IN_BRANCH, BRANCH_INVALID.
    */
   tccFrom(parent?: ParentBranch): Tcc {
-    return new Tcc(nestedParts(this.#coordinator, "tcc", parent));
+    return new Tcc(nestedParts(this[COORDINATOR], "tcc", parent));
   }
 
   /** An XA transaction, the global part; as {@link Client.tcc}. The local part is in `@dtm/barrier/xa`. */
@@ -80,12 +88,12 @@ export abstract class Client {
   xa<T>(options: TransactionOptions, work: (xa: Xa) => Promise<T> | T): Promise<T>;
   async xa<T>(...given: GlobalArguments<Xa, T>): Promise<T> {
     const [options, work] = given.length === 1 ? [{}, given[0]] : given;
-    return runGlobal(this.#coordinator, "xa", options, (parts) => new Xa(parts), work);
+    return runGlobal(this[COORDINATOR], "xa", options, (parts) => new Xa(parts), work);
   }
 
   /** Nested XA branches; as {@link Client.tccFrom}. */
   xaFrom(parent?: ParentBranch): Xa {
-    return new Xa(nestedParts(this.#coordinator, "xa", parent));
+    return new Xa(nestedParts(this[COORDINATOR], "xa", parent));
   }
 
   /**
@@ -95,17 +103,17 @@ export abstract class Client {
   async registerXaBranch(registration: XaRegistration, options: CallOptions = {}): Promise<void> {
     const { gid, branchId, url, coordinator } = registration;
     const address = coordinator === "" ? undefined : coordinator;
-    await this.#coordinator.registerBranch({ gid, transType: "xa", branchId, data: { url } }, options, address);
+    await this[COORDINATOR].registerBranch({ gid, transType: "xa", branchId, data: { url } }, options, address);
   }
 
   /** A new global id, from the coordinator. Transactions without `gid` make one by themselves and don't need it. */
   newGid(options: CallOptions = {}): Promise<string> {
-    return this.#coordinator.newGid(options);
+    return this[COORDINATOR].newGid(options);
   }
 
   /** What the coordinator has stored of a transaction; null when it knows none with this gid. */
   async query(gid: string, options: CallOptions = {}): Promise<TransactionState | null> {
-    return this.#coordinator.query(checkGid(gid), options);
+    return this[COORDINATOR].query(checkGid(gid), options);
   }
 
   /**
@@ -116,12 +124,12 @@ export abstract class Client {
    * @throws DtmError TRANSACTION_UNKNOWN, DEADLINE_EXCEEDED.
    */
   waitFor(gid: string, options: CallOptions = {}): Promise<TransactionState> {
-    return waitForEnd(this.#coordinator, gid, options);
+    return waitForEnd(this[COORDINATOR], gid, options);
   }
 
   /** Ends the connections. Calls under way fail, later ones are refused with CLIENT_CLOSED. */
   close(): void {
-    this.#coordinator.close();
+    this[COORDINATOR].close();
   }
 }
 

@@ -60,10 +60,15 @@ export class Coordinator {
     this.transport.close();
   }
 
-  /** @throws DtmError CLIENT_CLOSED, OPTION_INVALID. */
+  /** @throws DtmError CLIENT_CLOSED, OPTION_INVALID, DEADLINE_EXCEEDED. */
   limits(options: CallOptions): CallLimits {
     if (this.#closed) throw new DtmError("CLIENT_CLOSED", "expected an open client, found one after its close()");
     checkCall(options);
+    if (options.signal?.aborted === true) {
+      throw new DtmError("DEADLINE_EXCEEDED", "given up by the caller before anything was sent", {
+        cause: options.signal.reason,
+      });
+    }
     return { timeoutMs: options.timeoutMs ?? this.settings.timeoutMs, signal: options.signal, time: this.settings.time };
   }
 

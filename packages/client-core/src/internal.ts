@@ -1,6 +1,7 @@
 /** For sibling packages only: not covered by semantic versioning. */
 export { type AddressLike, describe, encoderOf, urlOf } from "./address.js";
 export { BranchIds } from "./branch-ids.js";
+export { coordinatorOf } from "./client.js";
 export { Coordinator, type CoordinatorSettings } from "./coordinator.js";
 export { Deadline, realTime, underClock } from "./deadline.js";
 export { checkGid } from "./gid.js";

@@ -6,7 +6,7 @@ import { callBranch } from "./answer.js";
 import type { Coordinator } from "./coordinator.js";
 import { randomGid } from "./gid.js";
 import { quietly } from "./global.js";
-import { type CallOptions, type MsgOptions, seconds, toWireOptions } from "./options.js";
+import { type CallOptions, type MsgOptions, over, seconds, toWireOptions } from "./options.js";
 import type { SubmitOptions, Submitted } from "./saga.js";
 import type { EncodedPayload, StepRequest, TransactionRequest } from "./transport.js";
 
@@ -81,7 +81,7 @@ export class Msg {
    * @throws DtmError as `submit`.
    */
   async prepare(queryPrepared: Address<undefined>, options: CallOptions = {}): Promise<void> {
-    const all = { ...this.#options, ...options };
+    const all = over<MsgOptions>(this.#options, options);
     const url = urlOf(queryPrepared, "queryPrepared");
     this.#coordinator.transport.checkAddress(url, "queryPrepared");
     await this.#coordinator.prepare(this.#request(all, url), all);
@@ -97,17 +97,13 @@ export class Msg {
    * COORDINATOR_ERROR, COORDINATOR_UNREACHABLE, DEADLINE_EXCEEDED, STEP_INVALID.
    */
   async submit(options: SubmitOptions = {}): Promise<Submitted> {
-    const all = { ...this.#options, ...options };
-    const request = this.#request(all, this.#queryPrepared);
-    const customData = this.#delaySeconds === 0 ? {} : { customData: JSON.stringify({ delay: this.#delaySeconds }) };
-    await this.#coordinator.submit({ ...request, ...customData }, all, { prepared: this.#queryPrepared !== null });
+    await this.#submit(over<MsgOptions>(this.#options, options));
     return { gid: this.gid };
   }
 
   /** Takes a prepared message back. Resolves also when it was taken back before. */
   async abort(options: CallOptions = {}): Promise<void> {
-    const all = { ...this.#options, ...options };
-    await this.#coordinator.abort(this.#request(all, this.#queryPrepared), all);
+    await this.#abort(over<MsgOptions>(this.#options, options));
   }
 
   /**
@@ -145,13 +141,13 @@ export class Msg {
   /** After an error of the local transaction: only a definite word moves the message, in the direction it says. */
   async #decide(error: unknown): Promise<void> {
     // The caller's clock and signal may be why it failed, so what follows has a clock of its own.
-    const own = { timeoutMs: undefined, signal: undefined, waitResult: false };
+    const own: MsgOptions = { ...this.#options, timeoutMs: undefined, signal: undefined, waitResult: false };
     const decision = error instanceof Failure ? "abort" : await this.#ask();
     switch (decision) {
       case "abort":
-        return quietly(this.#coordinator, () => this.abort(own), `abort of ${this.gid}`);
+        return quietly(this.#coordinator, () => this.#abort(own), `abort of ${this.gid}`);
       case "submit":
-        return quietly(this.#coordinator, () => this.submit(own), `submit of ${this.gid}`);
+        return quietly(this.#coordinator, () => this.#submit(own), `submit of ${this.gid}`);
       case "leave":
         return;
       default:
@@ -172,6 +168,16 @@ export class Msg {
       settings.onWarning(new DtmError("BRANCH_UNKNOWN", `${message}; the coordinator asks again later`, { cause: error }));
       return "leave";
     }
+  }
+
+  async #submit(options: MsgOptions): Promise<void> {
+    const request = this.#request(options, this.#queryPrepared);
+    const customData = this.#delaySeconds === 0 ? {} : { customData: JSON.stringify({ delay: this.#delaySeconds }) };
+    await this.#coordinator.submit({ ...request, ...customData }, options, { prepared: this.#queryPrepared !== null });
+  }
+
+  async #abort(options: MsgOptions): Promise<void> {
+    await this.#coordinator.abort(this.#request(options, this.#queryPrepared), options);
   }
 
   #add(action: string, payload: EncodedPayload): void {

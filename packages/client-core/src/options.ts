@@ -85,6 +85,11 @@ export function toWireOptions(options: TransactionOptions & SagaOptions & MsgOpt
   };
 }
 
+/** The options of one call over those of its transaction; what the call leaves undefined stays as it is. */
+export function over<Base extends object>(base: Base, call: Partial<Base>): Base {
+  return { ...base, ...Object.fromEntries(Object.entries(call).filter(([, value]) => value !== undefined)) };
+}
+
 /** @throws DtmError OPTION_INVALID, naming the option. */
 export function checkCall({ timeoutMs, signal }: CallOptions): void {
   if (timeoutMs !== undefined) checkTimeout("timeoutMs", timeoutMs);

@@ -3,7 +3,7 @@ import { DtmError } from "@dtm/protocol";
 import { type Address, describe, urlOf, type WithPayload } from "./address.js";
 import type { Coordinator } from "./coordinator.js";
 import { randomGid } from "./gid.js";
-import { type CallOptions, type SagaOptions, toWireOptions } from "./options.js";
+import { type CallOptions, over, type SagaOptions, toWireOptions } from "./options.js";
 import { ordersOf } from "./orders.js";
 import type { EncodedPayload, StepRequest } from "./transport.js";
 
@@ -103,7 +103,7 @@ export class Saga {
    */
   async submit(options: SubmitOptions = {}): Promise<Submitted> {
     if (this.#steps.length === 0) throw new DtmError("STEP_INVALID", "expected at least one step, found none");
-    const all = { ...this.#options, ...options };
+    const all = over<SagaOptions>(this.#options, options);
     const request = {
       gid: this.gid,
       transType: "saga" as const,

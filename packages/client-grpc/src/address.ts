@@ -7,7 +7,10 @@ const HTTP_PORT = "36789";
 /** @throws DtmError OPTION_INVALID. */
 export function targetOf(server: unknown): string {
   if (typeof server === "string" && /^[^/\s]+:\d{1,5}$/.test(server)) return server;
-  throw new DtmError("OPTION_INVALID", `server: expected host:port without scheme, like "localhost:36790", found ${JSON.stringify(server)}`);
+  throw new DtmError(
+    "OPTION_INVALID",
+    `server: expected host:port without scheme, like "localhost:36790", found ${JSON.stringify(server)}`,
+  );
 }
 
 /** Where the same coordinator answers HTTP, if its ports are the usual ones; null when nobody can know. */

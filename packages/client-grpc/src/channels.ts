@@ -1,8 +1,9 @@
 /** gRPC channels, one per target, and one unary call over them. The answer is a value: what a code means is decided elsewhere. */
-import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+
 import type { CallLimits } from "@dtm/client-core/internal";
 import type { TlsOptions } from "@dtm/client-http";
 import { DtmError } from "@dtm/protocol";
+import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 
 export interface UnaryCall {
   /** `host:port`. */

@@ -38,6 +38,9 @@ export function grpcBranch<Request, Reply>(target: string, method: GrpcMethod<Re
 }
 
 /** A topic whose subscribers take one message type, given by one of their methods. */
-export function grpcTopic<Request>(name: string, method: Pick<GrpcMethod<Request, unknown>, "requestSerialize">): EncodingAddress<Request> {
+export function grpcTopic<Request>(
+  name: string,
+  method: Pick<GrpcMethod<Request, unknown>, "requestSerialize">,
+): EncodingAddress<Request> {
   return { url: TOPIC_PREFIX + name, encode: (payload) => method.requestSerialize(payload) };
 }

@@ -55,7 +55,12 @@ export function workflowFrom(bytes: Buffer): WorkflowState {
     status: stored?.Status ?? "",
     rollbackReason: stored?.RollbackReason ?? "",
     result: stored?.Result ?? "",
-    progresses: progresses.map(({ BranchID, Op, Status, BinData }) => ({ branchId: BranchID, op: Op, status: Status, data: BinData })),
+    progresses: progresses.map(({ BranchID, Op, Status, BinData }) => ({
+      branchId: BranchID,
+      op: Op,
+      status: Status,
+      data: BinData,
+    })),
   };
 }
 
@@ -73,7 +78,10 @@ export function replyFrom<T>(answer: UnaryAnswer, read: (bytes: Buffer) => T, wa
   if (code === GRPC.failedPrecondition) return { kind: "ongoing", message: details };
   if (SILENT.has(code)) return { kind: "silent", message, cause };
   if (waiting) return { kind: "error", message };
-  return { kind: BROKEN.has(code) && !isRefusalText(details) ? "error" : "refused", message: isRefusalText(details) ? details : message };
+  return {
+    kind: BROKEN.has(code) && !isRefusalText(details) ? "error" : "refused",
+    message: isRefusalText(details) ? details : message,
+  };
 }
 
 function done<T>(bytes: Buffer, read: (bytes: Buffer) => T): Reply<T> {
@@ -81,6 +89,9 @@ function done<T>(bytes: Buffer, read: (bytes: Buffer) => T): Reply<T> {
     return { kind: "done", value: read(bytes) };
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    return { kind: "refused", message: `expected a coordinator's answer, found another message (${message}): is this its address?` };
+    return {
+      kind: "refused",
+      message: `expected a coordinator's answer, found another message (${message}): is this its address?`,
+    };
   }
 }

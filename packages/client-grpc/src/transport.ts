@@ -10,10 +10,10 @@ import {
   encoderOf,
   type Reply,
   type TopicChange,
-  toJsonText,
   type TransactionRequest,
   type TransactionState,
   type Transport,
+  toJsonText,
   type WorkflowState,
 } from "@dtm/client-core/internal";
 import type { TlsOptions } from "@dtm/client-http";
@@ -103,7 +103,8 @@ export class GrpcTransport implements Transport {
     const coordinator = invocation.coordinator ?? this.server;
     if (isHttp(url)) return this.#anyHttp().callBranch({ ...invocation, coordinator }, limits);
     const branch = branchTargetOf(url);
-    if (branch === null) return { outcome: { kind: "unknown", message: `expected host:port/package.Service/Method, found ${url}` }, body: EMPTY };
+    if (branch === null)
+      return { outcome: { kind: "unknown", message: `expected host:port/package.Service/Method, found ${url}` }, body: EMPTY };
     const metadata = {
       ...invocation.headers,
       [METADATA_PREFIX + BRANCH_KEYS.gid]: invocation.gid,
@@ -136,7 +137,10 @@ export class GrpcTransport implements Transport {
     const url = first === undefined || typeof first === "string" ? first : first.url;
     if (url !== undefined && isHttp(url)) return Buffer.from(toJsonText(payload), "utf8");
     const found = describe(payload);
-    throw new DtmError("PAYLOAD_INVALID", `payload: expected a Uint8Array, or an address made by grpcBranch() that encodes it, found ${found}`);
+    throw new DtmError(
+      "PAYLOAD_INVALID",
+      `payload: expected a Uint8Array, or an address made by grpcBranch() that encodes it, found ${found}`,
+    );
   }
 
   close(): void {
@@ -149,7 +153,10 @@ export class GrpcTransport implements Transport {
   /** Only XA registrations carry no payload, so only they can change the transport on the way. */
   #registerOverHttp(registration: BranchRegistration, limits: CallLimits, coordinator: string): Promise<Reply<void>> {
     if (registration.transType !== "xa") {
-      throw new DtmError("OPTION_INVALID", `coordinator: expected host:port, found ${coordinator}: nested branches of it need the HTTP client`);
+      throw new DtmError(
+        "OPTION_INVALID",
+        `coordinator: expected host:port, found ${coordinator}: nested branches of it need the HTTP client`,
+      );
     }
     return this.#anyHttp().registerBranch(registration, limits, coordinator);
   }
@@ -207,7 +214,11 @@ function encoded(encode: (payload: unknown) => Uint8Array, payload: unknown): Ui
     bytes = encode(payload);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new DtmError("PAYLOAD_INVALID", `payload: expected the method's request message, found ${describe(payload)} (${message})`, { cause });
+    throw new DtmError(
+      "PAYLOAD_INVALID",
+      `payload: expected the method's request message, found ${describe(payload)} (${message})`,
+      { cause },
+    );
   }
   if (bytes instanceof Uint8Array) return bytes;
   throw new DtmError("PAYLOAD_INVALID", `payload: expected bytes from its codec, found ${describe(bytes)}`);

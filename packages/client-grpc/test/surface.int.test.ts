@@ -1,7 +1,7 @@
 /** Every call of the SDK, over HTTP and gRPC, against our coordinator and against dtm. */
-import { type Client, DtmError, Failure, noCompensation, type TransactionState } from "../src/index.js";
+
 import { HttpClient } from "@dtm/client-http";
-import { GrpcClient } from "../src/index.js";
+import { type Client, DtmError, Failure, GrpcClient, noCompensation, type TransactionState } from "../src/index.js";
 import { type Call, type Participants, startGrpcParticipants, startHttpParticipants } from "./kit/participants.js";
 import { type Coordinator, dtmBinary, notRun, startDtm, startOurs } from "./kit/servers.js";
 import { until } from "./kit/until.js";
@@ -69,7 +69,9 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       services.answer(String(url).split("/").at(-1) ?? "", answer);
     };
     const called = (gid: string): string[] =>
-      services.calls.filter((call) => call.gid === gid).map((call) => `${call.op} ${call.branchId} ${call.path.replace(/\d+$/, "")}`);
+      services.calls
+        .filter((call) => call.gid === gid)
+        .map((call) => `${call.op} ${call.branchId} ${call.path.replace(/\d+$/, "")}`);
     const callsOf = (gid: string): Call[] => services.calls.filter((call) => call.gid === gid);
     const ended = (gid: string): Promise<TransactionState> => client.waitFor(gid, { timeoutMs: 120_000 });
     const codeOf = async (promise: Promise<unknown>): Promise<string> => {
@@ -90,7 +92,13 @@ describe.each(COORDINATORS)("%s", (name, start) => {
     withCoordinator("saga: the steps one after the other, with their payloads and headers", async () => {
       const { debit = "", undo = "", ship = "" } = branches("debit", "undo", "ship");
       const { gid } = await client
-        .saga({ branchHeaders: { "x-tenant": "t1" }, requestTimeoutSeconds: 5, timeoutToFailSeconds: 60, retryIntervalSeconds: 10, retryLimit: 2 })
+        .saga({
+          branchHeaders: { "x-tenant": "t1" },
+          requestTimeoutSeconds: 5,
+          timeoutToFailSeconds: 60,
+          retryIntervalSeconds: 10,
+          retryLimit: 2,
+        })
         .step({ action: debit, compensate: undo, payload: payload({ amount: 30 }) })
         .step({ action: ship, compensate: noCompensation(), payload: payload({ order: "o1" }) })
         .submit({ waitResult: true });
@@ -176,7 +184,9 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       expect(called(result.gid).slice(3).sort()).toEqual(["confirm 01 confirm", "confirm 0101 confirm", "confirm 02 confirm"]);
       expect(callsOf(result.gid)[0]).toMatchObject({ transType: "tcc", body: '{"row":4}' });
       expect(callsOf(result.gid)[0]?.headers["x-tenant"]).toBe("t2");
-      expect(callsOf(result.gid)[0]?.coordinator).toBe(protocol === "http" ? `${coordinator?.http}/api/dtmsvr` : coordinator?.grpc);
+      expect(callsOf(result.gid)[0]?.coordinator).toBe(
+        protocol === "http" ? `${coordinator?.http}/api/dtmsvr` : coordinator?.grpc,
+      );
       expect(await client.query(result.gid)).toMatchObject({ status: "succeed" });
     });
 
@@ -191,7 +201,10 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       });
       await expect(run).rejects.toBeInstanceOf(Failure);
       await expect(run).rejects.toThrow("sold out");
-      expect(await ended(gid)).toMatchObject({ status: "failed", rollbackReason: expect.stringContaining("sold out") as unknown });
+      expect(await ended(gid)).toMatchObject({
+        status: "failed",
+        rollbackReason: expect.stringContaining("sold out") as unknown,
+      });
       expect(called(gid).slice(2).sort()).toEqual(["cancel 01 cancel", "cancel 02 cancel"]);
     });
 
@@ -226,7 +239,12 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       const { pay = "", no = "" } = branches("pay", "no");
       const register = async (call: Call): Promise<void> => {
         if (call.op !== "action") return;
-        await client.registerXaBranch({ gid: call.gid, branchId: call.branchId, url: call.phase2Url, coordinator: call.coordinator });
+        await client.registerXaBranch({
+          gid: call.gid,
+          branchId: call.branchId,
+          url: call.phase2Url,
+          coordinator: call.coordinator,
+        });
       };
       script(pay, async (call) => {
         await register(call);
@@ -255,7 +273,9 @@ describe.each(COORDINATORS)("%s", (name, start) => {
 
     withCoordinator("xa: a late registration is a conflict", async () => {
       const gid = await client.xa(async (xa) => xa.gid);
-      expect(await codeOf(client.registerXaBranch({ gid, branchId: "01", url: branches("late")["late"] ?? "" }))).toBe("TRANSACTION_CONFLICT");
+      expect(await codeOf(client.registerXaBranch({ gid, branchId: "01", url: branches("late")["late"] ?? "" }))).toBe(
+        "TRANSACTION_CONFLICT",
+      );
     });
 
     withCoordinator("msg: submitted without prepare, with a delay", async () => {
@@ -266,7 +286,11 @@ describe.each(COORDINATORS)("%s", (name, start) => {
         .step({ action: book, payload: payload({ to: "b" }) })
         .submit({ waitResult: true });
       expect(called(gid)).toEqual(["action 01 mail", "action 02 book"]);
-      const later = await client.msg().step({ action: mail, payload: payload({}) }).delay(2).submit();
+      const later = await client
+        .msg()
+        .step({ action: mail, payload: payload({}) })
+        .delay(2)
+        .submit();
       expect(called(later.gid)).toEqual([]);
       expect(await ended(later.gid)).toMatchObject({ status: "succeed" });
       expect(called(later.gid)).toEqual(["action 01 mail"]);

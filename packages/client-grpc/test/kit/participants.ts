@@ -1,6 +1,6 @@
 /** The services: one over HTTP, one over gRPC. They note every call, and answer what the test scripted for its path. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { Server as GrpcServer, ServerCredentials, status } from "@grpc/grpc-js";
+import { Server as GrpcServer, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
 
 export interface Call {
   readonly path: string;
@@ -108,7 +108,7 @@ export async function startGrpcParticipants(): Promise<Participants> {
     known.add(path);
     server.register<Buffer, Buffer>(
       `/test.Bank/${path}`,
-      (call, done) => {
+      (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
         const text = (key: string): string => String(call.metadata.get(key)[0] ?? "");
         const noted: Call = {
           path,

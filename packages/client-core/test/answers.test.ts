@@ -1,0 +1,336 @@
+/** What the coordinator's answers become: what is repeated, what is asked, and which error comes out. */
+import { DtmError } from "@dtm/protocol";
+import { type Client, noCompensation } from "../src/index.js";
+import {
+  conflict,
+  done,
+  error,
+  ongoing,
+  refused,
+  type Scripted,
+  ScriptedClient,
+  ScriptedTransport,
+  silent,
+  stored,
+} from "./scripted.js";
+
+type Script = Record<string, Scripted[]>;
+
+const warnings: Error[] = [];
+beforeEach(() => void warnings.splice(0));
+
+async function run(script: Script, work: (client: Client) => Promise<unknown>, options: { readonly canQuery?: boolean } = {}) {
+  const transport = new ScriptedTransport(script);
+  transport.canQuery = options.canQuery ?? true;
+  const client = new ScriptedClient(transport, { timeoutMs: 5_000, onWarning: (warning) => warnings.push(warning) });
+  const result = await work(client).then(
+    () => "ok",
+    (reason: unknown) => {
+      if (reason instanceof DtmError) return reason.code;
+      throw reason;
+    },
+  );
+  return { result, log: transport.log, transport };
+}
+
+const saga = (client: Client) => client.saga().step({ action: "http://a", compensate: noCompensation() });
+const msg = (client: Client) => client.msg().step({ action: "http://a" });
+const SUBMIT = "current status 'succeed', cannot sumbmit. FAILURE";
+
+describe("submit of a saga, not waiting", () => {
+  test.each<[string, Script, string, string[]]>([
+    ["accepted at once", { submit: [done] }, "ok", ["submit"]],
+    ["an unclear answer is repeated", { submit: [silent, error, done] }, "ok", ["submit", "submit", "submit"]],
+    ["a refusal is not", { submit: [refused] }, "COORDINATOR_REFUSED", ["submit"]],
+    [
+      "a gid that is used up",
+      { submit: [conflict(SUBMIT)], query: [stored("succeed")] },
+      "TRANSACTION_CONFLICT",
+      ["submit", "query"],
+    ],
+    [
+      "a repeat that meets its own success",
+      { submit: [silent, conflict(SUBMIT)], query: [stored("succeed")] },
+      "ok",
+      ["submit", "submit", "query"],
+    ],
+    [
+      "… also when it was rolled back since",
+      { submit: [silent, conflict(SUBMIT)], query: [stored("failed")] },
+      "ok",
+      ["submit", "submit", "query"],
+    ],
+    [
+      "never clear, but stored",
+      { submit: [silent], query: [stored("submitted")] },
+      "ok",
+      ["submit", "submit", "submit", "submit", "query"],
+    ],
+    [
+      "never clear, and not stored",
+      { submit: [silent], query: [stored(null)] },
+      "COORDINATOR_UNREACHABLE",
+      ["submit", "submit", "submit", "submit", "query"],
+    ],
+    [
+      "errors only, and not stored",
+      { submit: [error], query: [stored(null)] },
+      "COORDINATOR_REFUSED",
+      ["submit", "submit", "submit", "submit", "query"],
+    ],
+    [
+      "errors only, and nobody can say",
+      { submit: [error], query: [refused] },
+      "COORDINATOR_ERROR",
+      ["submit", "submit", "submit", "submit", "query"],
+    ],
+  ])("%s", async (_, script, result, log) => {
+    expect(await run(script, (client) => saga(client).submit())).toMatchObject({ result, log });
+  });
+
+  test("without a way to ask, an unclear answer stays unclear", async () => {
+    expect(await run({ submit: [silent] }, (client) => saga(client).submit(), { canQuery: false })).toMatchObject({
+      result: "COORDINATOR_UNREACHABLE",
+      log: ["submit", "submit", "submit", "submit"],
+    });
+  });
+});
+
+describe("submit, waiting", () => {
+  test.each<[string, Script, string, string[]]>([
+    ["ended in success", { submit: [done] }, "ok", ["submit"]],
+    [
+      "409 and rolled back",
+      { submit: [conflict("no money FAILURE")], query: [stored("failed")] },
+      "TRANSACTION_FAILED",
+      ["submit", "query"],
+    ],
+    [
+      "409 and on its way back",
+      { submit: [conflict("no money FAILURE")], query: [stored("aborting")] },
+      "TRANSACTION_FAILED",
+      ["submit", "query"],
+    ],
+    [
+      "409 and still running",
+      { submit: [conflict("wait result not return success: FAILURE")], query: [stored("submitted")] },
+      "TRANSACTION_RUNNING",
+      ["submit", "query"],
+    ],
+    [
+      "409, and it succeeded meanwhile",
+      { submit: [conflict("wait result not return success: FAILURE")], query: [stored("succeed")] },
+      "ok",
+      ["submit", "query"],
+    ],
+    ["425", { submit: [ongoing], query: [stored("submitted")] }, "TRANSACTION_RUNNING", ["submit", "query"]],
+    [
+      "a branch's error isn't submitted again",
+      { submit: [error], query: [stored("submitted")] },
+      "TRANSACTION_RUNNING",
+      ["submit", "query"],
+    ],
+    ["an error, and nothing stored", { submit: [error], query: [stored(null)] }, "COORDINATOR_REFUSED", ["submit", "query"]],
+    ["silence is repeated", { submit: [silent, done] }, "ok", ["submit", "submit"]],
+    [
+      "409, and query tells nothing",
+      { submit: [conflict("x FAILURE")], query: [silent] },
+      "COORDINATOR_ERROR",
+      ["submit", "query", "query", "query", "query"],
+    ],
+    ["a used-up gid", { submit: [conflict(SUBMIT)], query: [stored("failed")] }, "TRANSACTION_CONFLICT", ["submit", "query"]],
+  ])("%s", async (_, script, result, log) => {
+    expect(await run(script, (client) => saga(client).submit({ waitResult: true }))).toMatchObject({ result, log });
+  });
+
+  test("without a way to ask, nothing is sent", async () => {
+    const transport = new ScriptedTransport({});
+    transport.canQuery = false;
+    await expect(saga(new ScriptedClient(transport)).submit({ waitResult: true })).rejects.toThrow("no way to ask");
+    expect(transport.log).toEqual([]);
+  });
+});
+
+describe("a prepared message", () => {
+  const prepared = async (client: Client, then: (message: ReturnType<typeof msg>) => Promise<unknown>) => {
+    const message = msg(client);
+    await message.prepare("http://query");
+    await then(message);
+  };
+
+  test.each<[string, Script, "submit" | "abort", string]>([
+    [
+      "the coordinator had submitted it by its query already",
+      { submit: [conflict(SUBMIT)], query: [stored("succeed")] },
+      "submit",
+      "ok",
+    ],
+    [
+      "the coordinator had failed it by its query",
+      { submit: [conflict(SUBMIT)], query: [stored("failed")] },
+      "submit",
+      "TRANSACTION_FAILED",
+    ],
+    ["prepare unclear, but stored", { prepare: [silent], query: [stored("prepared")] }, "submit", "ok"],
+    ["prepare unclear, and not stored", { prepare: [silent], query: [stored(null)] }, "submit", "COORDINATOR_UNREACHABLE"],
+    [
+      "prepare of a used-up gid",
+      { prepare: [conflict("current status 'succeed', cannot prepare. FAILURE")] },
+      "submit",
+      "TRANSACTION_CONFLICT",
+    ],
+    ["taken back", { abort: [done] }, "abort", "ok"],
+    [
+      "taken back, and its repeat met that",
+      { abort: [silent, conflict("cannot abort. FAILURE")], query: [stored("failed")] },
+      "abort",
+      "ok",
+    ],
+    [
+      "too late to take back",
+      { abort: [conflict("cannot abort. FAILURE")], query: [stored("succeed")] },
+      "abort",
+      "TRANSACTION_CONFLICT",
+    ],
+    [
+      "unknown to the coordinator",
+      { abort: [{ kind: "refused", message: "no TransGlobal with gid: x found" }] },
+      "abort",
+      "TRANSACTION_UNKNOWN",
+    ],
+    ["abort never clear", { abort: [error], query: [stored("prepared")] }, "abort", "COORDINATOR_ERROR"],
+  ])("%s", async (_, script, then, result) => {
+    expect((await run(script, (client) => prepared(client, (message) => message[then]()))).result).toBe(result);
+  });
+});
+
+describe("registerBranch", () => {
+  const branch = { try: "http://try", confirm: "http://confirm", cancel: "http://cancel" };
+
+  test.each<[string, Script, string]>([
+    ["no answer", { registerBranch: [silent, done] }, "COORDINATOR_UNREACHABLE"],
+    ["an error", { registerBranch: [error, done] }, "COORDINATOR_ERROR"],
+    ["a refusal", { registerBranch: [refused] }, "COORDINATOR_REFUSED"],
+    [
+      "not prepared any more",
+      { registerBranch: [conflict("no trans with gid: x status: prepared found FAILURE")] },
+      "TRANSACTION_CONFLICT",
+    ],
+  ])("%s: sent once, never tried, and the whole is aborted", async (_, script, result) => {
+    const ran = await run(script, (client) => client.tcc((tcc) => tcc.branch(branch)));
+    expect(ran).toMatchObject({ result, log: ["prepare", "registerBranch", "abort"] });
+    expect(warnings).toEqual([]);
+  });
+});
+
+describe("the callback of a global transaction", () => {
+  const branch = { try: "http://try", confirm: "http://confirm", cancel: "http://cancel" };
+
+  test("an abort that fails is told, and the first error thrown", async () => {
+    const own = new Error("mine");
+    const transport = new ScriptedTransport({ abort: [refused] });
+    const client = new ScriptedClient(transport, { onWarning: (warning) => warnings.push(warning) });
+    await expect(
+      client.tcc(() => {
+        throw own;
+      }),
+    ).rejects.toBe(own);
+    expect(warnings).toMatchObject([{ code: "COORDINATOR_REFUSED", message: expect.stringContaining("abort of") as unknown }]);
+  });
+
+  test("the abort waits for calls under way, so that a cancel can't overtake its own try", async () => {
+    const transport = new ScriptedTransport({});
+    const events: string[] = [];
+    let answer: () => void = () => undefined;
+    transport.branch = async () => {
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      events.push("tried");
+      return { outcome: { kind: "success" }, body: Buffer.alloc(0) };
+    };
+    const client = new ScriptedClient(transport);
+    const run = client.tcc(async (tcc) => {
+      void tcc.branch(branch);
+      await new Promise((resolve) => setImmediate(resolve));
+      throw new Error("mine");
+    });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(transport.log).toEqual(["prepare", "registerBranch", "branch http://try"]);
+    answer();
+    await expect(run).rejects.toThrow("mine");
+    expect(events).toEqual(["tried"]);
+    expect(transport.log.at(-1)).toBe("abort");
+  });
+
+  test("a branch after the end is refused", async () => {
+    const client = new ScriptedClient(new ScriptedTransport({}));
+    const late = await client.tcc((tcc) => tcc);
+    await expect(late.branch(branch)).rejects.toMatchObject({ code: "TRANSACTION_CONFLICT" });
+  });
+
+  test("a caller that gives up before the submit gets an abort with a clock of its own", async () => {
+    const transport = new ScriptedTransport({});
+    const client = new ScriptedClient(transport);
+    const controller = new AbortController();
+    const run = client.tcc({ signal: controller.signal }, () => controller.abort(new Error("enough")));
+    await expect(run).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED", cause: new Error("enough") });
+    expect(transport.log).toEqual(["prepare", "abort"]);
+  });
+
+  test("a submit that finds it rolled back by its timeout says so", async () => {
+    const script = { submit: [conflict("current status 'aborting', cannot sumbmit. FAILURE")], query: [stored("aborting")] };
+    expect((await run(script, (client) => client.tcc(() => 1))).result).toBe("TRANSACTION_FAILED");
+  });
+});
+
+describe("the caller's own clock", () => {
+  test("ends a coordinator that never answers", async () => {
+    const transport = new ScriptedTransport({ submit: ["hang"], query: ["hang"] });
+    await expect(saga(new ScriptedClient(transport)).submit({ timeoutMs: 200 })).rejects.toMatchObject({
+      code: "COORDINATOR_UNREACHABLE",
+    });
+  });
+
+  test("isn't used up by one try that hangs", async () => {
+    const transport = new ScriptedTransport({ submit: ["hang", done] });
+    await saga(new ScriptedClient(transport)).submit({ timeoutMs: 4_000 });
+    expect(transport.log).toEqual(["submit", "submit"]);
+  });
+
+  test("a signal ends it at once, and before anything is sent when it came earlier", async () => {
+    const transport = new ScriptedTransport({ submit: ["hang"] });
+    const client = new ScriptedClient(transport, { timeoutMs: 600_000 });
+    const controller = new AbortController();
+    const sent = saga(client).submit({ signal: controller.signal });
+    await new Promise((resolve) => setImmediate(resolve));
+    controller.abort(new Error("enough"));
+    await expect(sent).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED", cause: new Error("enough") });
+    expect(transport.log).toEqual(["submit"]);
+    await expect(saga(client).submit({ signal: controller.signal })).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    expect(transport.log).toEqual(["submit"]);
+  });
+
+  test("after close() nothing is sent", async () => {
+    const transport = new ScriptedTransport({});
+    const client = new ScriptedClient(transport);
+    client.close();
+    client.close();
+    await expect(saga(client).submit()).rejects.toMatchObject({ code: "CLIENT_CLOSED" });
+    await expect(client.newGid()).rejects.toMatchObject({ code: "CLIENT_CLOSED" });
+    await expect(client.tcc(() => 1)).rejects.toMatchObject({ code: "CLIENT_CLOSED" });
+    expect(transport.log).toEqual(["close"]);
+  });
+
+  test("waitFor goes on over an outage, and ends with what it found last", async () => {
+    const up = await run({ query: [silent, silent, silent, silent, error, stored("submitted"), stored("failed")] }, (client) =>
+      client.waitFor("g").then((state) => expect(state.status).toBe("failed")),
+    );
+    expect(up.result).toBe("ok");
+    const never = new ScriptedClient(new ScriptedTransport({ query: [stored("submitted")] }));
+    await expect(never.waitFor("g", { timeoutMs: 100 })).rejects.toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+      message: expect.stringContaining("'submitted'") as unknown,
+    });
+  });
+});

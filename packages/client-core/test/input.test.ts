@@ -1,0 +1,83 @@
+/** Bad input gets a stable code, and nothing is sent. What TypeScript refuses is asked for as from JavaScript. */
+import { type Client, noCompensation, type SagaStep } from "../src/index.js";
+import { ScriptedClient, ScriptedTransport } from "./scripted.js";
+
+let transport: ScriptedTransport;
+let client: Client;
+beforeEach(() => {
+  transport = new ScriptedTransport({});
+  client = new ScriptedClient(transport);
+});
+afterEach(() => expect(transport.log).toEqual([]));
+
+const fromJavaScript = (step: object): SagaStep<unknown> => step as SagaStep<unknown>;
+
+test.each([
+  ["no compensation", { action: "http://a" }, "step 0: expected compensate, an address or noCompensation(), found undefined"],
+  ["an empty compensation", { action: "http://a", compensate: "" }, 'found ""'],
+  ["no action", { compensate: noCompensation() }, "step 0: action: expected a URL or what branch(url) made, found undefined"],
+  ["a number as action", { action: 5, compensate: "http://a" }, "found 5"],
+  ["an address without url", { action: { uri: "x" }, compensate: "http://a" }, "found an object"],
+  ["after as a number", { action: "http://a", compensate: "http://b", after: 1 }, "after: expected an array"],
+])("a saga's step with %s", (_, step, message) => {
+  expect(() => client.saga().step(fromJavaScript(step))).toThrow(
+    expect.objectContaining({ code: "STEP_INVALID", message: expect.stringContaining(message) as unknown }),
+  );
+});
+
+test("a payload that can't be sent is refused where the step is added", () => {
+  expect(() => client.saga().step({ action: "http://a", compensate: "http://b", payload: { a: 1n } })).toThrow(
+    expect.objectContaining({ code: "PAYLOAD_INVALID" }),
+  );
+  expect(() => client.msg().topic("t", { a: 1n })).toThrow(expect.objectContaining({ code: "PAYLOAD_INVALID" }));
+});
+
+test("a saga and a message without steps, an order that isn't concurrent, a cycle", async () => {
+  await expect(client.saga().submit()).rejects.toMatchObject({ code: "STEP_INVALID" });
+  await expect(client.msg().submit()).rejects.toMatchObject({ code: "STEP_INVALID" });
+  const ordered = client.saga().step({ action: "http://a", compensate: noCompensation() });
+  ordered.step({ action: "http://b", compensate: noCompensation(), after: [0] });
+  await expect(ordered.submit()).rejects.toMatchObject({ code: "STEP_INVALID" });
+  const cyclic = client.saga().step({ action: "http://a", compensate: noCompensation(), after: ["b"] });
+  cyclic.step({ name: "b", action: "http://b", compensate: noCompensation(), after: [0] }).concurrent();
+  await expect(cyclic.submit()).rejects.toMatchObject({ code: "STEP_INVALID" });
+});
+
+test.each([
+  [{ gid: "" }, "gid"],
+  [{ timeoutToFailSeconds: -1 }, "timeoutToFailSeconds"],
+  [{ timeoutToFailSeconds: 0.5 }, "timeoutToFailSeconds"],
+  [{ retryIntervalSeconds: Number.NaN }, "retryIntervalSeconds"],
+  [{ requestTimeoutSeconds: "3" }, "requestTimeoutSeconds"],
+  [{ requestTimeoutSeconds: 400_000_000 }, "requestTimeoutSeconds"],
+  [{ retryLimit: -1 }, "retryLimit"],
+  [{ waitResult: "yes" }, "waitResult"],
+  [{ branchHeaders: { "a b": "x" } }, "branchHeaders"],
+  [{ branchHeaders: { a: "x\ny" } }, "branchHeaders"],
+  [{ branchHeaders: { a: 5 } }, "branchHeaders"],
+  [{ branchHeaders: { a: "é" } }, "branchHeaders"],
+  [{ timeoutMs: 0 }, "timeoutMs"],
+  [{ timeoutMs: Number.POSITIVE_INFINITY }, "timeoutMs"],
+  [{ signal: {} }, "signal"],
+  [{ retryInterval: 5 }, "retryInterval: no such option"],
+])("an option that can't be used is named: %p", async (options, name) => {
+  const named = expect.objectContaining({ code: "OPTION_INVALID", message: expect.stringContaining(name) as unknown }) as unknown;
+  expect(() => client.saga(options as object)).toThrow(named as Error);
+  await expect(client.tcc(options as object, () => 1)).rejects.toEqual(named);
+});
+
+test("of the client, and of calls", async () => {
+  expect(() => new ScriptedClient(transport, { timeoutMs: -1 })).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
+  expect(() => client.msg().step({ action: "http://a" }).delay(-1)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
+  await expect(client.query("")).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  await expect(client.topics.subscribe("", "http://a")).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  await expect(client.topics.subscribe("t", "")).rejects.toMatchObject({ code: "STEP_INVALID" });
+  await expect(client.newGid({ timeoutMs: -1 })).rejects.toMatchObject({ code: "OPTION_INVALID" });
+});
+
+test("nested branches need a branch of their own type around them", () => {
+  expect(() => client.tccFrom()).toThrow(expect.objectContaining({ code: "NOT_IN_BRANCH" }));
+  expect(() => client.tccFrom({ gid: "g", transType: "saga", branchId: "01" })).toThrow(
+    expect.objectContaining({ code: "BRANCH_INVALID" }),
+  );
+});

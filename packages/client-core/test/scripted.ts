@@ -1,0 +1,123 @@
+/** A transport whose answers a test writes down, one after the other; everything above it is real. */
+import type { GlobalStatus } from "@dtm/protocol";
+import { Client, type ClientOptions } from "../src/index.js";
+import { toJsonText } from "../src/payload.js";
+import type {
+  BranchReply,
+  CallLimits,
+  Reply,
+  TransactionRequest,
+  TransactionState,
+  Transport,
+  WorkflowState,
+} from "../src/transport.js";
+
+export type Scripted = Reply<unknown> | "hang" | { readonly kind: "stored"; readonly status: GlobalStatus | null };
+
+export const done: Reply<unknown> = { kind: "done", value: undefined };
+export const silent: Reply<unknown> = { kind: "silent", message: "connection reset", cause: new Error("connection reset") };
+export const error: Reply<unknown> = { kind: "error", message: "dtm panic" };
+export const refused: Reply<unknown> = { kind: "refused", message: "topic not found" };
+export const conflict = (message: string): Reply<unknown> => ({ kind: "conflict", message });
+export const ongoing: Reply<unknown> = { kind: "ongoing", message: "ONGOING" };
+export const stored = (status: GlobalStatus | null): Scripted => ({ kind: "stored", status });
+
+const stateOf = (gid: string, status: GlobalStatus): TransactionState => ({
+  gid,
+  transType: "saga",
+  status,
+  rollbackReason: "",
+  result: "",
+  createdAt: null,
+  finishedAt: null,
+  rolledBackAt: null,
+  branches: [],
+});
+
+export class ScriptedTransport implements Transport {
+  readonly name = "http";
+  readonly server = "scripted";
+  readonly concurrentMessages = true;
+  /** What was asked for, in order. */
+  readonly log: string[] = [];
+  readonly requests: TransactionRequest[] = [];
+  readonly #script: Record<string, Scripted[]>;
+  branch: (url: string) => Promise<BranchReply> = async () => ({ outcome: { kind: "success" }, body: Buffer.alloc(0) });
+  canQuery = true;
+
+  /** Per operation the answers in order; the last one stays. */
+  constructor(script: Record<string, Scripted[]>) {
+    this.#script = script;
+  }
+
+  newGid(limits: CallLimits): Promise<Reply<string>> {
+    return this.#next("newGid", "", limits) as Promise<Reply<string>>;
+  }
+
+  send(operation: "prepare" | "submit" | "abort", request: TransactionRequest, limits: CallLimits): Promise<Reply<void>> {
+    this.requests.push(request);
+    return this.#next(operation, request.gid, limits) as Promise<Reply<void>>;
+  }
+
+  registerBranch(registration: { readonly gid: string }, limits: CallLimits): Promise<Reply<void>> {
+    return this.#next("registerBranch", registration.gid, limits) as Promise<Reply<void>>;
+  }
+
+  prepareWorkflow(request: TransactionRequest, limits: CallLimits): Promise<Reply<WorkflowState>> {
+    return this.#next("prepareWorkflow", request.gid, limits) as Promise<Reply<WorkflowState>>;
+  }
+
+  changeTopic(_change: unknown, limits: CallLimits): Promise<Reply<void>> {
+    return this.#next("topic", "", limits) as Promise<Reply<void>>;
+  }
+
+  query(gid: string, limits: CallLimits): Promise<Reply<TransactionState | null>> {
+    return this.#next("query", gid, limits) as Promise<Reply<TransactionState | null>>;
+  }
+
+  requireQuery(): void {
+    if (!this.canQuery) throw new Error("no way to ask");
+  }
+
+  callBranch(invocation: { readonly url: string }): Promise<BranchReply> {
+    this.log.push(`branch ${invocation.url}`);
+    return this.branch(invocation.url);
+  }
+
+  checkAddress(): void {}
+
+  encode(payload: unknown): string {
+    return toJsonText(payload);
+  }
+
+  close(): void {
+    this.log.push("close");
+  }
+
+  async #next(operation: string, gid: string, limits: CallLimits): Promise<Reply<unknown>> {
+    this.log.push(operation);
+    const answers = this.#script[operation] ?? [done];
+    const answer = (answers.length > 1 ? answers.shift() : answers[0]) ?? done;
+    if (answer === "hang") return hang(limits);
+    if (answer.kind !== "stored") return answer;
+    return { kind: "done", value: answer.status === null ? null : stateOf(gid, answer.status) };
+  }
+}
+
+/** As a real transport does: no answer until the clock of the request is over, or its caller gives up. */
+function hang(limits: CallLimits): Promise<Reply<unknown>> {
+  return new Promise((resolve) => {
+    const over = (): void => resolve({ kind: "silent", message: "no answer in time", cause: undefined });
+    const timer = setTimeout(over, limits.timeoutMs);
+    limits.signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      over();
+    });
+  });
+}
+
+export class ScriptedClient extends Client {
+  constructor(transport: Transport, options: ClientOptions = {}) {
+    super(transport, options);
+  }
+}

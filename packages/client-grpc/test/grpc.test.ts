@@ -1,0 +1,183 @@
+/** What is gRPC's own: codecs, addresses, codes. The surface as a whole is tried on real coordinators in surface.int.test.ts. */
+import { dtmgimp } from "@dtm/protocol";
+import { Server, ServerCredentials, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { GrpcClient, type GrpcClientOptions, grpcBranch, grpcTopic, noCompensation } from "../src/index.js";
+import { type Participants, startGrpcParticipants } from "./kit/participants.js";
+
+const METHODS = dtmgimp.DtmService;
+type Message = dtmgimp.DtmTopicRequest;
+const message: Message = { Topic: "t", URL: "u", Remark: "r" };
+
+let coordinator: Server;
+let port = 0;
+let services: Participants;
+let calls: { readonly method: string; readonly request: unknown; readonly metadata: Readonly<Record<string, unknown>> }[];
+let answer: (method: string) => { readonly code: number; readonly details: string } | object;
+const clients: GrpcClient[] = [];
+
+beforeAll(async () => {
+  services = await startGrpcParticipants();
+  coordinator = new Server();
+  const implementation: UntypedServiceImplementation = {};
+  for (const method of Object.keys(METHODS)) {
+    implementation[method] = (
+      call: { request: unknown; metadata: { getMap(): Record<string, unknown> } },
+      done: (error: unknown, reply?: unknown) => void,
+    ) => {
+      calls.push({ method, request: call.request, metadata: call.metadata.getMap() });
+      const given = answer(method);
+      if ("code" in given) done(given);
+      else done(null, given);
+    };
+  }
+  coordinator.addService(METHODS, implementation);
+  port = await new Promise((resolve, reject) => {
+    coordinator.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+});
+afterAll(async () => {
+  for (const client of clients) client.close();
+  await services.stop();
+  coordinator.forceShutdown();
+});
+beforeEach(() => {
+  calls = [];
+  answer = () => ({});
+});
+
+function open(options: Partial<GrpcClientOptions> = {}): GrpcClient {
+  const client = new GrpcClient({ server: `127.0.0.1:${port}`, timeoutMs: 20_000, ...options });
+  clients.push(client);
+  return client;
+}
+
+test("messages by their own codec, and an answer back", async () => {
+  const target = services.url("Echo").split("/")[0] ?? "";
+  const echo = grpcBranch(target, {
+    ...METHODS.subscribe,
+    path: "/test.Bank/Echo",
+    responseDeserialize: METHODS.subscribe.requestDeserialize,
+  });
+  services.answer("Echo", (call) => ({ kind: "success", body: call.body }));
+  const client = open();
+  const reply = await client.tcc(async (tcc) =>
+    echo.decode(await tcc.branch({ try: echo, confirm: echo, cancel: echo, payload: message })),
+  );
+  expect(reply).toEqual(message);
+  const registered = calls.find(({ method }) => method === "registerBranch")?.request as dtmgimp.DtmBranchRequest;
+  expect(METHODS.subscribe.requestDeserialize(registered.BusiPayload)).toEqual(message);
+  expect(registered.Data).toEqual({ confirm: echo.url, cancel: echo.url });
+});
+
+test("payloads and addresses that gRPC can't carry", () => {
+  const client = open();
+  const debit = grpcBranch("bank:1", METHODS.subscribe);
+  const saga = client.saga();
+  saga.step({ action: debit, compensate: noCompensation(), payload: message });
+  saga.step({ action: "bank:1/b.B/c", compensate: noCompensation(), payload: Buffer.from("x") });
+  saga.step({ action: "http://bank/debit", compensate: noCompensation(), payload: { json: true } });
+  client.msg().topic(grpcTopic("news", METHODS.subscribe), message);
+  const invalid = (code: string): Error => expect.objectContaining({ code }) as Error;
+  expect(() => saga.step({ action: "bank:1/b.B/c", compensate: noCompensation(), payload: { json: true } })).toThrow(
+    invalid("PAYLOAD_INVALID"),
+  );
+  expect(() => saga.step({ action: debit, compensate: noCompensation(), payload: null as unknown as Message })).toThrow(
+    invalid("PAYLOAD_INVALID"),
+  );
+  expect(() => saga.step({ action: "bank:1", compensate: noCompensation() })).toThrow(invalid("STEP_INVALID"));
+  expect(() => saga.step({ action: "bank:1/method", compensate: noCompensation() })).toThrow(invalid("STEP_INVALID"));
+  expect(() => grpcBranch("http://bank", METHODS.subscribe)).toThrow(invalid("STEP_INVALID"));
+  expect(() => client.msg({ concurrent: true })).toThrow(invalid("OPTION_INVALID"));
+  for (const server of ["http://h:1", "h", "", "h:x"]) expect(() => open({ server })).toThrow(invalid("OPTION_INVALID"));
+  expect(() => open({ httpServer: "h:1" })).toThrow(invalid("OPTION_INVALID"));
+  expect(calls).toEqual([]);
+});
+
+export function doesNotCompile(client: GrpcClient): void {
+  const debit = grpcBranch("bank:1", METHODS.subscribe);
+  // @ts-expect-error another message
+  client.saga().step({ action: debit, compensate: debit, payload: { Gid: "x" } });
+  // @ts-expect-error the message is missing
+  client.saga().step({ action: debit, compensate: debit });
+  // @ts-expect-error the undo takes another message
+  client.saga().step({ action: debit, compensate: grpcBranch("bank:1", METHODS.submit), payload: message });
+}
+
+const submit = (client: GrpcClient): Promise<unknown> =>
+  client.saga({ gid: "g1" }).step({ action: "b:1/b.B/c", compensate: noCompensation() }).submit();
+
+test.each([
+  ["INVALID_ARGUMENT", status.INVALID_ARGUMENT, "x", "COORDINATOR_REFUSED", 1],
+  ["UNAUTHENTICATED", status.UNAUTHENTICATED, "x", "COORDINATOR_REFUSED", 1],
+  ["UNIMPLEMENTED, of something else that listens there", status.UNIMPLEMENTED, "x", "COORDINATOR_REFUSED", 1],
+  ["RESOURCE_EXHAUSTED", status.RESOURCE_EXHAUSTED, "x", "COORDINATOR_REFUSED", 1],
+  ["INTERNAL in dtm's words of a refusal", status.INTERNAL, "topic not found", "COORDINATOR_REFUSED", 1],
+  ["INTERNAL", status.INTERNAL, "x", "COORDINATOR_ERROR", 4],
+  ["UNKNOWN", status.UNKNOWN, "x", "COORDINATOR_ERROR", 4],
+  ["UNAVAILABLE", status.UNAVAILABLE, "x", "COORDINATOR_UNREACHABLE", 4],
+])("a submit answered with %s", async (_, code, details, result, times) => {
+  answer = () => ({ code, details });
+  await expect(submit(open())).rejects.toMatchObject({ code: result });
+  expect(calls.length).toBe(times);
+  expect(new Set(calls.map(({ request }) => (request as dtmgimp.DtmRequest).Gid))).toEqual(new Set(["g1"]));
+});
+
+test("a restarting coordinator is met again by the repeats", async () => {
+  answer = () => (calls.length < 3 ? { code: status.UNAVAILABLE, details: "stopping" } : {});
+  await submit(open());
+  expect(calls.length).toBe(3);
+});
+
+test("nobody listens: unreachable", async () => {
+  await expect(submit(open({ server: "127.0.0.1:1" }))).rejects.toMatchObject({
+    code: "COORDINATOR_UNREACHABLE",
+    message: expect.stringContaining("ECONNREFUSED") as unknown,
+  });
+});
+
+test("without an HTTP address there is no query, and a waiting submit isn't sent", async () => {
+  const client = open();
+  const needed = { code: "OPTION_INVALID", message: expect.stringContaining("httpServer") as unknown };
+  await expect(client.query("g1")).rejects.toMatchObject(needed);
+  await expect(client.waitFor("g1")).rejects.toMatchObject(needed);
+  await expect(
+    client.saga().step({ action: "b:1/b.B/c", compensate: noCompensation() }).submit({ waitResult: true }),
+  ).rejects.toMatchObject(needed);
+  await expect(client.tcc({ waitResult: true }, () => 1)).rejects.toMatchObject(needed);
+  expect(calls).toEqual([]);
+});
+
+test("the usual ports need no HTTP address", async () => {
+  // Nobody listens there, so asking gets as far as the network.
+  const client = open({ server: "127.0.0.2:36790" });
+  await expect(client.query("g1", { timeoutMs: 2_000 })).rejects.toMatchObject({
+    code: "COORDINATOR_UNREACHABLE",
+    message: expect.stringContaining("127.0.0.2:36789") as unknown,
+  });
+});
+
+test("token and metadata go to our own coordinator only", async () => {
+  const client = open({ token: "s3cret", headers: { "x-team": "a" } });
+  await submit(client);
+  expect(calls[0]?.metadata).toMatchObject({ authorization: "Bearer s3cret", "x-team": "a" });
+  await client.registerXaBranch({ gid: "g1", branchId: "01", url: "b:1/b.B/c", coordinator: `localhost:${port}` });
+  expect(calls[1]).toMatchObject({
+    method: "registerBranch",
+    request: { Gid: "g1", TransType: "xa", BranchID: "01", Data: { url: "b:1/b.B/c" } },
+  });
+  expect(calls[1]?.metadata["authorization"]).toBeUndefined();
+  expect(calls[1]?.metadata["x-team"]).toBeUndefined();
+});
+
+test("a signal ends a call under way", async () => {
+  const controller = new AbortController();
+  answer = () => {
+    controller.abort(new Error("enough"));
+    return { code: status.UNAVAILABLE, details: "late" };
+  };
+  const client = open();
+  await expect(client.newGid({ signal: controller.signal })).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+  expect(calls.length).toBe(1);
+});

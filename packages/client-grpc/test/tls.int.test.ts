@@ -1,0 +1,100 @@
+/** Tokens and TLS against our coordinator, with an authority of the test's own: what the options promise, over both transports. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { HttpClient } from "@dtm/client-http";
+import { type Client, GrpcClient, noCompensation } from "../src/index.js";
+import { type Coordinator, notRun, startOurs, temporaryFolder } from "./kit/servers.js";
+
+const present = spawnSync("openssl", ["version"]).status === 0;
+let coordinator: Coordinator;
+let ca: Buffer;
+
+function certify(folder: string): { readonly cert: string; readonly key: string; readonly ca: Buffer } {
+  const at = (name: string): string => join(folder, name);
+  const openssl = (...args: string[]): void => void execFileSync("openssl", args, { stdio: "pipe" });
+  writeFileSync(at("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost");
+  openssl(
+    "req",
+    "-x509",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-days",
+    "2",
+    "-subj",
+    "/CN=test authority",
+    "-keyout",
+    at("ca.key"),
+    "-out",
+    at("ca.pem"),
+  );
+  openssl(
+    "req",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-subj",
+    "/CN=localhost",
+    "-keyout",
+    at("server.key"),
+    "-out",
+    at("server.csr"),
+  );
+  const signing = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-CAcreateserial", "-days", "2", "-extfile", at("names")];
+  openssl("x509", "-req", "-in", at("server.csr"), ...signing, "-out", at("server.pem"));
+  return { cert: at("server.pem"), key: at("server.key"), ca: readFileSync(at("ca.pem")) };
+}
+
+beforeAll(async () => {
+  if (!present) return;
+  const files = certify(temporaryFolder());
+  ca = files.ca;
+  coordinator = await startOurs({ TLS_CERT_FILE: files.cert, TLS_KEY_FILE: files.key, AUTH_TOKEN: "s3cret" });
+}, 300_000);
+
+const clients: Client[] = [];
+afterAll(() => {
+  for (const client of clients) client.close();
+});
+
+interface Access {
+  readonly token?: string;
+  readonly tls?: { readonly ca?: Buffer; readonly rejectUnauthorized?: boolean };
+}
+
+describe.each(["http", "grpc"] as const)("over %s", (protocol) => {
+  const open = (access: Access): Client => {
+    const client =
+      protocol === "http"
+        ? new HttpClient({ server: coordinator.http, ...access, timeoutMs: 20_000 })
+        : new GrpcClient({ server: coordinator.grpc, httpServer: coordinator.http, ...access, timeoutMs: 20_000 });
+    clients.push(client);
+    return client;
+  };
+  const use = async (client: Client): Promise<void> => {
+    const { gid } = await client.saga().step({ action: "http://127.0.0.1:1/x", compensate: noCompensation() }).submit();
+    expect(await client.query(gid)).toMatchObject({ gid, status: "submitted" });
+  };
+
+  const secured = (title: string, run: () => Promise<void>): void => {
+    test(title, async () => (present ? run() : notRun("TLS and tokens of the SDK: openssl isn't installed")));
+  };
+
+  secured("its authority and the token let in", () => use(open({ token: "s3cret", tls: { ca } })));
+  secured("a certificate isn't checked when that is asked for", () =>
+    use(open({ token: "s3cret", tls: { rejectUnauthorized: false } })),
+  );
+
+  secured("an unknown authority is refused before anything is sent", async () => {
+    await expect(open({ token: "s3cret", tls: {} }).newGid()).rejects.toMatchObject({
+      code: "COORDINATOR_UNREACHABLE",
+      message: expect.stringMatching(/certificate|signed|UNABLE_TO/i) as unknown,
+    });
+  });
+
+  secured("no token, and a wrong one, are refused", async () => {
+    await expect(open({ tls: { ca } }).newGid()).rejects.toMatchObject({ code: "COORDINATOR_REFUSED" });
+    await expect(open({ token: "wrong", tls: { ca } }).newGid()).rejects.toMatchObject({ code: "COORDINATOR_REFUSED" });
+  });
+});

@@ -1,0 +1,84 @@
+/** A coordinator inside a test, with a clock that the test moves. */
+import type { RequestListener } from "node:http";
+import type { Client } from "@dtm/client-core";
+import { DtmError } from "@dtm/protocol";
+import type { EngineSettings } from "@dtm/server/embedded";
+import { World } from "./world.js";
+
+/** Settings of {@link startCoordinator}. */
+export interface TestCoordinatorOptions {
+  /** The server's own settings, like `{ types: … }`. Default: those of a server without configuration. */
+  readonly settings?: Partial<EngineSettings>;
+}
+
+export interface TestCoordinator {
+  /** The whole client, in process. */
+  readonly client: Client;
+  /**
+   * Serves every branch address that begins with `origin`: `serve("http://bank", app)`. An Express app, a Fastify instance's `routing`, or
+   * any listener of `node:http`; called without a socket.
+   */
+  serve(origin: string, listener: RequestListener): void;
+  /** Virtual time, in milliseconds since 1970. Handlers that ask the system's clock see real time. */
+  now(): number;
+  /** Lets so many milliseconds pass; everything that comes due in them happens. */
+  advance(ms: number): Promise<void>;
+  /**
+   * Lets time pass until the transaction has ended.
+   *
+   * @returns `succeed` or `failed`.
+   * @throws DtmError TRANSACTION_UNKNOWN; DEADLINE_EXCEEDED when it hasn't ended after `withinMs` (default: 30 days).
+   */
+  ended(gid: string, withinMs?: number): Promise<string>;
+  /** The process dies, and another one goes on with what it had stored. */
+  restart(): Promise<void>;
+  /** Ends it. Nothing is left that would keep the process alive. */
+  stop(): Promise<void>;
+}
+
+export function isFinal(status: string | null): boolean {
+  return status === "succeed" || status === "failed";
+}
+
+const LONGEST_MS = 30 * 86_400_000;
+
+/**
+ * Starts a coordinator in this process: the real one, on its memory store, with a virtual clock. A week of retries takes milliseconds.
+ *
+ * ```ts
+ * const dtm = await startCoordinator();
+ * dtm.serve("http://bank", app);
+ * const saga = await dtm.client.saga().step({ … }).submit();
+ * expect(await dtm.ended(saga.gid)).toBe("succeed");
+ * await dtm.stop();
+ * ```
+ */
+export async function startCoordinator(options: TestCoordinatorOptions = {}): Promise<TestCoordinator> {
+  const world = new World({ schedule: [], settings: options.settings });
+  await world.start();
+  const { client } = world;
+  return {
+    client,
+    serve: (origin, listener) => world.serve(origin, listener),
+    now: () => world.clock.now(),
+    advance: (ms) => world.pause(ms),
+    async ended(gid, withinMs = LONGEST_MS) {
+      const final = (): boolean => isFinal(world.statusOf(gid));
+      const found = world.statusOf(gid);
+      if (found === null) throw new DtmError("TRANSACTION_UNKNOWN", `expected a transaction ${gid}, found none`);
+      if (!(await world.pass(world.clock.now() + withinMs, final))) {
+        const message = `expected the end of ${gid} within ${withinMs} ms, found it '${world.statusOf(gid)}'`;
+        throw new DtmError("DEADLINE_EXCEEDED", message);
+      }
+      return world.statusOf(gid) ?? found;
+    },
+    async restart() {
+      world.restart();
+      await world.pause(2_000);
+    },
+    async stop() {
+      client.close();
+      await world.stop();
+    },
+  };
+}

@@ -1,0 +1,195 @@
+/** Runs a transaction under every single fault, and each of them again after every refusal, and finds the smallest schedule that breaks it. */
+import type { RequestListener } from "node:http";
+import type { Client } from "@dtm/client-core";
+import type { EngineSettings } from "@dtm/server/embedded";
+import { isFinal } from "./coordinator.js";
+import { FAULTS, type Fault, faultsAt, fromSeed, type Point, type Schedule, toSeed } from "./schedule.js";
+import { type Ended, World } from "./world.js";
+
+/** What a scenario may use; one for each run. */
+export interface Kit {
+  /** The whole client, in process; also for handlers that call branches themselves. */
+  readonly client: Client;
+  /** Serves every branch address that begins with `origin`, without a socket. */
+  serve(origin: string, listener: RequestListener): void;
+  /**
+   * A step that a crash can come before or after, like a write to a database. What isn't awaited is lost with its process, as in
+   * production.
+   */
+  io<T>(work: () => Promise<T> | T): Promise<T>;
+  /** The same object, and each call of its methods is an {@link Kit.io} of its own. For clients of databases, whose methods are asynchronous. */
+  fallible<T extends object>(target: T): T;
+  /** Lets virtual time pass, in milliseconds. */
+  pause(ms: number): Promise<void>;
+}
+
+export interface Scenario<State> {
+  /** Makes a fresh state for one run: empty databases, mounted services. */
+  setup(kit: Kit): Promise<State> | State;
+  /** What the application does: begins its transaction. An error is part of the run, and the invariant sees it. */
+  run(kit: Kit, state: State): Promise<unknown>;
+}
+
+/** How one run ended, for the invariant. */
+export interface Run<State> {
+  readonly state: State;
+  /** Every transaction, in the order of their creation; gids are replaced by `g1`, `g2`, … */
+  readonly transactions: readonly Ended[];
+  /** `returned`, `threw`, or `died` when a fault ended its process. */
+  readonly caller: "returned" | "threw" | "died";
+  readonly error: unknown;
+}
+
+/** Settings of {@link faultMatrix}. */
+export interface FaultMatrixOptions<State> {
+  /** What must hold at the end of every run: throws, or returns false, when it doesn't. */
+  readonly invariant: (run: Run<State>) => unknown;
+  /** Runs only this schedule, as an earlier run printed it. */
+  readonly seed?: string | undefined;
+  /** How many runs at most. Default: 5,000. */
+  readonly maxRuns?: number | undefined;
+  /** Virtual time after which a transaction that hasn't ended breaks the run. Default: 7 days. */
+  readonly withinMs?: number | undefined;
+  /** The coordinator's settings. Default: its own. */
+  readonly settings?: Partial<EngineSettings> | undefined;
+}
+
+export interface FaultMatrixReport {
+  readonly runs: number;
+  /** Messages and steps that a fault could meet. */
+  readonly points: number;
+  /** Left out because of `maxRuns`. */
+  readonly skipped: number;
+  /** Of the run with the given seed, else of the run without faults. */
+  readonly trace: readonly string[];
+}
+
+/** Some run broke the invariant; the message has the schedule, what replays it, and what happened. */
+export class InvariantBroken extends Error {
+  override readonly name = "InvariantBroken";
+  /** Replays the run: `faultMatrix(scenario, { invariant, seed })`. */
+  readonly seed: string;
+  readonly trace: readonly string[];
+
+  /** @internal */
+  constructor(schedule: Schedule, trace: readonly string[], cause: unknown, runs: number) {
+    const seed = toSeed(schedule);
+    const faults = schedule.map(({ kind, at }) => `  ${at}: ${FAULTS[kind]}`);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = [
+      why,
+      schedule.length === 0 ? "it breaks without any fault" : `smallest schedule that breaks it (run ${runs}):`,
+      ...faults,
+      `replay: seed: ${JSON.stringify(seed)}`,
+      "what happened:",
+      ...trace.map((line) => `  ${line}`),
+    ].join("\n");
+    super(message, { cause });
+    this.seed = seed;
+    this.trace = trace;
+  }
+}
+
+const DEFAULT_MAX_RUNS = 5_000;
+const DEFAULT_WITHIN_MS = 7 * 86_400_000;
+
+/**
+ * Runs `scenario` without a fault, under every single fault, and under every single fault behind each refusal of a branch.
+ *
+ * @throws InvariantBroken for the first run, the smallest schedules first, whose invariant doesn't hold or whose transaction never ends.
+ */
+export async function faultMatrix<State>(
+  scenario: Scenario<State>,
+  options: FaultMatrixOptions<State>,
+): Promise<FaultMatrixReport> {
+  const { maxRuns = DEFAULT_MAX_RUNS } = options;
+  if (options.seed !== undefined) {
+    const { points, trace } = await runOnce(scenario, options, fromSeed(options.seed), 1);
+    return { runs: 1, points: points.length, skipped: 0, trace };
+  }
+  const base = await runOnce(scenario, options, [], 1);
+  let runs = 1;
+  let skipped = 0;
+  const refused: { readonly refusal: Fault; readonly points: readonly Point[] }[] = [];
+  const attempt = async (schedule: Schedule): Promise<readonly Point[]> => {
+    if (runs >= maxRuns) {
+      skipped++;
+      return [];
+    }
+    return (await runOnce(scenario, options, schedule, ++runs)).points;
+  };
+  for (const fault of base.points.flatMap(faultsAt)) {
+    const points = await attempt([fault]);
+    if (fault.kind === "refuse") refused.push({ refusal: fault, points });
+  }
+  for (const { refusal, points } of refused) {
+    for (const fault of points.flatMap(faultsAt)) {
+      if (fault.kind !== "refuse" && fault.at !== refusal.at) await attempt([refusal, fault]);
+    }
+  }
+  return { runs, points: base.points.length, skipped, trace: base.trace };
+}
+
+async function runOnce<State>(
+  scenario: Scenario<State>,
+  options: FaultMatrixOptions<State>,
+  schedule: Schedule,
+  number: number,
+): Promise<{ readonly points: readonly Point[]; readonly trace: readonly string[] }> {
+  const world = new World({ schedule, settings: options.settings });
+  await world.start();
+  const kit = kitOf(world);
+  const state = await scenario.setup(kit);
+  const { worker, result } = world.run(async () => scenario.run(kit, state));
+  let caller: Run<State>["caller"] | null = null;
+  let error: unknown;
+  result.then(
+    () => {
+      caller ??= "returned";
+    },
+    (cause: unknown) => {
+      caller ??= "threw";
+      error = cause;
+    },
+  );
+  void worker.died.then(() => {
+    caller ??= "died";
+  });
+  const until = world.clock.now() + (options.withinMs ?? DEFAULT_WITHIN_MS);
+  const over = (): boolean => caller !== null && world.undelivered === 0 && world.unfinished === 0;
+  try {
+    const ended = await world.pass(until, over);
+    const transactions = await world.transactions();
+    if (!ended) {
+      const open = transactions.filter(({ status }) => !isFinal(status)).map(({ gid, status }) => `${gid} is '${status}'`);
+      throw new Error(`it didn't end: ${open.join(", ") || "the caller still waits, or a message is still under way"}`);
+    }
+    const held = await options.invariant({ state, transactions, caller: caller ?? "died", error });
+    if (held === false) throw new Error("the invariant is false");
+  } catch (cause) {
+    throw new InvariantBroken(schedule, world.trace, cause, number);
+  } finally {
+    await world.stop();
+  }
+  return { points: world.faults.points, trace: world.trace };
+}
+
+function kitOf(world: World): Kit {
+  return {
+    client: world.client,
+    serve: (origin, listener) => world.serve(origin, listener),
+    io: (work) => world.io(work),
+    fallible: (target) => fallible(target, world),
+    pause: (ms) => world.pause(ms),
+  };
+}
+
+function fallible<T extends object>(target: T, world: World): T {
+  return new Proxy(target, {
+    get(object, name) {
+      const member: unknown = Reflect.get(object, name, object);
+      if (typeof member !== "function") return member;
+      return (...given: unknown[]): unknown => world.io(() => Reflect.apply(member, object, given) as unknown);
+    },
+  });
+}

@@ -48,7 +48,7 @@ export interface XaRunOptions {
    */
   readonly register: (registration: XaRegistration) => Promise<unknown>;
   /** The branch call; default: the one that the framework's entry point put around the handler. */
-  readonly branch?: Branch & { readonly phase2Url?: string; readonly coordinator?: string };
+  readonly branch?: Branch & { readonly phase2Url?: string | undefined; readonly coordinator?: string | undefined };
 }
 
 /** Phase 1 and phase 2 by themselves; a handler that serves both at one address calls {@link xaBranch}. */

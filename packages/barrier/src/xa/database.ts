@@ -70,3 +70,8 @@ export function tableMissing(table: string, cause: unknown): DtmError {
     cause,
   });
 }
+
+/** A member of what a driver gave, whatever that is. */
+export function member(row: unknown, key: string): unknown {
+  return typeof row === "object" && row !== null ? Reflect.get(row, key) : undefined;
+}

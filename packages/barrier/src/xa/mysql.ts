@@ -7,6 +7,7 @@ import { type Branch, DtmError } from "@dtm/protocol";
 import { tableName } from "../sql/table.js";
 import {
   LOCK_WAIT_SECONDS,
+  member,
   type Prepared,
   tableMissing,
   wrongPool,
@@ -47,7 +48,7 @@ export function xaMysql2<Connection extends Mysql2ConnectionLike>(
   pool: Mysql2PoolLike<Connection>,
   options: XaOptions = {},
 ): XaDatabase<Connection> {
-  const has = (name: string): boolean => typeof valueOf(pool, name) === "function";
+  const has = (name: string): boolean => typeof member(pool, name) === "function";
   if (has("promise")) throw wrongPool("a pool of mysql2/promise (pool.promise() makes one)", pool);
   if (!has("getConnection") || has("activeConnections")) throw wrongPool("a pool of mysql2/promise", pool);
   return database(async () => {
@@ -99,7 +100,7 @@ function database<Connection>(connect: () => Promise<Link<Connection>>, options:
       const link = await connect();
       if (supported) return sessionOf(link, table);
       try {
-        requireDurablePrepare(String(valueOf(rowsOf(await link.query("select version() as v"))[0], "v")));
+        requireDurablePrepare(String(member(rowsOf(await link.query("select version() as v"))[0], "v")));
       } catch (cause) {
         link.destroy();
         throw cause;
@@ -135,7 +136,7 @@ function sessionOf<Connection>(link: Link<Connection>, table: string): XaSession
     try {
       return await link.query(sql, values);
     } catch (cause) {
-      if (NO_SUCH_TABLE.includes(valueOf(cause, "errno"))) throw tableMissing(table, cause);
+      if (NO_SUCH_TABLE.includes(member(cause, "errno"))) throw tableMissing(table, cause);
       throw cause;
     }
   };
@@ -145,7 +146,7 @@ function sessionOf<Connection>(link: Link<Connection>, table: string): XaSession
       `insert ignore into ${table}(trans_type, gid, branch_id, op, barrier_id, reason) values (?, ?, ?, ?, ?, ?)`,
       [transType, gid, branchId, XA_ROW.op, XA_ROW.barrierId, reason],
     );
-    return Number(valueOf(done, "affectedRows")) === 1;
+    return Number(member(done, "affectedRows")) === 1;
   };
 
   const settle = async (command: "commit" | "rollback", xid: Xid): Promise<"done" | "unknown"> => {
@@ -153,7 +154,7 @@ function sessionOf<Connection>(link: Link<Connection>, table: string): XaSession
       await link.query(`xa ${command} ${literal(xid)}`);
       return "done";
     } catch (cause) {
-      if (valueOf(cause, "errno") === XAER_NOTA) return "unknown";
+      if (member(cause, "errno") === XAER_NOTA) return "unknown";
       throw cause;
     }
   };
@@ -166,7 +167,7 @@ function sessionOf<Connection>(link: Link<Connection>, table: string): XaSession
         await link.query(`xa start ${literal(xid)}`);
         return "started";
       } catch (cause) {
-        if (valueOf(cause, "errno") === XAER_DUPID) return "exists";
+        if (member(cause, "errno") === XAER_DUPID) return "exists";
         throw cause;
       }
     },
@@ -197,15 +198,15 @@ function sessionOf<Connection>(link: Link<Connection>, table: string): XaSession
           XA_ROW.barrierId,
         ]),
       );
-      const reason = valueOf(rows[0], "reason");
+      const reason = member(rows[0], "reason");
       return typeof reason === "string" ? reason : null;
     },
     async listPrepared() {
       const list: Prepared[] = [];
       for (const row of rowsOf(await query("xa recover"))) {
         // Made by XA START with one text: everything else is somebody else's.
-        if (Number(valueOf(row, "formatID")) !== 1 || Number(valueOf(row, "bqual_length")) !== 0) continue;
-        const data = valueOf(row, "data");
+        if (Number(member(row, "formatID")) !== 1 || Number(member(row, "bqual_length")) !== 0) continue;
+        const data = member(row, "data");
         const xid = data instanceof Uint8Array ? Buffer.from(data).toString() : String(data);
         list.push({ xid, ageSeconds: await ageOf(xid) });
       }
@@ -232,7 +233,7 @@ function sessionOf<Connection>(link: Link<Connection>, table: string): XaSession
         [xid.gid, xid.branchId, XA_ROW.op, XA_ROW.barrierId],
       ),
     );
-    const age = valueOf(rows[0], "age");
+    const age = member(rows[0], "age");
     return age === undefined || age === null ? null : Number(age);
   }
 }
@@ -244,8 +245,4 @@ function literal({ text }: Xid): string {
 
 function rowsOf(answer: unknown): readonly unknown[] {
   return Array.isArray(answer) ? answer : [];
-}
-
-function valueOf(row: unknown, key: string): unknown {
-  return typeof row === "object" && row !== null ? Reflect.get(row, key) : undefined;
 }

@@ -3,6 +3,7 @@ import { type Branch, DtmError } from "@dtm/protocol";
 import { tableName } from "../sql/table.js";
 import {
   LOCK_WAIT_SECONDS,
+  member,
   type Prepared,
   tableMissing,
   wrongPool,
@@ -61,7 +62,7 @@ export function xaPostgres<Client extends PgClientLike>(pool: PgPoolLike<Client>
 /** Without it phase 1 fails only at its very end, after the work and the registration. */
 async function requireEnabled(client: PgClientLike): Promise<void> {
   const { rows } = await client.query("show max_prepared_transactions");
-  if (Number(valueOf(rows[0], "max_prepared_transactions")) > 0) return;
+  if (Number(member(rows[0], "max_prepared_transactions")) > 0) return;
   throw new DtmError(
     "XA_UNSUPPORTED",
     "expected PostgreSQL with max_prepared_transactions above 0, found 0: set it and restart the server",
@@ -119,7 +120,7 @@ function sessionOf<Client extends PgClientLike>(client: Client, table: string): 
       const { rows } = await query("select current_setting('lock_timeout') as was");
       await query("select set_config('lock_timeout', $1, true)", [`${LOCK_WAIT_SECONDS}s`]);
       const { rowCount } = await insert(branch, XA_ROW.op);
-      await query("select set_config('lock_timeout', $1, true)", [valueOf(rows[0], "was")]);
+      await query("select set_config('lock_timeout', $1, true)", [member(rows[0], "was")]);
       return rowCount === 1;
     },
     async prepare(xid) {
@@ -147,7 +148,7 @@ function sessionOf<Client extends PgClientLike>(client: Client, table: string): 
         `select reason from ${table} where gid = $1 and branch_id = $2 and op = $3 and barrier_id = $4`,
         [gid, branchId, XA_ROW.op, XA_ROW.barrierId],
       );
-      const reason = valueOf(rows[0], "reason");
+      const reason = member(rows[0], "reason");
       return typeof reason === "string" ? reason : null;
     },
     async listPrepared() {
@@ -156,7 +157,7 @@ function sessionOf<Client extends PgClientLike>(client: Client, table: string): 
         `select gid, extract(epoch from now() - prepared)::float8 as age from pg_prepared_xacts
          where database = current_database() order by prepared`,
       );
-      return rows.map((row): Prepared => ({ xid: String(valueOf(row, "gid")), ageSeconds: Number(valueOf(row, "age")) }));
+      return rows.map((row): Prepared => ({ xid: String(member(row, "gid")), ageSeconds: Number(member(row, "age")) }));
     },
     async close() {
       release();
@@ -171,9 +172,5 @@ function quote(text: string): string {
 }
 
 function codeOf(cause: unknown): unknown {
-  return valueOf(cause, "code");
-}
-
-function valueOf(row: unknown, key: string): unknown {
-  return typeof row === "object" && row !== null ? Reflect.get(row, key) : undefined;
+  return member(cause, "code");
 }

@@ -7,7 +7,7 @@ import { crashAfterPhase1 } from "./crash.js";
 import { withServer } from "./with-server.js";
 
 const DRIVERS: readonly Driver[] = ["pg", "mysql2", "mariadb"];
-const registered = async () => undefined;
+const registered = async (): Promise<void> => undefined;
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
 for (const driver of DRIVERS) {

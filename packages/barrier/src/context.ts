@@ -19,8 +19,8 @@ export class BranchCall implements Branch {
   readonly transType: string;
   readonly branchId: string;
   readonly op: string;
-  readonly coordinator?: string;
-  readonly phase2Url?: string;
+  declare readonly coordinator?: string;
+  declare readonly phase2Url?: string;
   /** Places that guarded a local transaction during this call; see docs/decisions/barrier-ids.md. */
   readonly #guarded = new Set<string>();
 

@@ -39,7 +39,7 @@ type Later = DrizzleServerLike | DrizzleSqliteLike;
 /** As the other drivers' barriers, and at once where the driver of SQLite answers at once. */
 export interface DrizzleBarrier {
   /** Joins the caller's own transaction; with a driver that answers at once the work must be synchronous (WORK_IS_ASYNC). */
-  run<T extends Later, R>(tx: T, work: (tx: T) => Promise<R> | R, options?: SqlRunOptions): Promise<RunResult<R>>;
+  run<T extends Later, R>(tx: T, work: (tx: T) => PromiseLike<R> | R, options?: SqlRunOptions): Promise<RunResult<R>>;
   run<T extends DrizzleSyncLike, R>(tx: T, work: (tx: T) => R, options?: SqlRunOptions): RunResult<R>;
   /** Answers the coordinator's question about a message. */
   queryPrepared(db: Later, options?: QueryPreparedOptions): Promise<void>;

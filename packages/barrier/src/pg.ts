@@ -8,6 +8,8 @@ import { type Executor, isRecord, type Reply, rowsOf, type Statement, withNumber
 export interface PgTransactionLike {
   query(text: string, values: unknown[]): Promise<{ rows: unknown[]; rowCount: number | null }>;
   escapeIdentifier(text: string): string;
+  /** Only a pool counts its clients. */
+  readonly totalCount?: never;
 }
 
 /** A `Pool` or `Client` of pg. */

@@ -26,7 +26,7 @@ export interface SqlBarrier<Tx, Db> {
    * @throws DtmError NOT_A_TRANSACTION, WRONG_DRIVER, NOT_IN_BRANCH, BARRIER_TABLE_MISSING, BARRIER_ID_REUSED, or DUPLICATED for the
    * local transaction of a message that was decided before. In each case the work didn't run, and the transaction is to be rolled back.
    */
-  run<T extends Tx, R>(tx: T, work: (tx: T) => Promise<R> | R, options?: SqlRunOptions): Promise<RunResult<R>>;
+  run<T extends Tx, R>(tx: T, work: (tx: T) => PromiseLike<R> | R, options?: SqlRunOptions): Promise<RunResult<R>>;
   /**
    * Answers the coordinator's question about a message: returns when its local transaction was committed, and otherwise makes sure
    * that it never will be. Waits while the local transaction is under way.

@@ -1,5 +1,6 @@
 /** What the coordinator's answers become: what is repeated, what is asked, and which error comes out. */
-import { DtmError } from "@dtm/protocol";
+import { currentBranch } from "@dtm/barrier/internal";
+import { DtmError, Failure } from "@dtm/protocol";
 import { type Client, noCompensation } from "../src/index.js";
 import {
   conflict,
@@ -22,7 +23,7 @@ beforeEach(() => void warnings.splice(0));
 async function run(script: Script, work: (client: Client) => Promise<unknown>, options: { readonly canQuery?: boolean } = {}) {
   const transport = new ScriptedTransport(script);
   transport.canQuery = options.canQuery ?? true;
-  const client = new ScriptedClient(transport, { timeoutMs: 5_000, onWarning: (warning) => warnings.push(warning) });
+  const client = new ScriptedClient(transport, { timeoutMs: 60_000, onWarning: (warning) => warnings.push(warning) });
   const result = await work(client).then(
     () => "ok",
     (reason: unknown) => {
@@ -332,5 +333,52 @@ describe("the caller's own clock", () => {
       code: "DEADLINE_EXCEEDED",
       message: expect.stringContaining("'submitted'") as unknown,
     });
+  });
+});
+
+describe("doAndSubmit", () => {
+  test("the work finds its message by itself, and what it returned comes out", async () => {
+    const transport = new ScriptedTransport({});
+    const message = msg(new ScriptedClient(transport));
+    const seen = await message.doAndSubmit("http://query", async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      const { gid, transType, branchId, op } = currentBranch();
+      return { gid, transType, branchId, op, log: [...transport.log] };
+    });
+    expect(seen).toEqual({ gid: message.gid, transType: "msg", branchId: "00", op: "msg", log: ["prepare"] });
+    expect(transport.log).toEqual(["prepare", "submit"]);
+    expect(transport.requests.map(({ queryPrepared }) => queryPrepared)).toEqual(["http://query", "http://query"]);
+    expect(() => currentBranch()).toThrow(expect.objectContaining({ code: "NOT_IN_BRANCH" }));
+  });
+
+  test("without a stored message there is no work", async () => {
+    const transport = new ScriptedTransport({ prepare: [refused] });
+    const work = jest.fn();
+    await expect(msg(new ScriptedClient(transport)).doAndSubmit("http://query", work)).rejects.toMatchObject({
+      code: "COORDINATOR_REFUSED",
+    });
+    expect(work).not.toHaveBeenCalled();
+  });
+
+  test("a submit without answer is an error, though the work is done", async () => {
+    const script = { submit: [silent], query: [stored("prepared")] };
+    const { result, log } = await run(script, (client) => msg(client).doAndSubmit("http://query", () => 1));
+    expect(result).toBe("COORDINATOR_UNREACHABLE");
+    expect(log).not.toContain("abort");
+  });
+
+  test("what follows an error of the work has a clock of its own", async () => {
+    const transport = new ScriptedTransport({});
+    const controller = new AbortController();
+    const run = msg(new ScriptedClient(transport)).doAndSubmit(
+      "http://query",
+      () => {
+        controller.abort();
+        throw new Failure("no money");
+      },
+      { signal: controller.signal },
+    );
+    await expect(run).rejects.toMatchObject({ code: "FAILURE", message: "no money" });
+    expect(transport.log).toEqual(["prepare", "abort"]);
   });
 });

@@ -1,6 +1,14 @@
 /** What is gRPC's own: codecs, addresses, codes. The surface as a whole is tried on real coordinators in surface.int.test.ts. */
 import { dtmgimp } from "@dtm/protocol";
-import { Server, ServerCredentials, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type StatusObject,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 import { GrpcClient, type GrpcClientOptions, grpcBranch, grpcTopic, noCompensation } from "../src/index.js";
 import { type Participants, startGrpcParticipants } from "./kit/participants.js";
 
@@ -12,7 +20,7 @@ let coordinator: Server;
 let port = 0;
 let services: Participants;
 let calls: { readonly method: string; readonly request: unknown; readonly metadata: Readonly<Record<string, unknown>> }[];
-let answer: (method: string) => { readonly code: number; readonly details: string } | object;
+let answer: (method: string) => Partial<StatusObject>;
 const clients: GrpcClient[] = [];
 
 beforeAll(async () => {
@@ -20,10 +28,7 @@ beforeAll(async () => {
   coordinator = new Server();
   const implementation: UntypedServiceImplementation = {};
   for (const method of Object.keys(METHODS)) {
-    implementation[method] = (
-      call: { request: unknown; metadata: { getMap(): Record<string, unknown> } },
-      done: (error: unknown, reply?: unknown) => void,
-    ) => {
+    implementation[method] = (call: ServerUnaryCall<unknown, object>, done: sendUnaryData<object>) => {
       calls.push({ method, request: call.request, metadata: call.metadata.getMap() });
       const given = answer(method);
       if ("code" in given) done(given);

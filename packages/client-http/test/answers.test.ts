@@ -1,5 +1,6 @@
 /** What HTTP answers mean, by a server that says anything: a coordinator, a gateway, or something else at its address. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { HttpClient, type HttpClientOptions, noCompensation } from "../src/index.js";
 
 type Respond = (request: IncomingMessage, response: ServerResponse, body: string) => void;
@@ -279,15 +280,11 @@ test("query: what is stored, with dates and bytes", async () => {
 
 test("connections are kept, and close() ends them", async () => {
   respond = SUCCESS;
-  const sockets = new Set<unknown>();
+  const sockets = new Set<Socket>();
   server.on("connection", (socket) => sockets.add(socket));
   for (let n = 0; n < 5; n++) await saga(`g${n}`).submit();
   expect(sockets.size).toBe(1);
+  const closed = Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
   client.close();
-  const [socket] = sockets;
-  await new Promise<void>((resolve) => {
-    const { destroyed, once } = socket as import("node:net").Socket;
-    if (destroyed) resolve();
-    else once.call(socket as import("node:net").Socket, "close", () => resolve());
-  });
+  await closed;
 });

@@ -62,7 +62,7 @@ export const xa = {
   async run<Connection, T>(
     database: XaDatabase<Connection>,
     { register, branch = currentBranch() }: XaRunOptions,
-    work: (connection: Connection) => Promise<T> | T,
+    work: (connection: Connection) => PromiseLike<T> | T,
   ): Promise<RunResult<T>> {
     const { gid, branchId, phase2Url: url, coordinator = null } = branch;
     if (url === undefined || url === "") {
@@ -85,7 +85,7 @@ export const xa = {
 export async function xaBranch<Connection, T>(
   database: XaDatabase<Connection>,
   options: XaRunOptions,
-  work: (connection: Connection) => Promise<T> | T,
+  work: (connection: Connection) => PromiseLike<T> | T,
 ): Promise<T | undefined> {
   const branch = options.branch ?? currentBranch();
   switch (branch.op) {

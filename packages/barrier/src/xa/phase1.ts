@@ -17,7 +17,7 @@ import { type Xid, xidOf } from "./xid.js";
 export async function prepareXa<Connection, T>(
   database: XaDatabase<Connection>,
   branch: Branch,
-  work: (connection: Connection) => Promise<T> | T,
+  work: (connection: Connection) => PromiseLike<T> | T,
   register: () => Promise<void>,
 ): Promise<RunResult<T>> {
   const xid = xidOf(branch, database);

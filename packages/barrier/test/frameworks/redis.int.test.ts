@@ -1,0 +1,173 @@
+import { randomBytes } from "node:crypto";
+import { type Branch, Failure } from "@dtm/protocol";
+import { Cluster, Redis } from "ioredis";
+import { BranchCall, runInBranch } from "../../src/context.js";
+import { barrier, type NodeRedisLike, type RedisLike } from "../../src/redis.js";
+import { withServer } from "../xa/with-server.js";
+
+const URL_GIVEN = process.env["DTM_TEST_REDIS"] ?? "";
+const CLUSTER_GIVEN = process.env["DTM_TEST_REDIS_CLUSTER"] ?? "";
+const code = (expected: string) => expect.objectContaining({ code: expected });
+
+/** The surface of node-redis over a connection of ioredis: what the barrier gives to it, not that driver itself. */
+function asNodeRedis(redis: Redis): NodeRedisLike {
+  return Object.assign(
+    {
+      isOpen: true,
+      sendCommand: () => Promise.reject(new Error("must not be called")),
+    },
+    {
+      eval: (script: string, { keys, arguments: values }: { keys: string[]; arguments: string[] }) =>
+        redis.eval(script, keys.length, ...keys, ...values),
+    },
+  );
+}
+
+withServer({ name: "Redis", variable: "DTM_TEST_REDIS", present: URL_GIVEN !== "" }, () => {
+  describe.each(["ioredis", "the surface of node-redis"])("the barrier of Redis through %s", (driver) => {
+    let redis: Redis;
+    let client: RedisLike;
+    let gid: string;
+    let key: string;
+
+    beforeAll(() => {
+      redis = new Redis(URL_GIVEN);
+      client = driver === "ioredis" ? redis : asNodeRedis(redis);
+    });
+    afterAll(() => redis.disconnect());
+    beforeEach(async () => {
+      gid = `redis-${randomBytes(8).toString("hex")}`;
+      key = `account-${gid}`;
+      await redis.set(key, 100, "EX", 600);
+    });
+    afterEach(async () => {
+      for await (const keys of redis.scanStream({ match: `*${gid}*`, count: 1_000 }))
+        if (keys.length > 0) await redis.unlink(keys);
+    });
+
+    const balance = async () => Number(await redis.get(key));
+    const branch = (op: string): Branch => ({ gid, branchId: "01", op, transType: "saga" });
+    const adjust = (op: string, amount: number, more: { id?: number; expireSeconds?: number } = {}) =>
+      barrier.adjustAmount(client, key, amount, { branch: branch(op), ...more });
+    const skipped = { ran: false, verdict: "skip" };
+
+    test("runs once, and the keys are those of other languages", async () => {
+      expect(await adjust("action", -30, { expireSeconds: 100 })).toEqual({ ran: true, value: 70 });
+      expect(await adjust("action", -30)).toEqual(skipped);
+      expect(await balance()).toBe(70);
+      expect(await redis.get(`${gid}-01-action-01`)).toBe("op");
+      expect(await redis.ttl(`${gid}-01-action-01`)).toBeLessThanOrEqual(100);
+      expect(await adjust("action", -5, { id: 2 })).toEqual({ ran: true, value: 65 });
+      expect(await redis.exists(`${gid}-01-action-02`)).toBe(1);
+    });
+
+    test("a repeated debit succeeds though the first one has emptied the account", async () => {
+      await adjust("action", -100);
+      expect(await adjust("action", -100)).toEqual(skipped);
+      expect(await balance()).toBe(0);
+    });
+
+    test("a compensation undoes what ran, once", async () => {
+      await adjust("action", -30);
+      expect(await adjust("compensate", 30)).toEqual({ ran: true, value: 100 });
+      expect(await adjust("compensate", 30)).toEqual(skipped);
+      expect(await balance()).toBe(100);
+    });
+
+    test.each([
+      ["compensate", "action"],
+      ["cancel", "try"],
+      ["rollback", "action"],
+    ])("%s without its %s does nothing, also where there is no balance, and the late one is skipped", async (undo, origin) => {
+      await redis.del(key);
+      expect(await adjust(undo, 30)).toEqual(skipped);
+      await redis.set(key, 100, "EX", 600);
+      expect(await adjust(undo, 30)).toEqual(skipped);
+      expect(await adjust(origin, -30)).toEqual(skipped);
+      expect(await balance()).toBe(100);
+      expect(await redis.get(`${gid}-01-${origin}-01`)).toBe("rollback");
+    });
+
+    test("too little, or no account, is a Failure that leaves nothing, so that a repeat decides anew", async () => {
+      await expect(adjust("action", -101)).rejects.toBeInstanceOf(Failure);
+      expect(await redis.keys(`${gid}-*`)).toEqual([]);
+      await redis.incrby(key, 1);
+      expect(await adjust("action", -101)).toEqual({ ran: true, value: 0 });
+      await redis.del(key);
+      gid = `${gid}b`;
+      await expect(adjust("action", 5)).rejects.toBeInstanceOf(Failure);
+    });
+
+    test("an error in the middle leaves nothing that would pass for done", async () => {
+      for (const value of ["1.5", "text", String(2n ** 63n - 1n)]) {
+        await redis.set(key, value, "EX", 600);
+        await expect(adjust("action", 5)).rejects.toThrow();
+        expect(await redis.keys(`${gid}-*`)).toEqual([]);
+        expect(await redis.get(key)).toBe(value);
+      }
+    });
+
+    test("64 deliveries at once have one effect", async () => {
+      const results = await Promise.all(Array.from({ length: 64 }, () => adjust("action", -1)));
+      expect(results.filter(({ ran }) => ran)).toHaveLength(1);
+      expect(await balance()).toBe(99);
+    });
+
+    test("a second use in one call needs an id of its own; a repeated message is a DUPLICATED", async () => {
+      const call = new BranchCall({ gid, branchId: "01", op: "action", transType: "saga" });
+      await runInBranch(call, async () => {
+        await barrier.adjustAmount(client, key, -1);
+        await expect(barrier.adjustAmount(client, key, -1)).rejects.toEqual(code("BARRIER_ID_REUSED"));
+        await barrier.adjustAmount(client, key, -1, { id: 2 });
+      });
+      expect(await balance()).toBe(98);
+      const message = (): Branch => ({ gid, branchId: "00", op: "msg", transType: "msg" });
+      await barrier.adjustAmount(client, key, -1, { branch: message() });
+      await expect(barrier.adjustAmount(client, key, -1, { branch: message() })).rejects.toEqual(code("DUPLICATED"));
+      expect(await balance()).toBe(97);
+    });
+
+    test("queryPrepared: committed before it, or never after it", async () => {
+      const message: Branch = { gid, branchId: "00", op: "msg", transType: "msg" };
+      await barrier.adjustAmount(client, key, -1, { branch: message });
+      await barrier.queryPrepared(client, { branch: message });
+      const other: Branch = { ...message, gid: `${gid}b` };
+      await expect(barrier.queryPrepared(client, { branch: other })).rejects.toBeInstanceOf(Failure);
+      await expect(barrier.queryPrepared(client, { branch: other })).rejects.toBeInstanceOf(Failure);
+      await expect(barrier.adjustAmount(client, key, -1, { branch: other })).rejects.toEqual(code("DUPLICATED"));
+      expect(await balance()).toBe(99);
+    });
+
+    test("bad input changes nothing", async () => {
+      for (const amount of [1.5, Number.NaN, 2 ** 60])
+        await expect(adjust("action", amount)).rejects.toEqual(code("OPTION_INVALID"));
+      await expect(adjust("action", 1, { expireSeconds: 0 })).rejects.toEqual(code("OPTION_INVALID"));
+      await expect(barrier.adjustAmount(client, key, 1)).rejects.toEqual(code("NOT_IN_BRANCH"));
+      for (const other of [{}, null, { query: () => undefined }]) {
+        const attempt = Reflect.apply(barrier.adjustAmount, barrier, [other, key, 1, { branch: branch("action") }]);
+        await expect(attempt).rejects.toEqual(code("WRONG_DRIVER"));
+      }
+      expect(await balance()).toBe(100);
+    });
+  });
+});
+
+withServer({ name: "Redis Cluster", variable: "DTM_TEST_REDIS_CLUSTER", present: CLUSTER_GIVEN !== "" }, () => {
+  test("in a Cluster one hash tag keeps the keys together, and without one it is refused", async () => {
+    const hosts = CLUSTER_GIVEN.replace(/^rediss?:\/\/(?:[^@]*@)?/, "").split(",");
+    const cluster = new Cluster(hosts.map((host) => ({ host: host.split(":")[0] ?? "", port: Number(host.split(":")[1]) })));
+    const tag = randomBytes(6).toString("hex");
+    try {
+      const branch: Branch = { gid: `g-{${tag}}`, branchId: "01", op: "compensate", transType: "saga" };
+      const key = `account:{${tag}}`;
+      await cluster.set(key, 100, "EX", 600);
+      await barrier.adjustAmount(cluster, key, -30, { branch: { ...branch, op: "action" } });
+      expect(await barrier.adjustAmount(cluster, key, 30, { branch })).toEqual({ ran: true, value: 100 });
+      const loose: Branch = { ...branch, gid: `g-${tag}`, op: "action" };
+      await expect(barrier.adjustAmount(cluster, key, -30, { branch: loose })).rejects.toEqual(code("KEYS_IN_OTHER_SLOTS"));
+      expect(await cluster.get(key)).toBe("100");
+    } finally {
+      cluster.disconnect();
+    }
+  });
+});

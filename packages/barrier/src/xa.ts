@@ -3,9 +3,11 @@
  *
  * ```ts
  * const accounts = xaPostgres(pool);
+ * const register = (registration) => client.registerXaBranch(registration);
  * app.post("/transfer-in", branchHandler(transferIn, ({ amount }) =>
- *   xaBranch(accounts, { register: client.registerXaBranch }, (connection) =>
- *     connection.query("update account set balance = balance + $1 where id = 1", [amount]))));
+ *   xaBranch(accounts, { register }, async (connection) => {
+ *     await connection.query("update account set balance = balance + $1 where id = 1", [amount]);
+ *   })));
  * ```
  */
 import { type Branch, DtmError } from "@dtm/protocol";
@@ -38,13 +40,13 @@ export interface XaRegistration {
   /** Where phase 2 is to be sent. */
   readonly url: string;
   /** The address of the coordinator that holds the transaction, when the caller of the branch sent it. */
-  readonly coordinator: string | null;
+  readonly coordinator?: string | undefined;
 }
 
 export interface XaRunOptions {
   /**
-   * Tells the coordinator of the branch, and throws unless it has answered with a success. `@dtm/client` has one: `client.registerXaBranch`.
-   * Not to be repeated on an unknown answer: the branch is rolled back then.
+   * Tells the coordinator of the branch, and throws unless it has answered with a success. With `@dtm/client`:
+   * `(registration) => client.registerXaBranch(registration)`. Not to be repeated on an unknown answer: the branch is rolled back then.
    */
   readonly register: (registration: XaRegistration) => Promise<unknown>;
   /** The branch call; default: the one that the framework's entry point put around the handler. */
@@ -64,7 +66,7 @@ export const xa = {
     { register, branch = currentBranch() }: XaRunOptions,
     work: (connection: Connection) => PromiseLike<T> | T,
   ): Promise<RunResult<T>> {
-    const { gid, branchId, phase2Url: url, coordinator = null } = branch;
+    const { gid, branchId, phase2Url: url, coordinator } = branch;
     if (url === undefined || url === "") {
       throw new DtmError("BRANCH_INVALID", `expected the XA branch ${branchId} of ${gid} to come with phase2_url, found none`);
     }

@@ -1,3 +1,4 @@
+export { type Branch, DtmError, type ErrorCode, Failure, Ongoing } from "@dtm/protocol";
 export type { RunOptions, RunResult } from "./barrier.js";
 export { BranchCall, currentBranch } from "./context.js";
 export { type Inserted, judge, originOp, type Verdict } from "./judge.js";

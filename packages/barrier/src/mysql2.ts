@@ -10,6 +10,8 @@ export interface Mysql2TransactionLike {
   beginTransaction(...given: never[]): Promise<unknown> | void;
   changeUser(...given: never[]): unknown;
   query(...given: never[]): unknown;
+  /** Only a pool gives connections. */
+  readonly getConnection?: never;
 }
 
 /** A pool or connection of `mysql2/promise` or `mysql2`. */

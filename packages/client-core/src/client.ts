@@ -35,6 +35,18 @@ export function coordinatorOf(client: Client): Coordinator {
 export abstract class Client {
   /** Topics and their subscribers. */
   readonly topics: Topics;
+  /**
+   * Registers a local XA branch; `@dtm/barrier/xa` calls it before the database prepares: `{ register: client.registerXaBranch }`, since it
+   * needs no `this`. Sent once: without a definite answer it is an error, and the local transaction must be rolled back.
+   *
+   * @throws DtmError TRANSACTION_CONFLICT when the global transaction has ended, COORDINATOR_REFUSED, COORDINATOR_ERROR,
+   * COORDINATOR_UNREACHABLE, DEADLINE_EXCEEDED; OPTION_INVALID for a coordinator that this client can't reach.
+   */
+  readonly registerXaBranch = async (registration: XaRegistration, options: CallOptions = {}): Promise<void> => {
+    const { gid, branchId, url, coordinator } = registration;
+    const address = coordinator ? coordinator : undefined;
+    await this[COORDINATOR].registerBranch({ gid, transType: "xa", branchId, data: { url } }, options, address);
+  };
   /** @internal */
   readonly [COORDINATOR]: Coordinator;
 
@@ -94,16 +106,6 @@ export abstract class Client {
   /** Nested XA branches; as {@link Client.tccFrom}. */
   xaFrom(parent?: ParentBranch): Xa {
     return new Xa(nestedParts(this[COORDINATOR], "xa", parent));
-  }
-
-  /**
-   * Registers a local XA branch; `@dtm/barrier/xa` calls it before the database prepares. Sent once: without a definite answer it is an
-   * error, and the local transaction must be rolled back.
-   */
-  async registerXaBranch(registration: XaRegistration, options: CallOptions = {}): Promise<void> {
-    const { gid, branchId, url, coordinator } = registration;
-    const address = coordinator === "" ? undefined : coordinator;
-    await this[COORDINATOR].registerBranch({ gid, transType: "xa", branchId, data: { url } }, options, address);
   }
 
   /** A new global id, from the coordinator. Transactions without `gid` make one by themselves and don't need it. */

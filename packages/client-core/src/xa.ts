@@ -18,8 +18,8 @@ export interface XaRegistration {
   readonly branchId: string;
   /** Where the coordinator sends commit and rollback. */
   readonly url: string;
-  /** The coordinator that the caller named; default: this client's own. */
-  readonly coordinator?: string | undefined;
+  /** The coordinator that the caller named; default, also for null and an empty text: this client's own. */
+  readonly coordinator?: string | null | undefined;
 }
 
 export class Xa extends BranchScope {

@@ -210,7 +210,8 @@ test("the token and headers go to our own coordinator only", async () => {
   await secured.tcc({ gid: "g1" }, (tcc) => tcc.branch({ try: `${origin()}/try`, confirm: "http://a/c", cancel: "http://a/x" }));
   expect(requests.find(({ line }) => line.includes("/try"))?.headers.authorization).toBeUndefined();
   const elsewhere = origin().replace("127.0.0.1", "localhost");
-  await secured.registerXaBranch({ gid: "g1", branchId: "01", url: "http://a/xa", coordinator: `${elsewhere}/api/dtmsvr` });
+  const { registerXaBranch: register } = secured;
+  await register({ gid: "g1", branchId: "01", url: "http://a/xa", coordinator: `${elsewhere}/api/dtmsvr` });
   expect(requests.at(-1)?.line).toBe("POST /api/dtmsvr/registerBranch");
   expect(requests.at(-1)?.headers.authorization).toBeUndefined();
   expect(requests.at(-1)?.headers["x-team"]).toBeUndefined();

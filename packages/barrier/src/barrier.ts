@@ -10,7 +10,10 @@ export interface RunOptions {
    * `id: 2`, and so on; the numbers must be the same at every delivery of the call (docs/decisions/barrier-ids.md).
    */
   readonly id?: number;
-  /** The branch call; default: the one that the framework's entry point put around the handler. */
+  /**
+   * The branch call; default: the one that the framework's entry point put around the handler. One object stands for one delivery: make
+   * another for the next.
+   */
   readonly branch?: Branch;
 }
 
@@ -83,7 +86,8 @@ function idReused({ branch, id }: Guard): DtmError {
   return new DtmError(
     "BARRIER_ID_REUSED",
     `expected each local transaction of one branch call to have a barrier id of its own, found id ${id} used again in ` +
-      `${branch.op} of branch ${branch.branchId} of ${branch.gid}: give the second one { id: 2 }, the third { id: 3 }`,
+      `${branch.op} of branch ${branch.branchId} of ${branch.gid}: give the second one { id: 2 }, the third { id: 3 } ` +
+      "(a branch made by hand stands for one delivery: make another object for the next)",
   );
 }
 

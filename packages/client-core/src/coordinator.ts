@@ -3,7 +3,7 @@
  * `prepare`, `submit` and `abort` may be sent again with the same gid, so an unclear answer is repeated; what is still unclear then is
  * settled by asking what is stored. A registration may not, and its unclear answer is an error.
  */
-import { DtmError, type GlobalStatus } from "@dtm/protocol";
+import { DtmError } from "@dtm/protocol";
 import { Deadline } from "./deadline.js";
 import { TransactionError } from "./errors.js";
 import { type CallOptions, checkCall } from "./options.js";
@@ -18,6 +18,19 @@ import type {
   Transport,
   WorkflowState,
 } from "./transport.js";
+import {
+  type About,
+  answerOf,
+  assertNever,
+  conflict,
+  failed,
+  isSilent,
+  isUnclear,
+  type NotDone,
+  refused,
+  running,
+  type Unclear,
+} from "./verdicts.js";
 
 /** How often an unclear answer is followed by another try. */
 const REPEATS = 3;
@@ -26,10 +39,6 @@ const FIRST_PAUSE_MS = 50;
 const SHARE_OF_A_TRY = 0.5;
 /** A waiting caller's request may use this much; the rest is for asking how it ended. */
 const SHARE_OF_WAITING = 0.8;
-
-type Unclear = Extract<Reply<unknown>, { readonly kind: "error" | "silent" }>;
-
-type NotDone = Exclude<Reply<unknown>, { readonly kind: "done" }>;
 
 interface Settled<T> {
   readonly reply: Reply<T>;
@@ -278,50 +287,4 @@ export class Coordinator {
     const code = reply.kind === "silent" ? "COORDINATOR_UNREACHABLE" : "COORDINATOR_ERROR";
     return new TransactionError(code, `${subject} ${answer} (${this.transport.server})`, { gid, cause });
   }
-}
-
-interface About {
-  readonly what: string;
-  readonly gid: string;
-}
-
-function isUnclear<T>(reply: Reply<T>): reply is Unclear {
-  return reply.kind === "error" || reply.kind === "silent";
-}
-
-function isSilent(reply: Reply<unknown>): boolean {
-  return reply.kind === "silent";
-}
-
-function answerOf(reply: Reply<unknown>): string {
-  return reply.kind === "done" ? "success" : `"${reply.message}"`;
-}
-
-function refused(about: About, message: string): DtmError {
-  const subject = about.gid === "" ? about.what : `${about.what} of ${about.gid}`;
-  return new TransactionError("COORDINATOR_REFUSED", `${subject} was refused: ${message}`, { gid: about.gid });
-}
-
-function conflict(about: About, state: TransactionState, reply: Reply<unknown>): DtmError {
-  const message = `${about.what} of ${about.gid}: the transaction is '${state.status}' already (answered ${answerOf(reply)})`;
-  return new TransactionError("TRANSACTION_CONFLICT", message, stateOf(state));
-}
-
-function running(state: TransactionState, reply: Reply<unknown>): DtmError {
-  const message = `${state.transType} ${state.gid} is '${state.status}': the coordinator goes on with it (answered ${answerOf(reply)})`;
-  return new TransactionError("TRANSACTION_RUNNING", message, stateOf(state));
-}
-
-function failed(state: TransactionState, reply: Reply<unknown>): DtmError {
-  const how = state.status === "failed" ? "was rolled back" : "is being rolled back";
-  const why = state.rollbackReason === "" ? answerOf(reply) : state.rollbackReason;
-  return new TransactionError("TRANSACTION_FAILED", `${state.transType} ${state.gid} ${how}: ${why}`, stateOf(state));
-}
-
-function stateOf(state: TransactionState): { gid: string; status: GlobalStatus; rollbackReason: string } {
-  return { gid: state.gid, status: state.status, rollbackReason: state.rollbackReason };
-}
-
-function assertNever(value: never): never {
-  throw new Error(`unexpected status: ${String(value)}`);
 }

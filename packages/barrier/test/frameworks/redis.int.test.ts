@@ -3,7 +3,7 @@ import { type Branch, Failure } from "@dtm/protocol";
 import { Cluster, Redis } from "ioredis";
 import { BranchCall, runInBranch } from "../../src/context.js";
 import { barrier, type NodeRedisLike, type RedisLike } from "../../src/redis.js";
-import { withServer } from "../xa/with-server.js";
+import { withServer } from "../kit/with-server.js";
 
 const URL_GIVEN = process.env["DTM_TEST_REDIS"] ?? "";
 const CLUSTER_GIVEN = process.env["DTM_TEST_REDIS_CLUSTER"] ?? "";
@@ -23,7 +23,7 @@ function asNodeRedis(redis: Redis): NodeRedisLike {
   );
 }
 
-withServer({ name: "Redis", variable: "DTM_TEST_REDIS", present: URL_GIVEN !== "" }, () => {
+withServer({ name: "Redis", variable: "DTM_TEST_REDIS" }, () => {
   describe.each(["ioredis", "the surface of node-redis"])("the barrier of Redis through %s", (driver) => {
     let redis: Redis;
     let client: RedisLike;
@@ -152,7 +152,7 @@ withServer({ name: "Redis", variable: "DTM_TEST_REDIS", present: URL_GIVEN !== "
   });
 });
 
-withServer({ name: "Redis Cluster", variable: "DTM_TEST_REDIS_CLUSTER", present: CLUSTER_GIVEN !== "" }, () => {
+withServer({ name: "Redis Cluster", variable: "DTM_TEST_REDIS_CLUSTER" }, () => {
   test("in a Cluster one hash tag keeps the keys together, and without one it is refused", async () => {
     const hosts = CLUSTER_GIVEN.replace(/^rediss?:\/\/(?:[^@]*@)?/, "").split(",");
     const cluster = new Cluster(hosts.map((host) => ({ host: host.split(":")[0] ?? "", port: Number(host.split(":")[1]) })));

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { DtmError, Failure } from "@dtm/protocol";
 import { BranchCall, runInBranch } from "../../src/context.js";
 import { recoverXa, type XaRegistration, xa, xaBranch } from "../../src/xa.js";
+import { withServer } from "../kit/with-server.js";
 import { type Bed, type Driver, type Execute, makeBed, openDatabase, SERVERS } from "./beds.js";
 import { crashAfterPhase1 } from "./crash.js";
-import { withServer } from "./with-server.js";
 
 const DRIVERS: readonly Driver[] = ["pg", "mysql2", "mariadb"];
 const registered = async (): Promise<void> => undefined;
@@ -12,7 +12,7 @@ const code = (expected: string) => expect.objectContaining({ code: expected });
 
 for (const driver of DRIVERS) {
   const server = SERVERS[driver];
-  withServer({ ...server, present: server.url !== "" }, () => describe(`XA branches with ${driver}`, () => suite(driver)));
+  withServer(server, () => describe(`XA branches with ${driver}`, () => suite(driver)));
 }
 
 function suite(driver: Driver): void {

@@ -165,6 +165,19 @@ export class Coordinator {
     return this.#read("prepareWorkflow", reply, deadline, request.gid);
   }
 
+  /** Tells how a workflow ended. A repeat that meets its own success is one (dtm answers it with an error, protocol.md 9, Q32). */
+  async finishWorkflow(request: TransactionRequest, status: "succeed" | "failed"): Promise<void> {
+    const deadline = new Deadline(this.limits({}));
+    const { reply } = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("submit", request, limits));
+    if (reply.kind === "done") return;
+    const about = { what: "submit", gid: request.gid };
+    const state = await this.#stored(request.gid, reply, deadline, about);
+    if (state === null) throw this.#nothingStored(about, reply, deadline);
+    if (state.status === status) return;
+    if (state.status !== "prepared") throw conflict(about, state, reply);
+    throw isUnclear(reply) ? this.#unclear(about, reply, deadline) : this.#definite(about, reply);
+  }
+
   async query(gid: string, options: CallOptions): Promise<TransactionState | null> {
     const limits = this.limits(options);
     this.transport.requireQuery();

@@ -88,6 +88,8 @@ export interface BranchInvocation {
   readonly phase2Url?: string;
   /** The coordinator that the branch is told of; absent: the client's own. */
   readonly coordinator?: string | undefined;
+  /** Only the status decides, not the words in the answer (protocol.md 6.6). */
+  readonly strict?: boolean | undefined;
 }
 
 export interface BranchReply {

@@ -112,7 +112,9 @@ export class HttpTransport implements Transport {
     const body = payload === undefined || payload.length === 0 ? {} : { body: payload };
     const answer = await this.#call({ method, url, headers: { ...JSON_HEADERS, ...invocation.headers }, ...body }, limits);
     if (answer.kind === "none") return { outcome: { kind: "unknown", message: answer.message }, body: Buffer.alloc(0) };
-    const outcome = outcomeFromHttp(answer.status, answer.body.toString("utf8"), { "retry-after": answer.retryAfter });
+    const text = answer.body.toString("utf8");
+    const words = invocation.strict !== true || answer.status === 409 || answer.status === 425;
+    const outcome = outcomeFromHttp(answer.status, words ? text : "", { "retry-after": answer.retryAfter });
     return { outcome, body: answer.body };
   }
 

@@ -111,7 +111,7 @@ export class Activity {
 
   #change(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, 1_000);
+      const timer = setTimeout(resolve, 1_000).unref();
       this.#changed = () => {
         clearTimeout(timer);
         this.#changed = () => undefined;

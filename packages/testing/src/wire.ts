@@ -131,7 +131,7 @@ export class Wire {
   }
 
   #deliver<A>(message: Message<A>, name: string, delayMs: number, then: (reply: Reply<A>, worker: Worker) => void): void {
-    const { activity, say } = this.parts;
+    const { say } = this.parts;
     const worker = new Worker(message.label);
     this.#after(HOP_MS + delayMs, () => {
       this.pending++;

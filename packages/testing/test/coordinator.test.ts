@@ -1,8 +1,7 @@
-import { barrier } from "@dtm/barrier/libsql";
 import { Failure } from "@dtm/protocol";
 import express from "express";
 import { startCoordinator, type TestCoordinator } from "../src/index.js";
-import { Bank } from "./bank.js";
+import { Bank, give, guarded, take } from "./corpus/bank.js";
 
 let dtm: TestCoordinator;
 beforeEach(async () => {
@@ -13,16 +12,14 @@ afterEach(() => dtm.stop());
 const DAY_MS = 86_400_000;
 
 function mount(): { readonly from: Bank; readonly to: Bank } {
-  const guarded = (work: (bank: Bank, amount: number) => void) => (payload: { amount: number }, bank: Bank) =>
-    bank.local(() => barrier.run(bank.db, () => work(bank, payload.amount)));
   const handlers = {
     "/debit": guarded((bank, amount) => {
       if (bank.balance < amount) throw new Failure("not enough money");
       bank.add(-amount);
     }),
-    "/debit-undo": guarded((bank, amount) => bank.add(amount)),
-    "/credit": guarded((bank, amount) => bank.add(amount)),
-    "/credit-undo": guarded((bank, amount) => bank.add(-amount)),
+    "/debit-undo": guarded(give),
+    "/credit": guarded(give),
+    "/credit-undo": guarded(take),
   };
   const banks = { from: new Bank(handlers), to: new Bank(handlers) };
   dtm.serve("http://from", banks.from.listener);

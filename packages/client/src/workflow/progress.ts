@@ -1,0 +1,65 @@
+/** What a workflow has done so far, as the coordinator keeps it: a finished step is replayed, never run again. */
+import type { Coordinator, EncodedPayload, WorkflowState } from "@dtm/client-core/internal";
+import { Failure } from "@dtm/protocol";
+
+export interface StepKey {
+  readonly branchId: string;
+  readonly op: string;
+}
+
+export class Progress {
+  readonly #finished: Map<string, { readonly status: string; readonly data: Uint8Array }>;
+
+  constructor(
+    readonly coordinator: Coordinator,
+    readonly gid: string,
+    progresses: WorkflowState["progresses"],
+  ) {
+    this.#finished = new Map(progresses.map(({ branchId, op, status, data }) => [`${branchId}-${op}`, { status, data }]));
+  }
+
+  has({ branchId, op }: StepKey): boolean {
+    return this.#finished.has(`${branchId}-${op}`);
+  }
+
+  /**
+   * The step's result: the recorded one, else that of `work`, recorded before it is returned. A refusal is recorded as well; any other
+   * error isn't, and the step runs again when the workflow is resumed.
+   *
+   * @throws Failure when the step refused, now or before; what `work` throws; what the registration throws.
+   */
+  async once(key: StepKey, work: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    const finished = this.#finished.get(`${key.branchId}-${key.op}`);
+    if (finished !== undefined) {
+      if (finished.status === "failed") throw new Failure(Buffer.from(finished.data).toString("utf8"));
+      return finished.data;
+    }
+    let data: Uint8Array;
+    try {
+      data = await work();
+    } catch (error) {
+      if (error instanceof Failure) await this.record(key, "failed", Buffer.from(error.message));
+      throw error;
+    }
+    const carried = this.#carried(data);
+    await this.record(key, "succeed", carried);
+    return carried;
+  }
+
+  /**
+   * `sync`: a dtm that writes branches later (`UpdateBranchSync: 0`) loses what a step returned, or the step (protocol.md 9, Q8).
+   *
+   * Sent once: whether an unclear answer was a success is found out when the workflow is resumed.
+   */
+  async record({ branchId, op }: StepKey, status: "succeed" | "failed", data: Uint8Array): Promise<void> {
+    const payload: EncodedPayload = this.coordinator.transport.name === "http" ? Buffer.from(data).toString("utf8") : data;
+    const registration = { gid: this.gid, transType: "workflow" as const, branchId, payload, data: { op, status, sync: "1" } };
+    await this.coordinator.registerBranch(registration, {});
+    this.#finished.set(`${branchId}-${op}`, { status, data });
+  }
+
+  /** Over HTTP a result travels as text (protocol.md 9, Q35): the first run gets what a replay would get. */
+  #carried(data: Uint8Array): Uint8Array {
+    return this.coordinator.transport.name === "http" ? Buffer.from(Buffer.from(data).toString("utf8")) : data;
+  }
+}

@@ -1,0 +1,270 @@
+/** The steps of one workflow, as its handler takes them. */
+import { BranchCall, runInBranch } from "@dtm/barrier/internal";
+import { commitXa, prepareXa, rollbackXa, type XaDatabase } from "@dtm/barrier/xa";
+import { type Address, BranchAnswer, type NoCompensation, noCompensation, type WithPayload } from "@dtm/client-core";
+import { type AddressLike, BranchIds, type EncodedPayload, toJsonText, urlOf } from "@dtm/client-core/internal";
+import { type Branch, DtmError, Failure, Ongoing } from "@dtm/protocol";
+import type { Progress } from "./progress.js";
+
+/** A saga-like step: done now, undone when the workflow fails. */
+export type WorkflowSagaStep<Payload> = {
+  readonly action: Address<Payload>;
+  /** Called with the same payload when the workflow fails; `noCompensation()` when there is nothing to undo. */
+  readonly compensate: Address<Payload> | NoCompensation;
+} & WithPayload<Payload>;
+
+/** A TCC-like step: tried now, confirmed or cancelled when the workflow has ended. */
+export type WorkflowTccStep<Payload> = {
+  readonly try: Address<Payload>;
+  readonly confirm: Address<Payload>;
+  readonly cancel: Address<Payload>;
+} & WithPayload<Payload>;
+
+/** What else belongs to a local step. */
+export interface LocalStepOptions {
+  /** Runs when the workflow fails, as op `rollback` of the step: a barrier in it finds its place. Default: nothing to undo. */
+  readonly undo?: (() => unknown) | undefined;
+  /** Runs when the workflow has succeeded, as op `commit` of the step. Default: nothing. */
+  readonly commit?: (() => unknown) | undefined;
+}
+
+/** Settings of one workflow. */
+export interface WorkflowSettings {
+  /**
+   * Whether a step that refused is undone like the others. Default: false, as in dtm: it is trusted to have done nothing.
+   */
+  readonly compensateErrorBranch?: boolean | undefined;
+}
+
+type Direction = "commit" | "rollback";
+
+interface Callback {
+  readonly branch: Branch;
+  readonly work: (branch: Branch) => Promise<unknown>;
+}
+
+/**
+ * What a workflow's handler gets. Each step has an id by its turn, so a handler that is run again must take the same steps in the same order:
+ * what depends on the time, on chance or on anything that changes belongs into a step.
+ */
+export class Workflow {
+  readonly gid: string;
+  readonly name: string;
+  /** What the workflow was started with, as it came. */
+  readonly data: Uint8Array;
+  readonly #progress: Progress;
+  readonly #settings: WorkflowSettings;
+  readonly #ids = new BranchIds("");
+  readonly #callbacks: Record<Direction, Callback[]> = { commit: [], rollback: [] };
+  /** The first error that leaves a step open: the workflow can't be decided before it is resumed. */
+  #open: { readonly error: unknown } | null = null;
+  readonly #pending = new Set<Promise<unknown>>();
+  #ended = false;
+
+  /** @internal */
+  constructor(parts: {
+    readonly name: string;
+    readonly data: Uint8Array;
+    readonly progress: Progress;
+    readonly settings: WorkflowSettings;
+  }) {
+    this.gid = parts.progress.gid;
+    this.name = parts.name;
+    this.data = parts.data;
+    this.#progress = parts.progress;
+    this.#settings = parts.settings;
+  }
+
+  /**
+   * Calls a branch, and its compensation if the workflow fails.
+   *
+   * @returns The branch's answer; on a replay the recorded one.
+   * @throws Failure when the branch refused; Ongoing; DtmError BRANCH_UNKNOWN for no definite answer, STEP_INVALID, PAYLOAD_INVALID.
+   */
+  saga<Payload>(step: WorkflowSagaStep<Payload>): Promise<BranchAnswer> {
+    return this.#step(async (branch) => {
+      const compensate = isNone(step.compensate) ? null : step.compensate;
+      const payload = this.#encode(step.payload, [step.action, ...(compensate === null ? [] : [compensate])]);
+      const action = this.#address(step.action, "action");
+      if (compensate !== null) {
+        const undo = this.#address(compensate, "compensate");
+        this.#on("rollback", branch, (call) => this.#call(call, undo, payload));
+      }
+      return new BranchAnswer(branch.branchId, await this.#once(branch, () => this.#call(branch, action, payload)));
+    });
+  }
+
+  /**
+   * Calls a branch's try; its confirm when the workflow has succeeded, its cancel if it fails.
+   *
+   * @returns The answer to try. Throws as {@link Workflow.saga}.
+   */
+  tcc<Payload>(step: WorkflowTccStep<Payload>): Promise<BranchAnswer> {
+    return this.#step(async (branch) => {
+      const payload = this.#encode(step.payload, [step.try, step.confirm, step.cancel]);
+      const attempt = this.#address(step.try, "try");
+      const confirm = this.#address(step.confirm, "confirm");
+      const cancel = this.#address(step.cancel, "cancel");
+      this.#on("commit", branch, (call) => this.#call(call, confirm, payload));
+      this.#on("rollback", branch, (call) => this.#call(call, cancel, payload));
+      return new BranchAnswer(branch.branchId, await this.#once(branch, () => this.#call(branch, attempt, payload)));
+    });
+  }
+
+  /**
+   * Runs local work once and records what it returned. A crash between the two runs it again, so what it writes goes through `barrier.run`,
+   * which needs no argument here.
+   *
+   * @returns What `work` returned, as JSON carries it.
+   * @throws What `work` throws: `Failure` rolls the workflow back. DtmError PAYLOAD_INVALID for a result that JSON can't carry.
+   */
+  local<T>(work: () => Promise<T> | T, options: LocalStepOptions = {}): Promise<T> {
+    return this.#step(async (branch) => {
+      const { undo, commit } = options;
+      if (commit !== undefined) this.#on("commit", branch, (call) => inBranch(call, commit));
+      if (undo !== undefined) this.#on("rollback", branch, (call) => inBranch(call, undo));
+      const data = await this.#once(branch, async () => encodeResult(await inBranch(branch, work)));
+      return decodeResult<T>(data);
+    });
+  }
+
+  /**
+   * Runs local work as an XA transaction of `database`: prepared now, committed or rolled back when the workflow has ended.
+   *
+   * @returns What `work` returned, as JSON carries it.
+   * @throws Failure also when an earlier run died between its work and its end: what it returned is lost, and it is rolled back.
+   */
+  xa<Connection, T>(database: XaDatabase<Connection>, work: (connection: Connection) => Promise<T> | T): Promise<T> {
+    return this.#step(async (branch) => {
+      this.#on("commit", branch, (call) => commitXa(database, call));
+      this.#on("rollback", branch, (call) => rollbackXa(database, call));
+      const business = { branchId: branch.branchId, op: "business" };
+      if (this.#progress.has(business) && !this.#progress.has(branch)) {
+        throw new Failure(`the XA step ${branch.branchId} died before it was prepared`);
+      }
+      let value: Uint8Array = new Uint8Array();
+      const data = await this.#once(branch, async () => {
+        await prepareXa(
+          database,
+          branch,
+          async (connection) => {
+            value = encodeResult(await work(connection));
+          },
+          () => this.#progress.record(business, "succeed", new Uint8Array()),
+        );
+        return value;
+      });
+      return decodeResult<T>(data);
+    });
+  }
+
+  /**
+   * Confirms or undoes every step, the last one first.
+   *
+   * @internal
+   * @throws The first error: the workflow is resumed later, and what was finished is skipped.
+   */
+  async end(direction: Direction): Promise<void> {
+    for (const { branch, work } of this.#callbacks[direction].reverse()) {
+      const call = { ...branch, op: direction };
+      try {
+        await this.#progress.once(call, async () => {
+          await work(call);
+          return new Uint8Array();
+        });
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        const message = `${direction} of step ${branch.branchId} of workflow ${this.gid} must succeed in the end, and it refused`;
+        throw new DtmError("BRANCH_UNKNOWN", message, { cause: error });
+      }
+    }
+  }
+
+  /**
+   * Waits for steps that the handler didn't wait for, and tells the error that leaves one open.
+   *
+   * @internal
+   */
+  async settle(): Promise<{ readonly error: unknown } | null> {
+    this.#ended = true;
+    await Promise.allSettled([...this.#pending]);
+    return this.#open;
+  }
+
+  #step<T>(take: (branch: Branch) => Promise<T>): Promise<T> {
+    if (this.#ended) throw new DtmError("STEP_INVALID", `expected the steps of workflow ${this.gid} before its handler returns`);
+    const branch = { gid: this.gid, transType: "workflow", branchId: this.#ids.next(), op: "action" };
+    const taken = take(branch).catch((error: unknown) => {
+      if (!(error instanceof Failure)) this.#open ??= { error };
+      throw error;
+    });
+    this.#pending.add(taken);
+    return taken;
+  }
+
+  /** A step that refused did nothing, and takes its callbacks along. */
+  async #once(branch: Branch, work: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    try {
+      return await this.#progress.once(branch, work);
+    } catch (error) {
+      if (error instanceof Failure) this.#drop(branch);
+      throw error;
+    }
+  }
+
+  #drop({ branchId }: Branch): void {
+    this.#callbacks.commit = this.#callbacks.commit.filter(({ branch }) => branch.branchId !== branchId);
+    if (this.#settings.compensateErrorBranch === true) return;
+    this.#callbacks.rollback = this.#callbacks.rollback.filter(({ branch }) => branch.branchId !== branchId);
+  }
+
+  #on(direction: Direction, branch: Branch, work: (branch: Branch) => Promise<unknown>): void {
+    this.#callbacks[direction].push({ branch, work });
+  }
+
+  #address(address: AddressLike, what: string): string {
+    const url = urlOf(address, what);
+    this.#progress.coordinator.transport.checkAddress(url, what);
+    return url;
+  }
+
+  #encode(payload: unknown, addresses: readonly AddressLike[]): EncodedPayload {
+    return this.#progress.coordinator.transport.encode(payload, addresses);
+  }
+
+  async #call(branch: Branch, url: string, payload: EncodedPayload): Promise<Uint8Array> {
+    const { coordinator } = this.#progress;
+    const invocation = { ...branch, transType: "workflow" as const, url, payload, headers: {}, strict: true };
+    const { outcome, body } = await coordinator.transport.callBranch(invocation, coordinator.limits({}));
+    const what = `${branch.op} of step ${branch.branchId} of workflow ${this.gid} at ${url}`;
+    switch (outcome.kind) {
+      case "success":
+        return body;
+      case "failure":
+        throw new Failure(`${what} was refused: ${outcome.reason}`);
+      case "ongoing":
+        throw new Ongoing(`${what} isn't done: ${outcome.reason}`);
+      case "unknown":
+        throw new DtmError("BRANCH_UNKNOWN", `${what} ended without a definite answer: ${outcome.message}`);
+      default:
+        return outcome satisfies never;
+    }
+  }
+}
+
+async function inBranch<T>(branch: Branch, work: () => Promise<T> | T): Promise<T> {
+  return runInBranch(new BranchCall(branch), async () => work());
+}
+
+function isNone(compensate: unknown): compensate is NoCompensation {
+  return typeof compensate === "object" && compensate !== null && Reflect.get(compensate, "kind") === noCompensation().kind;
+}
+
+/** Nothing for undefined, JSON for the rest. */
+export function encodeResult(value: unknown): Uint8Array {
+  return value === undefined ? new Uint8Array() : Buffer.from(toJsonText(value));
+}
+
+export function decodeResult<T>(data: Uint8Array): T {
+  return (data.length === 0 ? undefined : JSON.parse(Buffer.from(data).toString("utf8"))) as T;
+}

@@ -1,0 +1,202 @@
+/** Workflows over HTTP and gRPC, against our coordinator and against dtm: the same progress on the wire, resumed after a crash. */
+import { createServer, type RequestListener, type Server } from "node:http";
+import { currentBranch } from "@dtm/barrier";
+import { Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
+import { type Participants, startGrpcParticipants, startHttpParticipants } from "../../client-grpc/test/kit/participants.js";
+import { type Coordinator, dtmBinary, notRun, startDtm, startOurs } from "../../client-grpc/test/kit/servers.js";
+import { until } from "../../client-grpc/test/kit/until.js";
+import {
+  type Client,
+  DtmError,
+  Failure,
+  GrpcClient,
+  HttpClient,
+  noCompensation,
+  Workflows,
+  workflowListener,
+  workflowService,
+} from "../src/index.js";
+
+const COORDINATORS = [
+  ["our coordinator", () => startOurs()],
+  [
+    "dtm",
+    async () => {
+      const binary = await dtmBinary();
+      return binary === null ? null : startDtm(binary);
+    },
+  ],
+] as const;
+
+interface Callback {
+  readonly address: string;
+  serve(workflows: Workflows): void;
+  stop(): Promise<void>;
+}
+
+async function httpCallback(): Promise<Callback> {
+  let listener: RequestListener | null = null;
+  const server: Server = createServer((request, response) => {
+    if (listener === null) response.writeHead(503).end();
+    else listener(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const port = address !== null && typeof address === "object" ? address.port : 0;
+  return {
+    address: `http://127.0.0.1:${port}/workflows`,
+    serve: (workflows) => {
+      listener = workflowListener(workflows, { onError: () => undefined });
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+async function grpcCallback(): Promise<Callback> {
+  const server = new GrpcServer();
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  return {
+    address: `127.0.0.1:${port}`,
+    serve: (workflows) => server.addService(...workflowService(workflows, { onError: () => undefined })),
+    stop: async () => server.forceShutdown(),
+  };
+}
+
+describe.each(COORDINATORS)("%s", (name, start) => {
+  let coordinator: Coordinator | null = null;
+  beforeAll(async () => {
+    coordinator = await start();
+  }, 900_000);
+
+  describe.each(["http", "grpc"] as const)("over %s", (protocol) => {
+    let client: Client;
+    let services: Participants;
+    let callback: Callback;
+    let workflows: Workflows;
+
+    beforeEach(async () => {
+      if (coordinator === null) return;
+      const { http, grpc } = coordinator;
+      client = protocol === "http" ? new HttpClient({ server: http }) : new GrpcClient({ server: grpc, httpServer: http });
+      services = protocol === "http" ? await startHttpParticipants() : await startGrpcParticipants();
+      callback = protocol === "http" ? await httpCallback() : await grpcCallback();
+      workflows = new Workflows(client, { callback: callback.address });
+    });
+    afterEach(async () => {
+      if (coordinator === null) return;
+      client.close();
+      await services.stop();
+      await callback.stop();
+    });
+
+    const withCoordinator = (title: string, run: () => Promise<void>): void => {
+      test(title, async () => {
+        if (coordinator === null) return notRun(`workflows against ${name}: Go (1.22 or newer) isn't installed`);
+        await run();
+      });
+    };
+    const payload = () => (protocol === "http" ? { amount: 30 } : Buffer.from('{"amount":30}'));
+    const called = () => services.calls.map(({ path, op, branchId }) => `${branchId} ${op} ${path}`);
+    const step = (path: string) => ({
+      action: services.url(path),
+      compensate: services.url(`${path}-undo`),
+      payload: payload(),
+    });
+
+    withCoordinator("mixes steps, confirms in reverse order, and gives its result again", async () => {
+      let ran = 0;
+      const order = workflows.define("order", async (wf, input: { seats: number }) => {
+        await wf.saga(step("debit"));
+        await wf.tcc({
+          try: services.url("try"),
+          confirm: services.url("confirm"),
+          cancel: services.url("cancel"),
+          payload: payload(),
+        });
+        const local = await wf.local(() => {
+          ran++;
+          const { gid, branchId, op, transType } = currentBranch();
+          return { mine: gid === wf.gid, branchId, op, transType };
+        });
+        return { local, seats: input.seats };
+      });
+      const gid = await client.newGid();
+      const expected = { local: { mine: true, branchId: "03", op: "action", transType: "workflow" }, seats: 2 };
+      expect(await order.execute({ seats: 2 }, { gid })).toEqual(expected);
+      expect(called()).toEqual(["01 action debit", "02 action try", "02 commit confirm"]);
+      expect(services.calls[0]).toMatchObject({ gid, transType: "workflow", body: '{"amount":30}' });
+      expect((await client.query(gid))?.status).toBe("succeed");
+      // dtm's gRPC answer forgets the result (Q4).
+      if (name === "our coordinator" || protocol === "http") expect(await order.execute({ seats: 5 }, { gid })).toEqual(expected);
+      expect(ran).toBe(1);
+      expect(services.calls).toHaveLength(3);
+    });
+
+    withCoordinator("a refusal undoes what was done, the last step first, and not the one that refused", async () => {
+      services.answer("ship", () => ({ kind: "failure", text: "no stock" }));
+      const undone: string[] = [];
+      const order = workflows.define("order", async (wf) => {
+        await wf.saga(step("debit"));
+        await wf.local(() => undefined, { undo: () => void undone.push(currentBranch().op) });
+        await wf.saga(step("ship"));
+      });
+      const gid = await client.newGid();
+      await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "TRANSACTION_FAILED", gid });
+      expect(called()).toEqual(["01 action debit", "03 action ship", "01 rollback debit-undo"]);
+      expect(undone).toEqual(["rollback"]);
+      const state = await client.query(gid);
+      expect(state).toMatchObject({ status: "failed" });
+      expect(state?.rollbackReason).toContain("no stock");
+      await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "TRANSACTION_FAILED" });
+      expect(services.calls).toHaveLength(3);
+    });
+
+    withCoordinator("a refusal that the handler deals with doesn't end the workflow", async () => {
+      services.answer("first", () => ({ kind: "failure" }));
+      const order = workflows.define("order", async (wf) => {
+        try {
+          await wf.saga(step("first"));
+        } catch (error) {
+          if (!(error instanceof Failure)) throw error;
+          await wf.saga({ action: services.url("second"), compensate: noCompensation(), payload: payload() });
+        }
+        return "by the second";
+      });
+      expect(await order.execute(undefined)).toBe("by the second");
+      expect(called()).toEqual(["01 action first", "02 action second"]);
+    });
+
+    withCoordinator("an unclear step leaves it open, whatever the handler makes of it, and it is resumed where it stood", async () => {
+      services.answer("ship", () => ({ kind: "error" }));
+      const order = workflows.define("order", async (wf) => {
+        await wf.saga(step("debit"));
+        await wf.saga(step("ship")).catch(() => undefined);
+      });
+      const gid = await client.newGid();
+      await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+      expect((await client.query(gid))?.status).toBe("prepared");
+      services.answer("ship", () => ({ kind: "success" }));
+      callback.serve(workflows);
+      await until("the coordinator has it resumed", async () =>
+        (await client.query(gid))?.status === "succeed" ? true : undefined,
+      );
+      expect(called().filter((call) => call === "01 action debit")).toHaveLength(1);
+    });
+
+    withCoordinator("an unknown name and bad steps have no effect", async () => {
+      await expect(workflows.resume("nobody", "g", new Uint8Array())).rejects.toMatchObject({ code: "WORKFLOW_UNKNOWN" });
+      const order = workflows.define("order", (wf) => wf.local(() => 10n));
+      expect(() => workflows.define("order", () => undefined)).toThrow(DtmError);
+      await expect(order.execute(undefined)).rejects.toMatchObject({ code: "PAYLOAD_INVALID" });
+      expect(services.calls).toEqual([]);
+    });
+  });
+});

@@ -1,0 +1,45 @@
+import { faultMatrix, InvariantBroken } from "../src/index.js";
+import { RIGHT_OTHERS, WRONG_OTHERS } from "./corpus/others.js";
+import { type Case, RIGHT_SAGAS, WRONG_SAGAS } from "./corpus/sagas.js";
+
+const right = Object.entries({ ...RIGHT_SAGAS, ...RIGHT_OTHERS });
+const wrong = Object.entries({ ...WRONG_SAGAS, ...WRONG_OTHERS });
+
+const matrix = ({ scenario, invariant }: Case, seed?: string) => faultMatrix(scenario, { invariant, seed });
+
+async function broken(one: Case, seed?: string): Promise<InvariantBroken> {
+  const end = await matrix(one, seed).catch((cause: unknown) => cause);
+  if (end instanceof InvariantBroken) return end;
+  throw new Error(`expected a broken invariant, found ${JSON.stringify(end)}`);
+}
+
+test("the corpus is as large as it is meant to be", () => {
+  expect(right.length).toBeGreaterThanOrEqual(20);
+  expect(wrong.length).toBeGreaterThanOrEqual(20);
+});
+
+describe("what is right stays right under every fault", () => {
+  test.each(right)("%s", async (_, one) => {
+    const report = await matrix(one);
+    expect(report.skipped).toBe(0);
+    expect(report.runs).toBeGreaterThan(report.points);
+  });
+});
+
+describe("what is wrong is found, and its seed replays it", () => {
+  test.each(wrong)("%s", async (_, one) => {
+    const found = await broken(one);
+    const again = await broken(one, found.seed);
+    expect(again.trace).toEqual(found.trace);
+    expect(again.seed).toBe(found.seed);
+  });
+});
+
+test("one seed gives one trace", async () => {
+  const [, one] = right[0] ?? [];
+  if (one === undefined) throw new Error("the corpus is empty");
+  const seed = "lost-reply@g1/01.action#1";
+  const first = await matrix(one, seed);
+  expect(first.trace.join("\n")).toContain("lost-reply");
+  expect((await matrix(one, seed)).trace).toEqual(first.trace);
+});

@@ -19,8 +19,8 @@ const MISSING_TABLE: ReadonlySet<unknown> = new Set([
 const MISSING_SCHEMA: ReadonlySet<unknown> = new Set(["3F000", 1049, "1049", "ER_BAD_DB_ERROR"]);
 /** no_active_sql_transaction. */
 const NO_TRANSACTION: ReadonlySet<unknown> = new Set(["25P01"]);
-/** unique_violation, duplicate_table, duplicate_schema, internal "tuple concurrently updated": two who create it at once. */
-const CREATED_AT_ONCE: ReadonlySet<unknown> = new Set(["23505", "42P07", "42P06", "XX000"]);
+/** unique_violation, duplicate_table, duplicate_schema, duplicate_object, "tuple concurrently updated": two who create it at once. */
+const CREATED_AT_ONCE: ReadonlySet<unknown> = new Set(["23505", "42P07", "42P06", "42710", "XX000"]);
 
 /** Where drivers and ORMs keep the error that they wrap, and its code. */
 const WRAPPED = ["cause", "original", "parent", "driverError", "originalError", "meta", "driverAdapterError"] as const;

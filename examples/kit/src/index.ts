@@ -1,0 +1,1 @@
+export { databaseUrl, type Stage, type Story, story } from "./story.js";

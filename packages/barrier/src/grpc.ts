@@ -86,7 +86,7 @@ export function branchHandler<Payload, Reply extends object, Call extends UnaryC
     void answer.then((served) => {
       const status = grpcStatus(served);
       if (status !== null) callback(Object.assign(new Error(status.details), status));
-      else callback(null, replyOf(served));
+      else callback(null, replyOf<Reply>(served));
     });
   };
 }

@@ -12,6 +12,7 @@ import {
   GrpcClient,
   HttpClient,
   noCompensation,
+  type WorkflowSagaStep,
   Workflows,
   workflowListener,
   workflowService,
@@ -103,9 +104,9 @@ describe.each(COORDINATORS)("%s", (name, start) => {
         await run();
       });
     };
-    const payload = () => (protocol === "http" ? { amount: 30 } : Buffer.from('{"amount":30}'));
+    const payload = (): unknown => (protocol === "http" ? { amount: 30 } : Buffer.from('{"amount":30}'));
     const called = () => services.calls.map(({ path, op, branchId }) => `${branchId} ${op} ${path}`);
-    const step = (path: string) => ({
+    const step = (path: string): WorkflowSagaStep<unknown> => ({
       action: services.url(path),
       compensate: services.url(`${path}-undo`),
       payload: payload(),
@@ -174,22 +175,25 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       expect(called()).toEqual(["01 action first", "02 action second"]);
     });
 
-    withCoordinator("an unclear step leaves it open, whatever the handler makes of it, and it is resumed where it stood", async () => {
-      services.answer("ship", () => ({ kind: "error" }));
-      const order = workflows.define("order", async (wf) => {
-        await wf.saga(step("debit"));
-        await wf.saga(step("ship")).catch(() => undefined);
-      });
-      const gid = await client.newGid();
-      await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
-      expect((await client.query(gid))?.status).toBe("prepared");
-      services.answer("ship", () => ({ kind: "success" }));
-      callback.serve(workflows);
-      await until("the coordinator has it resumed", async () =>
-        (await client.query(gid))?.status === "succeed" ? true : undefined,
-      );
-      expect(called().filter((call) => call === "01 action debit")).toHaveLength(1);
-    });
+    withCoordinator(
+      "an unclear step leaves it open, whatever the handler makes of it, and it is resumed where it stood",
+      async () => {
+        services.answer("ship", () => ({ kind: "error" }));
+        const order = workflows.define("order", async (wf) => {
+          await wf.saga(step("debit"));
+          await wf.saga(step("ship")).catch(() => undefined);
+        });
+        const gid = await client.newGid();
+        await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+        expect((await client.query(gid))?.status).toBe("prepared");
+        services.answer("ship", () => ({ kind: "success" }));
+        callback.serve(workflows);
+        await until("the coordinator has it resumed", async () =>
+          (await client.query(gid))?.status === "succeed" ? true : undefined,
+        );
+        expect(called().filter((call) => call === "01 action debit")).toHaveLength(1);
+      },
+    );
 
     withCoordinator("an unknown name and bad steps have no effect", async () => {
       await expect(workflows.resume("nobody", "g", new Uint8Array())).rejects.toMatchObject({ code: "WORKFLOW_UNKNOWN" });

@@ -45,6 +45,8 @@ export function openDatabase(driver: Driver, address: string, table: string, con
   switch (driver) {
     case "pg": {
       const pool = new pg.Pool({ connectionString: address, max: connections, options: "-c lock_timeout=10s" });
+      // The database is dropped under connections that are just ending.
+      pool.on("error", () => undefined);
       return {
         database: withExecute(xaPostgres(pool, { table }), (client) => (sql) => client.query(sql)),
         close: () => pool.end(),

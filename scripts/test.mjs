@@ -1,6 +1,6 @@
 // `npm test`: everything that proves this project on this machine (R33). The last line is `N passed, N failed`.
 // With CI=true what can't run here counts as a failure; elsewhere it is named ("not run: …").
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -10,9 +10,9 @@ import { bold, dim, duration, giveUp, red, say, step, Trouble, yellow } from "./
 import { CACHE, manifest, prepareWorkspace, quietly, ROOT, workspaces } from "./lib/workspace.mjs";
 
 const HELP = `npm test                       everything
-npm test -- --only unit,e2e    some of: checks, unit, bench, e2e, simulation
+npm test -- --only unit,e2e    some of: checks, unit, sdk, bench, e2e, simulation
 npm run soak                   the long form: simulation and e2e with more of everything, and days of retention in minutes
-npm run soak -- --only e2e     some of: simulation, e2e, retention`;
+npm run soak -- --only e2e     some of: simulation, e2e, sdk, retention`;
 
 /** Suites add a line to this file when a server or tool that they need is missing. */
 const NOT_RUN = join(CACHE, "test/not-run.txt");
@@ -20,6 +20,8 @@ const NOT_RUN = join(CACHE, "test/not-run.txt");
 const CUT_SHORT = join(CACHE, "test/cut-short.txt");
 /** On a machine so slow that the run would pass this, what has a budget gets less of it. Continuous integration ends a run after 90. */
 const MINUTES = 60;
+/** Of these minutes: none of the SDKs' suites begins later. */
+const SDK_SHARE = 0.65;
 const SOAK = {
   SIM_WORLDS: "1000000",
   SIM_SECONDS: "14400",
@@ -32,10 +34,23 @@ const SOAK = {
   LONG_FORM: "1",
 };
 
+/** The SDKs' suites, the broadest last: a late run leaves out what is left. */
+const SDK = {
+  clients: "/packages/client(-core|-http|-grpc)?/",
+  frameworks: "/packages/barrier/(src|test/(frameworks|kit|wire|xa))/",
+  testing: "/packages/testing/",
+  drivers: "/packages/barrier/test/(matrix/|readme)",
+  examples: "/examples/(?!bank/)[^/]+/",
+};
+
 const PHASES = {
   checks,
   unit: async () =>
-    runJest("unit", [...without("simulation", "e2e", "soak"), "--maxWorkers=100%"], { ...env(), ...(await services()) }),
+    runJest("unit", [...without("/test/(simulation|e2e|soak)/", ...Object.values(SDK)), "--maxWorkers=100%"], {
+      ...env(),
+      ...(await services()),
+    }),
+  sdk,
   bench: () => runNodeTests("bench", join(ROOT, "bench/lib")),
   e2e: async () =>
     runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], { ...lateness(), ...env(), ...(await services()) }),
@@ -50,6 +65,7 @@ const PHASES = {
 const LONG_PHASES = {
   simulation: PHASES.simulation,
   e2e: PHASES.e2e,
+  sdk,
   retention: async () =>
     runJest("retention", ["--testPathPatterns", "/test/soak/retention", "--runInBand"], { ...env(), ...(await services()) }),
 };
@@ -71,8 +87,25 @@ try {
   giveUp(cause);
 }
 
-function without(...folders) {
-  return ["--testPathIgnorePatterns", "/node_modules/", ...folders.map((folder) => `/test/${folder}/`)];
+function without(...patterns) {
+  return ["--testPathIgnorePatterns", "/node_modules/", ...patterns];
+}
+
+async function sdk() {
+  const total = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  for (const [name, pattern] of Object.entries(SDK)) {
+    if (!soak && performance.now() - begun > MINUTES * SDK_SHARE * 60_000) {
+      appendFileSync(CUT_SHORT, `SDK suites "${name}" (npm test -- --only sdk): the run was late\n`);
+      continue;
+    }
+    const end = await runJest(`sdk-${name}`, ["--testPathPatterns", pattern, "--maxWorkers=100%"], {
+      ...env(),
+      ...(await services()),
+    });
+    for (const word of ["passed", "failed", "skipped"]) total[word] += end[word];
+    total.failures.push(...end.failures);
+  }
+  return total;
 }
 
 function env() {

@@ -1,4 +1,6 @@
-import { DtmError, Failure, Ongoing } from "./errors.js";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DtmError, ERROR_CODES, Failure, Ongoing } from "./errors.js";
 
 describe("errors know their kind", () => {
   test("each is an instance of its own class and of the base, and of no sibling", () => {
@@ -34,4 +36,10 @@ describe("errors know their kind", () => {
     expect(new Ongoing("x", { retryAfterSeconds: 30 }).retryAfterSeconds).toBe(30);
     expect(new Ongoing("x").retryAfterSeconds).toBeUndefined();
   });
+});
+
+test("docs/errors.md has every code with its meaning, and no other", () => {
+  const page = readFileSync(join(__dirname, "../../../docs/errors.md"), "utf8");
+  const rows = [...page.matchAll(/^\| `([A-Z_]+)` \| (.+) \|$/gm)].map(([, code, meaning]) => [code, meaning]);
+  expect(Object.fromEntries(rows)).toEqual(ERROR_CODES);
 });

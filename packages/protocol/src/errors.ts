@@ -17,7 +17,8 @@ export const ERROR_CODES = {
   TRANSACTION_FAILED: "The global transaction was rolled back.",
   TRANSACTION_RUNNING: "The global transaction is still under way; the coordinator brings it to its end.",
   TRANSACTION_UNKNOWN: "The coordinator has no transaction with this gid.",
-  BRANCH_UNKNOWN: "A branch call ended without a definite answer, so its transaction was aborted.",
+  BRANCH_UNKNOWN:
+    "A branch call ended without a definite answer: a TCC or XA transaction is aborted then, a workflow stays open.",
   CLIENT_CLOSED: "The client was closed before this call.",
   DEADLINE_EXCEEDED: "The caller's own deadline passed first.",
   PAYLOAD_INVALID: "A payload can't be put on the wire.",

@@ -11,17 +11,30 @@ export function reachable(entries) {
     if (found.has(file)) continue;
     if (!existsSync(file)) throw new Error(`expected the declarations ${file}, found no such file: build first`);
     found.add(file);
-    const { importedFiles } = ts.preProcessFile(readFileSync(file, "utf8"), true, false);
-    for (const { fileName } of importedFiles) {
-      if (fileName.startsWith(".")) open.push(join(dirname(file), fileName.replace(/\.js$/, ".d.ts")));
+    for (const name of importsOf(file)) {
+      if (name.startsWith(".")) open.push(join(dirname(file), name.replace(/\.js$/, ".d.ts")));
     }
   }
   return [...found].sort();
 }
 
+/** What a file imports or exports from, `import("…")` types included. */
+export function importsOf(file) {
+  const found = new Set();
+  const visit = (node) => {
+    if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined) {
+      found.add(node.moduleSpecifier.text);
+    }
+    if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) found.add(node.argument.literal.text);
+    ts.forEachChild(node, visit);
+  };
+  visit(parse(file));
+  return [...found];
+}
+
 /** The places of a file where the type `any` stands, as `line: text`. Comments and strings don't count. */
 export function anysIn(file) {
-  const source = ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.Latest, true);
+  const source = parse(file);
   const found = [];
   const visit = (node) => {
     if (node.kind === ts.SyntaxKind.AnyKeyword) {
@@ -32,4 +45,8 @@ export function anysIn(file) {
   };
   visit(source);
   return found;
+}
+
+function parse(file) {
+  return ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.Latest, true);
 }

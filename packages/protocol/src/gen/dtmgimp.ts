@@ -208,59 +208,6 @@ export const DtmTransOptions: MessageFns<DtmTransOptions> = {
     }
   },
 
-  fromJSON(object: any): DtmTransOptions {
-    return {
-      WaitResult: isSet(object.WaitResult) ? globalThis.Boolean(object.WaitResult) : false,
-      TimeoutToFail: isSet(object.TimeoutToFail) ? globalThis.Number(object.TimeoutToFail) : 0,
-      RetryInterval: isSet(object.RetryInterval) ? globalThis.Number(object.RetryInterval) : 0,
-      BranchHeaders: isObject(object.BranchHeaders)
-        ? (globalThis.Object.entries(object.BranchHeaders) as [string, any][]).reduce(
-          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.String(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
-      RequestTimeout: isSet(object.RequestTimeout) ? globalThis.Number(object.RequestTimeout) : 0,
-      RetryLimit: isSet(object.RetryLimit) ? globalThis.Number(object.RetryLimit) : 0,
-    };
-  },
-
-  toJSON(message: DtmTransOptions): unknown {
-    const obj: any = {};
-    if (message.WaitResult !== false) {
-      obj.WaitResult = message.WaitResult;
-    }
-    if (message.TimeoutToFail !== 0) {
-      obj.TimeoutToFail = Math.round(message.TimeoutToFail);
-    }
-    if (message.RetryInterval !== 0) {
-      obj.RetryInterval = Math.round(message.RetryInterval);
-    }
-    if (message.BranchHeaders) {
-      const entries = globalThis.Object.entries(message.BranchHeaders) as [string, string][];
-      if (entries.length > 0) {
-        obj.BranchHeaders = {};
-        entries.forEach(([k, v]) => {
-          obj.BranchHeaders[k] = v;
-        });
-      }
-    }
-    if (message.RequestTimeout !== 0) {
-      obj.RequestTimeout = Math.round(message.RequestTimeout);
-    }
-    if (message.RetryLimit !== 0) {
-      obj.RetryLimit = Math.round(message.RetryLimit);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DtmTransOptions>, I>>(base?: I): DtmTransOptions {
     return DtmTransOptions.fromPartial(base ?? ({} as any));
   },
@@ -338,24 +285,6 @@ export const DtmTransOptions_BranchHeadersEntry: MessageFns<DtmTransOptions_Bran
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): DtmTransOptions_BranchHeadersEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: DtmTransOptions_BranchHeadersEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<DtmTransOptions_BranchHeadersEntry>, I>>(
@@ -519,73 +448,6 @@ export const DtmRequest: MessageFns<DtmRequest> = {
     }
   },
 
-  fromJSON(object: any): DtmRequest {
-    return {
-      Gid: isSet(object.Gid) ? globalThis.String(object.Gid) : "",
-      TransType: isSet(object.TransType) ? globalThis.String(object.TransType) : "",
-      TransOptions: isSet(object.TransOptions) ? DtmTransOptions.fromJSON(object.TransOptions) : undefined,
-      CustomedData: isSet(object.CustomedData) ? globalThis.String(object.CustomedData) : "",
-      BinPayloads: globalThis.Array.isArray(object?.BinPayloads)
-        ? object.BinPayloads.map((e: any) => Buffer.from(bytesFromBase64(e)))
-        : [],
-      QueryPrepared: isSet(object.QueryPrepared) ? globalThis.String(object.QueryPrepared) : "",
-      Steps: isSet(object.Steps) ? globalThis.String(object.Steps) : "",
-      ReqExtra: isObject(object.ReqExtra)
-        ? (globalThis.Object.entries(object.ReqExtra) as [string, any][]).reduce(
-          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.String(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
-      RollbackReason: isSet(object.RollbackReason) ? globalThis.String(object.RollbackReason) : "",
-    };
-  },
-
-  toJSON(message: DtmRequest): unknown {
-    const obj: any = {};
-    if (message.Gid !== "") {
-      obj.Gid = message.Gid;
-    }
-    if (message.TransType !== "") {
-      obj.TransType = message.TransType;
-    }
-    if (message.TransOptions !== undefined) {
-      obj.TransOptions = DtmTransOptions.toJSON(message.TransOptions);
-    }
-    if (message.CustomedData !== "") {
-      obj.CustomedData = message.CustomedData;
-    }
-    if (message.BinPayloads?.length) {
-      obj.BinPayloads = message.BinPayloads.map((e) => base64FromBytes(e));
-    }
-    if (message.QueryPrepared !== "") {
-      obj.QueryPrepared = message.QueryPrepared;
-    }
-    if (message.Steps !== "") {
-      obj.Steps = message.Steps;
-    }
-    if (message.ReqExtra) {
-      const entries = globalThis.Object.entries(message.ReqExtra) as [string, string][];
-      if (entries.length > 0) {
-        obj.ReqExtra = {};
-        entries.forEach(([k, v]) => {
-          obj.ReqExtra[k] = v;
-        });
-      }
-    }
-    if (message.RollbackReason !== "") {
-      obj.RollbackReason = message.RollbackReason;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DtmRequest>, I>>(base?: I): DtmRequest {
     return DtmRequest.fromPartial(base ?? ({} as any));
   },
@@ -670,24 +532,6 @@ export const DtmRequest_ReqExtraEntry: MessageFns<DtmRequest_ReqExtraEntry> = {
     }
   },
 
-  fromJSON(object: any): DtmRequest_ReqExtraEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: DtmRequest_ReqExtraEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DtmRequest_ReqExtraEntry>, I>>(base?: I): DtmRequest_ReqExtraEntry {
     return DtmRequest_ReqExtraEntry.fromPartial(base ?? ({} as any));
   },
@@ -742,18 +586,6 @@ export const DtmGidReply: MessageFns<DtmGidReply> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): DtmGidReply {
-    return { Gid: isSet(object.Gid) ? globalThis.String(object.Gid) : "" };
-  },
-
-  toJSON(message: DtmGidReply): unknown {
-    const obj: any = {};
-    if (message.Gid !== "") {
-      obj.Gid = message.Gid;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<DtmGidReply>, I>>(base?: I): DtmGidReply {
@@ -869,59 +701,6 @@ export const DtmBranchRequest: MessageFns<DtmBranchRequest> = {
     }
   },
 
-  fromJSON(object: any): DtmBranchRequest {
-    return {
-      Gid: isSet(object.Gid) ? globalThis.String(object.Gid) : "",
-      TransType: isSet(object.TransType) ? globalThis.String(object.TransType) : "",
-      BranchID: isSet(object.BranchID) ? globalThis.String(object.BranchID) : "",
-      Op: isSet(object.Op) ? globalThis.String(object.Op) : "",
-      Data: isObject(object.Data)
-        ? (globalThis.Object.entries(object.Data) as [string, any][]).reduce(
-          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.String(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
-      BusiPayload: isSet(object.BusiPayload) ? Buffer.from(bytesFromBase64(object.BusiPayload)) : Buffer.alloc(0),
-    };
-  },
-
-  toJSON(message: DtmBranchRequest): unknown {
-    const obj: any = {};
-    if (message.Gid !== "") {
-      obj.Gid = message.Gid;
-    }
-    if (message.TransType !== "") {
-      obj.TransType = message.TransType;
-    }
-    if (message.BranchID !== "") {
-      obj.BranchID = message.BranchID;
-    }
-    if (message.Op !== "") {
-      obj.Op = message.Op;
-    }
-    if (message.Data) {
-      const entries = globalThis.Object.entries(message.Data) as [string, string][];
-      if (entries.length > 0) {
-        obj.Data = {};
-        entries.forEach(([k, v]) => {
-          obj.Data[k] = v;
-        });
-      }
-    }
-    if (message.BusiPayload.length !== 0) {
-      obj.BusiPayload = base64FromBytes(message.BusiPayload);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DtmBranchRequest>, I>>(base?: I): DtmBranchRequest {
     return DtmBranchRequest.fromPartial(base ?? ({} as any));
   },
@@ -1001,24 +780,6 @@ export const DtmBranchRequest_DataEntry: MessageFns<DtmBranchRequest_DataEntry> 
     }
   },
 
-  fromJSON(object: any): DtmBranchRequest_DataEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: DtmBranchRequest_DataEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DtmBranchRequest_DataEntry>, I>>(base?: I): DtmBranchRequest_DataEntry {
     return DtmBranchRequest_DataEntry.fromPartial(base ?? ({} as any));
   },
@@ -1084,32 +845,6 @@ export const DtmProgressesReply: MessageFns<DtmProgressesReply> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): DtmProgressesReply {
-    return {
-      Transaction: isSet(object.transaction)
-        ? DtmTransaction.fromJSON(object.transaction)
-        : isSet(object.Transaction)
-        ? DtmTransaction.fromJSON(object.Transaction)
-        : undefined,
-      Progresses: globalThis.Array.isArray(object?.progresses)
-        ? object.progresses.map((e: any) => DtmProgress.fromJSON(e))
-        : globalThis.Array.isArray(object?.Progresses)
-        ? object.Progresses.map((e: any) => DtmProgress.fromJSON(e))
-        : [],
-    };
-  },
-
-  toJSON(message: DtmProgressesReply): unknown {
-    const obj: any = {};
-    if (message.Transaction !== undefined) {
-      obj.transaction = DtmTransaction.toJSON(message.Transaction);
-    }
-    if (message.Progresses?.length) {
-      obj.progresses = message.Progresses.map((e) => DtmProgress.toJSON(e));
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<DtmProgressesReply>, I>>(base?: I): DtmProgressesReply {
@@ -1203,44 +938,6 @@ export const DtmTransaction: MessageFns<DtmTransaction> = {
     }
   },
 
-  fromJSON(object: any): DtmTransaction {
-    return {
-      Gid: isSet(object.gid) ? globalThis.String(object.gid) : isSet(object.Gid) ? globalThis.String(object.Gid) : "",
-      Status: isSet(object.status)
-        ? globalThis.String(object.status)
-        : isSet(object.Status)
-        ? globalThis.String(object.Status)
-        : "",
-      RollbackReason: isSet(object.rollback_reason)
-        ? globalThis.String(object.rollback_reason)
-        : isSet(object.RollbackReason)
-        ? globalThis.String(object.RollbackReason)
-        : "",
-      Result: isSet(object.result)
-        ? globalThis.String(object.result)
-        : isSet(object.Result)
-        ? globalThis.String(object.Result)
-        : "",
-    };
-  },
-
-  toJSON(message: DtmTransaction): unknown {
-    const obj: any = {};
-    if (message.Gid !== "") {
-      obj.gid = message.Gid;
-    }
-    if (message.Status !== "") {
-      obj.status = message.Status;
-    }
-    if (message.RollbackReason !== "") {
-      obj.rollback_reason = message.RollbackReason;
-    }
-    if (message.Result !== "") {
-      obj.result = message.Result;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DtmTransaction>, I>>(base?: I): DtmTransaction {
     return DtmTransaction.fromPartial(base ?? ({} as any));
   },
@@ -1332,44 +1029,6 @@ export const DtmProgress: MessageFns<DtmProgress> = {
     }
   },
 
-  fromJSON(object: any): DtmProgress {
-    return {
-      Status: isSet(object.status)
-        ? globalThis.String(object.status)
-        : isSet(object.Status)
-        ? globalThis.String(object.Status)
-        : "",
-      BinData: isSet(object.bin_data)
-        ? Buffer.from(bytesFromBase64(object.bin_data))
-        : isSet(object.BinData)
-        ? Buffer.from(bytesFromBase64(object.BinData))
-        : Buffer.alloc(0),
-      BranchID: isSet(object.branch_id)
-        ? globalThis.String(object.branch_id)
-        : isSet(object.BranchID)
-        ? globalThis.String(object.BranchID)
-        : "",
-      Op: isSet(object.op) ? globalThis.String(object.op) : isSet(object.Op) ? globalThis.String(object.Op) : "",
-    };
-  },
-
-  toJSON(message: DtmProgress): unknown {
-    const obj: any = {};
-    if (message.Status !== "") {
-      obj.status = message.Status;
-    }
-    if (message.BinData.length !== 0) {
-      obj.bin_data = base64FromBytes(message.BinData);
-    }
-    if (message.BranchID !== "") {
-      obj.branch_id = message.BranchID;
-    }
-    if (message.Op !== "") {
-      obj.op = message.Op;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DtmProgress>, I>>(base?: I): DtmProgress {
     return DtmProgress.fromPartial(base ?? ({} as any));
   },
@@ -1448,28 +1107,6 @@ export const DtmTopicRequest: MessageFns<DtmTopicRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): DtmTopicRequest {
-    return {
-      Topic: isSet(object.Topic) ? globalThis.String(object.Topic) : "",
-      URL: isSet(object.URL) ? globalThis.String(object.URL) : "",
-      Remark: isSet(object.Remark) ? globalThis.String(object.Remark) : "",
-    };
-  },
-
-  toJSON(message: DtmTopicRequest): unknown {
-    const obj: any = {};
-    if (message.Topic !== "") {
-      obj.Topic = message.Topic;
-    }
-    if (message.URL !== "") {
-      obj.URL = message.URL;
-    }
-    if (message.Remark !== "") {
-      obj.Remark = message.Remark;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<DtmTopicRequest>, I>>(base?: I): DtmTopicRequest {
@@ -1710,14 +1347,6 @@ export const DtmClient = makeGenericClientConstructor(DtmService, "dtmgimp.Dtm")
   serviceName: string;
 };
 
-function bytesFromBase64(b64: string): Uint8Array {
-  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
-}
-
-function base64FromBytes(arr: Uint8Array): string {
-  return globalThis.Buffer.from(arr).toString("base64");
-}
-
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 
 export type DeepPartial<T> = T extends Builtin ? T
@@ -1741,19 +1370,9 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-function isObject(value: any): boolean {
-  return typeof value === "object" && value !== null;
-}
-
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

@@ -75,18 +75,6 @@ export const WorkflowData: MessageFns<WorkflowData> = {
     }
   },
 
-  fromJSON(object: any): WorkflowData {
-    return { Data: isSet(object.Data) ? Buffer.from(bytesFromBase64(object.Data)) : Buffer.alloc(0) };
-  },
-
-  toJSON(message: WorkflowData): unknown {
-    const obj: any = {};
-    if (message.Data.length !== 0) {
-      obj.Data = base64FromBytes(message.Data);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<WorkflowData>, I>>(base?: I): WorkflowData {
     return WorkflowData.fromPartial(base ?? ({} as any));
   },
@@ -135,14 +123,6 @@ export const WorkflowClient = makeGenericClientConstructor(WorkflowService, "wor
   serviceName: string;
 };
 
-function bytesFromBase64(b64: string): Uint8Array {
-  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
-}
-
-function base64FromBytes(arr: Uint8Array): string {
-  return globalThis.Buffer.from(arr).toString("base64");
-}
-
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 
 export type DeepPartial<T> = T extends Builtin ? T
@@ -155,15 +135,9 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

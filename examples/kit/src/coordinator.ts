@@ -10,6 +10,12 @@ import { setTimeout as pause } from "node:timers/promises";
 const READY_MS = 120_000;
 const KEPT_OUTPUT = 16 * 1024;
 
+/**
+ * An example isn't to be watched for ten seconds while it waits for the next attempt. Workflows keep theirs: the next attempt of one that
+ * is slow would meet the first.
+ */
+const IMPATIENT = Object.fromEntries(["SAGA", "TCC", "XA", "MSG"].map((type) => [`TYPES_${type}_RETRY_INTERVAL`, "1"]));
+
 export interface Coordinator {
   readonly url: string;
   stop(): Promise<void>;
@@ -29,8 +35,7 @@ export async function startCoordinator(): Promise<Coordinator> {
       HTTP_PORT: String(http),
       GRPC_PORT: String(grpc),
       LOG_LEVEL: "warn",
-      // An example isn't to be watched for ten seconds while it waits for the next attempt.
-      RETRY_INTERVAL: "1",
+      ...IMPATIENT,
     },
     stdio: ["ignore", "pipe", "pipe"],
     // A group of its own: Ctrl-C is for the example, which ends the coordinator last.

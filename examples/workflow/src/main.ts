@@ -9,6 +9,13 @@ import { fillTables } from "./database.js";
 import { serveAirline, serveBank } from "./participants.js";
 import type { Trip } from "./trip.js";
 
+const STATE = `
+  select format('%s: money %s, points %s, bookings %s', guest, balance, points,
+    (select count(*) from workflow_booking b where b.guest = a.guest)) as state
+  from workflow_account a join workflow_points using (guest)
+  union all select format('%s: %s free seats, %s held', flight, free, held) from workflow_flight where flight = 'ZRH'
+  order by 1`;
+
 await story(
   { title: "A workflow of saga-like, local, XA and TCC-like steps", needs: ["DTM_TEST_POSTGRES"] },
   async ({ server, client, say, serve, freeUrl, atEnd }) => {
@@ -56,13 +63,6 @@ await story(
     await sayState(gid);
   },
 );
-
-const STATE = `
-  select format('%s: money %s, points %s, bookings %s', guest, balance, points,
-    (select count(*) from workflow_booking b where b.guest = a.guest)) as state
-  from workflow_account a join workflow_points using (guest)
-  union all select format('%s: %s free seats, %s held', flight, free, held) from workflow_flight where flight = 'ZRH'
-  order by 1`;
 
 async function startService(args: readonly string[]): Promise<ChildProcess> {
   const child = fork(new URL("./service.js", import.meta.url), args);

@@ -1,6 +1,6 @@
 /** Orders: the transaction over both services. */
 import { InjectDtm } from "@dtm/barrier/nest";
-import type { GlobalStatus, HttpClient } from "@dtm/client";
+import type { HttpClient, TransactionState } from "@dtm/client";
 import { Inject, Injectable } from "@nestjs/common";
 import type { branchesAt } from "./branches.js";
 

@@ -20,8 +20,10 @@ const NOT_RUN = join(CACHE, "test/not-run.txt");
 const CUT_SHORT = join(CACHE, "test/cut-short.txt");
 /** On a machine so slow that the run would pass this, what has a budget gets less of it. Continuous integration ends a run after 90. */
 const MINUTES = 60;
-/** Of these minutes: none of the SDKs' suites begins later. */
-const SDK_SHARE = 0.65;
+/** Of these minutes: what the SDKs' suites can leave out is left out from then on, and none of them begins. */
+const SDK_SHARE = 0.6;
+/** Of these minutes: from when on the long end-to-end tests leave out what they can. The simulation needs a part of the time as well. */
+const E2E_SHARE = 0.7;
 const SOAK = {
   SIM_WORLDS: "1000000",
   SIM_SECONDS: "14400",
@@ -53,7 +55,11 @@ const PHASES = {
   sdk,
   bench: () => runNodeTests("bench", join(ROOT, "bench/lib")),
   e2e: async () =>
-    runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], { ...lateness(), ...env(), ...(await services()) }),
+    runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], {
+      ...lateness(E2E_SHARE),
+      ...env(),
+      ...(await services()),
+    }),
   simulation: async () => {
     // It needs every core.
     await stopServices();
@@ -99,6 +105,7 @@ async function sdk() {
       continue;
     }
     const end = await runJest(`sdk-${name}`, ["--testPathPatterns", pattern, "--maxWorkers=100%"], {
+      ...lateness(SDK_SHARE),
       ...env(),
       ...(await services()),
     });
@@ -112,9 +119,8 @@ function env() {
   return { NOT_RUN_FILE: NOT_RUN, CUT_SHORT_FILE: CUT_SHORT, ...(soak ? SOAK : {}) };
 }
 
-/** From when on the long end-to-end tests leave out what they can: the simulation needs a part of the time as well. */
-function lateness() {
-  return soak ? {} : { TEST_UNTIL: String(Math.floor(Date.now() - performance.now() + begun + MINUTES * 0.7 * 60_000)) };
+function lateness(share) {
+  return soak ? {} : { TEST_UNTIL: String(Math.floor(Date.now() - performance.now() + begun + MINUTES * share * 60_000)) };
 }
 
 /** Seconds for the simulation and for each broken rule: their own defaults where there is time. What the caller's environment says wins. */

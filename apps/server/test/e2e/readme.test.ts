@@ -1,6 +1,6 @@
 /** Every command of the README does what stands below it: the curl examples here, `npm start` in start.test.ts. */
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Bank } from "./kit/bank.js";
@@ -24,6 +24,26 @@ const examples: readonly Example[] = [...readme.matchAll(/```sh\n(curl[^`]*)```\
   }),
 );
 const npmCommands = new Set([...readme.matchAll(/npm (?:start|test)(?: -- [-\w ]+)?/g)].map(([command]) => command));
+
+const quotes = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code ?? "");
+
+describe("README.md in TypeScript", () => {
+  const folder = join(REPOSITORY, "examples/express-prisma/src");
+  const sources = readdirSync(folder)
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => linesOf(readFileSync(join(folder, name), "utf8")));
+
+  it("has its examples", () => expect(quotes).toHaveLength(readme.match(/```ts/g)?.length ?? -1));
+
+  // What it quotes is run by that example's own test.
+  it.each(quotes.map((quote) => [quote.split("\n", 1)[0], quote]))("quotes the example: %s", (_, quote = "") => {
+    expect(sources.some((source) => source.includes(linesOf(quote)))).toBe(true);
+  });
+
+  function linesOf(code: string): string {
+    return code.replace(/^\s+|\s+$/gm, "");
+  }
+});
 
 describe("README.md", () => {
   const folder = temporaryFolder();

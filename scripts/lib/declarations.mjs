@@ -1,7 +1,21 @@
-// The declaration files of a package: which ones an entry point reaches, and whether one says `any`.
+// The declaration files of what is published: which ones an entry point reaches, and whether one says `any`.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import ts from "typescript";
+import { manifest, workspaces } from "./workspace.mjs";
+
+/** The folders of what is published: packages with an `exports`. */
+export function published() {
+  return workspaces().filter((folder) => !manifest(folder).private && manifest(folder).exports !== undefined);
+}
+
+/** Name and declaration file of every entry point. `./internal` is for sibling packages only. */
+export function entriesOf(folder, { internal }) {
+  const { name, exports } = manifest(folder);
+  return Object.entries(exports)
+    .filter(([path, target]) => target.import !== undefined && (internal || path !== "./internal"))
+    .map(([path, target]) => ({ name: name + path.slice(1), path, types: join(folder, target.import.types) }));
+}
 
 /** Every `.d.ts` that the given ones import, themselves included; other packages' aren't followed. */
 export function reachable(entries) {

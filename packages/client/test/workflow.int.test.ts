@@ -195,6 +195,31 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       },
     );
 
+    withCoordinator("the coordinator is killed between two steps, and what it knew is not repeated", async () => {
+      let runs = 0;
+      const order = workflows.define("order", async (wf) => {
+        await wf.saga(step("debit"));
+        const number = await wf.local(async () => {
+          runs++;
+          if (runs === 1) await coordinator?.stop();
+          return runs;
+        });
+        await wf.saga(step("ship"));
+        return number;
+      });
+      const gid = await client.newGid();
+      await expect(order.execute(undefined, { gid })).rejects.toBeInstanceOf(DtmError);
+      expect(called()).toEqual(["01 action debit"]);
+      callback.serve(workflows);
+      await coordinator?.again();
+      await until("the coordinator has it resumed", async () =>
+        (await client.query(gid).catch(() => null))?.status === "succeed" ? true : undefined,
+      );
+      expect(called()).toEqual(["01 action debit", "03 action ship"]);
+      // Its end was never reported.
+      expect(runs).toBe(2);
+    });
+
     withCoordinator("an unknown name and bad steps have no effect", async () => {
       await expect(workflows.resume("nobody", "g", new Uint8Array())).rejects.toMatchObject({ code: "WORKFLOW_UNKNOWN" });
       const order = workflows.define("order", (wf) => wf.local(() => 10n));

@@ -28,7 +28,10 @@ export interface Coordinator {
   /** Without a path. */
   readonly http: string;
   readonly grpc: string;
+  /** Ends its process as `kill -9` does. */
   stop(): Promise<void>;
+  /** Starts it again after that, on its data and its ports. */
+  again(): Promise<void>;
 }
 
 export function temporaryFolder(): string {
@@ -71,24 +74,37 @@ async function start(
 ): Promise<Coordinator> {
   const [http, grpc] = [await freePort(), await freePort()];
   const { PATH, HOME, TZ } = process.env;
-  const child = spawn(program, args, {
-    cwd,
-    env: { PATH, HOME, TZ, HTTP_PORT: String(http), GRPC_PORT: String(grpc), ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  children.add(child);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output = (output + text).slice(-KEPT_OUTPUT);
-    });
-  }
-  await until(`${name} listens`, async () => {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${name} ended at its start:\n${output}`);
-    return (await accepts(http)) && (await accepts(grpc)) ? true : undefined;
-  });
+  let child = await launch();
   const scheme = env["TLS_CERT_FILE"] === undefined ? "http" : "https";
-  return { name, http: `${scheme}://127.0.0.1:${http}`, grpc: `127.0.0.1:${grpc}`, stop: () => end(child) };
+  return {
+    name,
+    http: `${scheme}://127.0.0.1:${http}`,
+    grpc: `127.0.0.1:${grpc}`,
+    stop: () => end(child),
+    again: async () => {
+      child = await launch();
+    },
+  };
+
+  async function launch(): Promise<ChildProcess> {
+    const child = spawn(program, args, {
+      cwd,
+      env: { PATH, HOME, TZ, HTTP_PORT: String(http), GRPC_PORT: String(grpc), ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    children.add(child);
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output = (output + text).slice(-KEPT_OUTPUT);
+      });
+    }
+    await until(`${name} listens`, async () => {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${name} ended at its start:\n${output}`);
+      return (await accepts(http)) && (await accepts(grpc)) ? true : undefined;
+    });
+    return child;
+  }
 }
 
 function accepts(port: number): Promise<boolean> {

@@ -10,7 +10,7 @@ import { bold, dim, duration, giveUp, red, say, step, Trouble, yellow } from "./
 import { CACHE, manifest, prepareWorkspace, quietly, ROOT, workspaces } from "./lib/workspace.mjs";
 
 const HELP = `npm test                       everything
-npm test -- --only unit,e2e    some of: checks, unit, sdk, bench, e2e, simulation
+npm test -- --only unit,e2e    some of: checks, unit, sdk, packages (as npm packs them), bench, e2e, simulation
 npm run soak                   the long form: simulation and e2e with more of everything, and days of retention in minutes
 npm run soak -- --only e2e     some of: simulation, e2e, sdk, retention`;
 
@@ -53,6 +53,13 @@ const PHASES = {
       ...(await services()),
     }),
   sdk,
+  packages: async () => {
+    const late = (what) => leaveOut(PACKAGES_SHARE, `${what} (node scripts/pack.mjs)`);
+    if (late("the packages as npm packs them")) return { passed: 0, failed: 0, skipped: 0, failures: [] };
+    // Not before the dependencies are installed.
+    const { checkPackages } = await import("./lib/packages.mjs");
+    return checkPackages({ notRunFile: NOT_RUN, late });
+  },
   bench: () => runNodeTests("bench", join(ROOT, "bench/lib")),
   e2e: async () =>
     runJest("e2e", ["--testPathPatterns", "/test/e2e/", "--runInBand"], {
@@ -100,10 +107,7 @@ function without(...patterns) {
 async function sdk() {
   const total = { passed: 0, failed: 0, skipped: 0, failures: [] };
   for (const [name, pattern] of Object.entries(SDK)) {
-    if (!soak && performance.now() - begun > MINUTES * SDK_SHARE * 60_000) {
-      appendFileSync(CUT_SHORT, `SDK suites "${name}" (npm test -- --only sdk): the run was late\n`);
-      continue;
-    }
+    if (leaveOut(SDK_SHARE, `SDK suites "${name}" (npm test -- --only sdk)`)) continue;
     const end = await runJest(`sdk-${name}`, ["--testPathPatterns", pattern, "--maxWorkers=100%"], {
       ...lateness(SDK_SHARE),
       ...env(),
@@ -113,6 +117,13 @@ async function sdk() {
     total.failures.push(...end.failures);
   }
   return total;
+}
+
+/** True, and told, when more than `share` of the minutes are over. */
+function leaveOut(share, what) {
+  if (soak || performance.now() - begun <= MINUTES * share * 60_000) return false;
+  appendFileSync(CUT_SHORT, `${what}: the run was late\n`);
+  return true;
 }
 
 function env() {

@@ -25,22 +25,29 @@ const TYPES = {
 
 /**
  * Every check counts as one test. What can't run here adds a line to `notRunFile`.
- * `only`: a part of a check's label.
+ * `only`: a part of a check's label. `late(what)`: asked before what is left out of a run that is late.
  */
-export async function checkPackages({ notRunFile = join(CACHE, "test/not-run.txt"), only = "" } = {}) {
+export async function checkPackages({ notRunFile = join(CACHE, "test/not-run.txt"), only = "", late = () => false } = {}) {
   const failures = [];
   let passed = 0;
-  const check = async (label, work) => {
-    if (!label.includes(only)) return;
+  /** What `work` made, or null when it failed: the checks that need it are left out then. */
+  const attempt = async (label, work) => {
     try {
-      await step(label, work);
-      passed++;
+      return await step(label, work);
     } catch (cause) {
-      if (!(cause instanceof Trouble)) throw cause;
-      if (cause.details !== "") say(cause.details);
+      const told = cause instanceof Trouble ? cause.details : cause.stack;
+      if (told !== "") say(told);
       failures.push(`${label}: ${cause.message}`);
+      return null;
     }
   };
+  const check = async (label, work) => {
+    if (!label.includes(only)) return;
+    const failed = failures.length;
+    await attempt(label, work);
+    if (failures.length === failed) passed++;
+  };
+  const end = () => ({ passed, failed: failures.length, skipped: 0, failures });
   const folders = published();
   for (const folder of folders) {
     const { name } = manifest(folder);
@@ -49,7 +56,8 @@ export async function checkPackages({ notRunFile = join(CACHE, "test/not-run.txt
   }
   await check("API reports", async () => checkReports(folders));
 
-  const tarballs = await step("packing", () => pack(folders));
+  const tarballs = await attempt("packing", () => pack(folders));
+  if (tarballs === null) return end();
   for (const [name, tarball] of Object.entries(tarballs)) {
     await check(`${name}: publint`, () => lint(tarball));
     await check(`${name}: are the types wrong`, () =>
@@ -58,7 +66,9 @@ export async function checkPackages({ notRunFile = join(CACHE, "test/not-run.txt
   }
 
   const entries = folders.flatMap((folder) => entriesOf(folder, { internal: true })).map(({ name }) => name);
-  await step("installing the tarballs in a fresh project", () => install(tarballs, entries));
+  const installed = await attempt("installing the tarballs in a fresh project", () => install(tarballs, entries));
+  if (installed === null) return end();
+  for (const name of Object.keys(tarballs)) await check(`${name}: papers`, async () => papers(name));
   for (const [how, args] of Object.entries(TYPES)) {
     await check(`types ${how}`, () =>
       quietly(
@@ -83,6 +93,7 @@ export async function checkPackages({ notRunFile = join(CACHE, "test/not-run.txt
   }
   for (const version of [null, ...OTHER_NODES]) {
     const label = `Node ${version ?? process.versions.node}`;
+    if (version !== null && late(`the packages on ${label}`)) continue;
     const [command, ...before] = version === null ? [process.execPath] : ["npx", "-y", "-p", `node@${version}`, "node"];
     if (version !== null && label.includes(only) && !(await runs(version, command, before))) {
       notRun(notRunFile, `the packages on Node ${version}: npm can't install it here`);
@@ -97,7 +108,7 @@ export async function checkPackages({ notRunFile = join(CACHE, "test/not-run.txt
       });
     }
   }
-  return { passed, failed: failures.length, skipped: 0, failures };
+  return end();
 }
 
 function noAny(folder) {
@@ -177,6 +188,16 @@ async function install(tarballs, entries) {
   await quietly("install-fresh", "npm", ["install", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"], {
     cwd: FRESH,
   });
+  return FRESH;
+}
+
+/** What belongs in every tarball, and what doesn't. */
+function papers(name) {
+  const files = readdirSync(join(FRESH, "node_modules", name), { recursive: true });
+  const missing = ["README.md", "LICENSE", "package.json"].filter((file) => !files.includes(file));
+  const surplus = files.filter((file) => /\.test\.|\.tsbuildinfo$|(^|\/)(test|contract)\//.test(file));
+  const wrong = [...missing.map((file) => `missing: ${file}`), ...surplus.map((file) => `not for users: ${file}`)];
+  if (wrong.length > 0) throw new Trouble(`${wrong.length} files`, wrong.join("\n"));
 }
 
 function write(file, content) {

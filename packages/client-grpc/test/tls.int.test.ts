@@ -1,13 +1,16 @@
 /** Tokens and TLS against our coordinator, with an authority of the test's own: what the options promise, over both transports. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { createServer, type Server } from "node:tls";
 import { HttpClient } from "@dtm/client-http";
 import { type Client, GrpcClient, noCompensation } from "../src/index.js";
 import { type Coordinator, notRun, startOurs, temporaryFolder } from "./kit/servers.js";
 
 const present = spawnSync("openssl", ["version"]).status === 0;
 let coordinator: Coordinator;
+let files: ReturnType<typeof certify>;
 let ca: Buffer;
 
 function certify(folder: string): { readonly cert: string; readonly key: string; readonly ca: Buffer } {
@@ -48,7 +51,7 @@ function certify(folder: string): { readonly cert: string; readonly key: string;
 
 beforeAll(async () => {
   if (!present) return;
-  const files = certify(temporaryFolder());
+  files = certify(temporaryFolder());
   ca = files.ca;
   coordinator = await startOurs({ TLS_CERT_FILE: files.cert, TLS_KEY_FILE: files.key, AUTH_TOKEN: "s3cret" });
 }, 300_000);
@@ -60,7 +63,29 @@ afterAll(() => {
 
 interface Access {
   readonly token?: string;
-  readonly tls?: { readonly ca?: Buffer; readonly rejectUnauthorized?: boolean };
+  readonly tls?: {
+    readonly ca?: Buffer;
+    readonly cert?: Buffer;
+    readonly key?: Buffer;
+    readonly rejectUnauthorized?: boolean;
+  };
+}
+
+/** Lets in who shows a certificate of the authority, and passes everything on. */
+async function startGate(protocol: string, port: number): Promise<{ readonly address: string; close(): void }> {
+  const own = { cert: readFileSync(files.cert), key: readFileSync(files.key), ca };
+  const gate: Server = createServer(
+    { ...own, requestCert: true, rejectUnauthorized: true, ALPNProtocols: [protocol] },
+    (inner) => {
+      const outer = connect(port, "127.0.0.1");
+      inner.pipe(outer).pipe(inner);
+      inner.on("error", () => outer.destroy());
+      outer.on("error", () => inner.destroy());
+    },
+  );
+  await new Promise<void>((resolve) => gate.listen(0, "127.0.0.1", resolve));
+  const bound = gate.address();
+  return { address: `127.0.0.1:${bound !== null && typeof bound === "object" ? bound.port : 0}`, close: () => gate.close() };
 }
 
 describe.each(["http", "grpc"] as const)("over %s", (protocol) => {
@@ -91,6 +116,24 @@ describe.each(["http", "grpc"] as const)("over %s", (protocol) => {
       code: "COORDINATOR_UNREACHABLE",
       message: expect.stringMatching(/certificate|signed|UNABLE_TO/i) as unknown,
     });
+  });
+
+  secured("shows its own certificate to who asks for one", async () => {
+    const plain = await startOurs();
+    const port = Number(new URL(protocol === "http" ? plain.http : `http://${plain.grpc}`).port);
+    const gate = await startGate(protocol === "http" ? "http/1.1" : "h2", port);
+    const through = (tls: Access["tls"]): Client => {
+      const options = { tls, timeoutMs: 20_000 };
+      const client =
+        protocol === "http"
+          ? new HttpClient({ server: `https://${gate.address}`, ...options })
+          : new GrpcClient({ server: gate.address, httpServer: plain.http, ...options });
+      clients.push(client);
+      return client;
+    };
+    await expect(through({ ca }).newGid()).rejects.toMatchObject({ code: "COORDINATOR_UNREACHABLE" });
+    expect(await through({ ca, cert: readFileSync(files.cert), key: readFileSync(files.key) }).newGid()).toMatch(/./);
+    gate.close();
   });
 
   secured("no token, and a wrong one, are refused", async () => {

@@ -1,4 +1,4 @@
-/** Runs a transaction under every single fault, and each of them again after every refusal, and finds the smallest schedule that breaks it. */
+/** Runs a transaction under every single fault, alone and together with a refusal, and finds the smallest schedule that breaks it. */
 import type { RequestListener } from "node:http";
 import type { Client } from "@dtm/client-core";
 import type { EngineSettings } from "@dtm/server/embedded";
@@ -94,7 +94,8 @@ const DEFAULT_MAX_RUNS = 5_000;
 const DEFAULT_WITHIN_MS = 7 * 86_400_000;
 
 /**
- * Runs `scenario` without a fault, under every single fault, and under every single fault behind each refusal of a branch.
+ * Runs `scenario` without a fault, under every single fault, under every single fault behind each refusal of a branch, and with a refusal of
+ * each repeat that a fault brought about.
  *
  * @throws InvariantBroken for the first run, the smallest schedules first, whose invariant doesn't hold or whose transaction never ends.
  */
@@ -110,7 +111,8 @@ export async function faultMatrix<State>(
   const base = await runOnce(scenario, options, [], 1);
   let runs = 1;
   let skipped = 0;
-  const refused: { readonly refusal: Fault; readonly points: readonly Point[] }[] = [];
+  const usual = new Set(base.points.map(({ name }) => name));
+  const pairs: Schedule[] = [];
   const attempt = async (schedule: Schedule): Promise<readonly Point[]> => {
     if (runs >= maxRuns) {
       skipped++;
@@ -120,14 +122,21 @@ export async function faultMatrix<State>(
   };
   for (const fault of base.points.flatMap(faultsAt)) {
     const points = await attempt([fault]);
-    if (fault.kind === "refuse") refused.push({ refusal: fault, points });
+    pairs.push(...(fault.kind === "refuse" ? behindRefusal(fault, points) : refusedRepeats(fault, points, usual)));
   }
-  for (const { refusal, points } of refused) {
-    for (const fault of points.flatMap(faultsAt)) {
-      if (fault.kind !== "refuse" && fault.at !== refusal.at) await attempt([refusal, fault]);
-    }
-  }
+  for (const pair of pairs) await attempt(pair);
   return { runs, points: base.points.length, skipped, trace: base.trace };
+}
+
+function behindRefusal(refusal: Fault, points: readonly Point[]): readonly Schedule[] {
+  const others = points.flatMap(faultsAt).filter(({ kind, at }) => kind !== "refuse" && at !== refusal.at);
+  return others.map((fault) => [refusal, fault]);
+}
+
+/** After a lost call the branch may refuse its repeat; its undo then meets what the first call did, or does later. */
+function refusedRepeats(fault: Fault, points: readonly Point[], usual: ReadonlySet<string>): readonly Schedule[] {
+  const repeats = points.filter(({ refusable, name }) => refusable && !usual.has(name));
+  return repeats.map(({ name }) => [fault, { kind: "refuse", at: name }]);
 }
 
 async function runOnce<State>(

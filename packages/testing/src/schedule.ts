@@ -36,14 +36,17 @@ export interface Fault {
 
 export type Schedule = readonly Fault[];
 
+/** Names of points contain spaces, and never a plus. */
+const AND = " + ";
+
 export function toSeed(schedule: Schedule): string {
-  return schedule.map(({ kind, at }) => `${kind}@${at}`).join(" ");
+  return schedule.map(({ kind, at }) => `${kind}@${at}`).join(AND);
 }
 
 /** @throws DtmError OPTION_INVALID for a text that no run printed. */
 export function fromSeed(seed: string): Schedule {
   return seed
-    .split(" ")
+    .split(AND)
     .filter((part) => part !== "")
     .map((part) => {
       const at = part.indexOf("@");

@@ -309,7 +309,9 @@ export class World {
   }
 
   #say(line: string): void {
-    this.trace.push(`+${((this.clock.now() - BEGINNING) / 1000).toFixed(3)}s  ${line}`);
+    let told = line;
+    for (const [gid, alias] of this.#aliases) told = told.replaceAll(gid, alias);
+    this.trace.push(`+${((this.clock.now() - BEGINNING) / 1000).toFixed(3)}s  ${told}`);
   }
 }
 

@@ -15,7 +15,7 @@ const matrix = ({ scenario, invariant }: Case, seed?: string) => faultMatrix(sce
 async function broken(one: Case, seed?: string): Promise<InvariantBroken> {
   const end = await matrix(one, seed).catch((cause: unknown) => cause);
   if (end instanceof InvariantBroken) return end;
-  throw new Error(`expected a broken invariant, found ${JSON.stringify(end)}`);
+  throw end instanceof Error ? end : new Error(`expected a broken invariant, found ${JSON.stringify(end)}`);
 }
 
 test("the corpus is as large as it is meant to be", () => {

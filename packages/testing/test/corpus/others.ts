@@ -90,6 +90,22 @@ export const RIGHT_OTHERS: Readonly<Record<string, Case>> = {
       throw new Error("changed my mind");
     }),
   ),
+  // The client rolls back all the same.
+  "tcc: an error of a branch swallowed": tcc(
+    {},
+    {
+      "/try": (bank, amount, call) => {
+        if (call.branchId === "02") throw new Failure("closed");
+        return guarded(() => bank.freeze(amount))(bank, amount, call);
+      },
+      "/confirm": (bank, amount, call) => TO["/confirm"]?.(bank, amount, call),
+    },
+    (kit) =>
+      kit.client.tcc(async (scope) => {
+        await scope.branch(branchAt("http://from"));
+        await scope.branch(branchAt("http://to")).catch(() => undefined);
+      }),
+  ),
   "msg: with a local transaction": message(),
   "msg: a local transaction that is refused": message({}, {}, (kit) =>
     kit.client
@@ -141,21 +157,6 @@ export const WRONG_OTHERS: Readonly<Record<string, Case>> = {
     "/confirm": () => undefined,
     "/cancel": () => undefined,
   }),
-  "tcc: an error of a branch swallowed": tcc(
-    {},
-    {
-      "/try": (bank, amount, call) => {
-        if (call.branchId === "02") throw new Failure("closed");
-        return guarded(() => bank.freeze(amount))(bank, amount, call);
-      },
-      "/confirm": (bank, amount, call) => TO["/confirm"]?.(bank, amount, call),
-    },
-    (kit) =>
-      kit.client.tcc(async (scope) => {
-        await scope.branch(branchAt("http://from"));
-        await scope.branch(branchAt("http://to")).catch(() => undefined);
-      }),
-  ),
   "msg: the receiver has no barrier": message({}, { "/credit": give }),
   "msg: always says that it was committed": message({ "/asked": () => undefined }),
   "msg: always says that it wasn't": message({

@@ -53,6 +53,7 @@ const debit = { action: "http://from/debit", compensate: "http://from/debit-undo
 const credit = { action: "http://to/credit", compensate: "http://to/credit-undo", payload: { amount: AMOUNT } };
 
 const transfer: Story = (kit) => kit.client.saga().step(debit).step(credit).submit();
+const together: Story = (kit) => kit.client.saga().concurrent().step(debit).step(credit).submit();
 
 /** A transfer with other handlers in place of the right ones. */
 function saga(other: Handlers = {}, run = transfer): Case {
@@ -78,11 +79,13 @@ function repeatsOnly(work: (bank: Bank, amount: number) => void): Handler {
 }
 
 /** Looks whether the action came, and doesn't keep it from coming later. */
-const noHanging: Handler = (bank, amount, { gid, branchId, op }) =>
-  bank.local(() => {
-    if (!bank.marked(`${gid} ${branchId} action`)) return;
-    if (bank.mark(`${gid} ${branchId} ${op}`)) give(bank, amount);
-  });
+function noHanging(undo: (bank: Bank, amount: number) => void): Handler {
+  return (bank, amount, { gid, branchId, op }) =>
+    bank.local(() => {
+      if (!bank.marked(`${gid} ${branchId} action`)) return;
+      if (bank.mark(`${gid} ${branchId} ${op}`)) undo(bank, amount);
+    });
+}
 
 const poor = (bank: Bank, amount: number): void => {
   if (bank.balance < amount * 4) throw new Failure("not enough money");
@@ -92,7 +95,7 @@ const poor = (bank: Bank, amount: number): void => {
 export const RIGHT_SAGAS: Readonly<Record<string, Case>> = {
   "two guarded steps": saga(),
   "the caller waits": saga({}, (kit) => kit.client.saga().step(debit).step(credit).submit({ waitResult: true })),
-  "both at once": saga({}, (kit) => kit.client.saga().concurrent().step(debit).step(credit).submit()),
+  "both at once": saga({}, together),
   "ordered, declared backwards": saga({}, (kit) =>
     kit.client
       .saga()
@@ -138,7 +141,11 @@ export const WRONG_SAGAS: Readonly<Record<string, Case>> = {
   "no barrier around a compensation": saga({ "/debit-undo": give }),
   "no barrier anywhere": saga({ "/debit": take, "/debit-undo": give, "/credit": give, "/credit-undo": take }),
   "repeats are known, an undo that comes first isn't": saga({ "/credit": repeatsOnly(give), "/credit-undo": repeatsOnly(take) }),
-  "an action that comes after its undo": saga({ "/debit": repeatsOnly(take), "/debit-undo": noHanging }),
+  "an action that comes after its undo": saga({ "/debit": repeatsOnly(take), "/debit-undo": noHanging(give) }, together),
+  "a first call that comes after its repeat was refused and undone": saga({
+    "/credit": repeatsOnly(give),
+    "/credit-undo": noHanging(take),
+  }),
   "one mark for action and undo": saga({
     "/debit": (bank, amount, { gid }) => void (bank.mark(gid) && take(bank, amount)),
     "/debit-undo": (bank, amount, { gid }) => void (bank.mark(gid) && give(bank, amount)),

@@ -12,7 +12,7 @@ import { WireClient } from "./lib/wire.mjs";
 const options = readOptions("run.mjs", "Measures finished transactions per second of ours and of dtm, in alternating runs.", {
   patterns: { initial: "saga,msg,tcc", about: "which workloads" },
   seconds: { initial: 10, about: "length of the timed window of one run" },
-  warmup: { initial: 3, about: "seconds of the same load before it" },
+  warmup: { initial: 20, about: "seconds of the same load before it" },
   rounds: { initial: 3, about: "runs of each; medians are compared" },
   concurrency: { initial: 64, about: "submitters" },
   modes: { initial: "wait", about: "wait, nowait or wait,nowait: whether submitters wait for the result" },

@@ -16,6 +16,8 @@ import { type Message, type Reply, Wire } from "./wire.js";
 
 /** Where clients of this world find the coordinator. */
 export const COORDINATOR = "http://coordinator";
+/** Of a trace. */
+const LONGEST_LINE = 300;
 const RESTART_MS = 1_000;
 const IO_MS = 1;
 const YEAR_MS = 365 * 86_400_000;
@@ -311,13 +313,13 @@ export class World {
   #say(line: string): void {
     let told = line;
     for (const [gid, alias] of this.#aliases) told = told.replaceAll(gid, alias);
+    if (told.length > LONGEST_LINE) told = `${told.slice(0, LONGEST_LINE)}…`;
     this.trace.push(`+${((this.clock.now() - BEGINNING) / 1000).toFixed(3)}s  ${told}`);
   }
 }
 
 function tell({ status, body }: ServiceAnswer): string {
-  const text = body.toString("utf8");
-  return `${status}${status === 200 ? "" : ` ${text.length > 200 ? `${text.slice(0, 200)}…` : text}`}`;
+  return status === 200 ? "200" : `${status} ${body.toString("utf8")}`;
 }
 
 function toReply<A>(answer: A): Reply<A> {

@@ -171,13 +171,15 @@ function scenarios(bed: Bed): void {
               return await again({ gid, op: "action" }, {}, crossing(gid, other));
             } catch (cause) {
               errors.push(cause);
-              if (errors.length > 3) throw cause;
+              if (errors.length > 9) throw cause;
             }
           }
         });
       const results = await Promise.all([retrying(one, two), retrying(two, one)]);
       expect(results.map(ran)).toEqual([true, true]);
-      expect(errors.map((cause) => textOf(cause))).toEqual([expect.stringMatching(/deadlock/i)]);
+      // More than one when the victim's next attempt gets its row again before the other one has woken up.
+      expect(errors.length).toBeGreaterThan(0);
+      for (const cause of errors) expect(textOf(cause)).toMatch(/deadlock/i);
       expect([await effects(`${one} action`), await effects(`${two} action`)]).toEqual([1, 1]);
       expect(await database.read(`select n from account where id in ('${one}', '${two}')`)).toEqual([{ n: 2 }, { n: 2 }]);
     });

@@ -18,8 +18,7 @@ const NEEDS_MORE = ["@dtm/barrier/nest", "@dtm/barrier/drizzle"];
 /** Besides the Node that runs this. */
 const OTHER_NODES = ["22", "24"];
 const TYPES = {
-  "as an ES module": ["--module", "nodenext", "types.mts"],
-  "as CommonJS": ["--module", "nodenext", "types.cts"],
+  "as an ES module and as CommonJS": ["--module", "nodenext", "types.mts", "types.cts"],
   "with resolution node10": ["--module", "commonjs", "--moduleResolution", "node10", "types.ts"],
 };
 
@@ -69,6 +68,12 @@ export async function checkPackages({ notRunFile = join(CACHE, "test/not-run.txt
   const installed = await attempt("installing the tarballs in a fresh project", () => install(tarballs, entries));
   if (installed === null) return end();
   for (const name of Object.keys(tarballs)) await check(`${name}: papers`, async () => papers(name));
+  await check("the dtm command makes its tables", () =>
+    quietly("fresh-dtm", process.execPath, [join(FRESH, "node_modules/@dtm/server/dist/main.js"), "migrate"], {
+      cwd: FRESH,
+      env: { DATA_DIR: join(FRESH, "data"), STORE_DRIVER: "sqlite" },
+    }),
+  );
   for (const [how, args] of Object.entries(TYPES)) {
     await check(`types ${how}`, () =>
       quietly(
@@ -180,20 +185,23 @@ async function install(tarballs, entries) {
     typescript: devDependencies.typescript,
     "@types/node": devDependencies["@types/node"],
   };
-  write("package.json", { name: "fresh", private: true, dependencies });
+  // The tarballs need each other by version, which no registry has.
+  write("package.json", { name: "fresh", private: true, dependencies, pnpm: { overrides: files } });
   write("entries.json", entries.filter((name) => !NEEDS_MORE.includes(name)).sort());
   for (const file of ["scenario.cjs", "esm.mjs", "cjs.cjs"]) copyFileSync(join(PROGRAMS, file), join(FRESH, file));
   for (const extension of ["ts", "mts", "cts"]) copyFileSync(join(PROGRAMS, "types.ts"), join(FRESH, `types.${extension}`));
-  // No package of ours needs a script of a dependency to run.
-  await quietly("install-fresh", "npm", ["install", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"], {
-    cwd: FRESH,
-  });
+  // pnpm shows each package its own dependencies only, and has most of them from this workspace. None of ours needs a dependency's script.
+  const { packageManager } = manifest(ROOT);
+  const options = ["--ignore-workspace", "--prefer-offline", "--ignore-scripts", "--no-lockfile"];
+  await quietly("install-fresh", "npx", ["-y", packageManager, "install", ...options], { cwd: FRESH });
   return FRESH;
 }
 
 /** What belongs in every tarball, and what doesn't. */
 function papers(name) {
-  const files = readdirSync(join(FRESH, "node_modules", name), { recursive: true });
+  const files = readdirSync(join(FRESH, "node_modules", name), { recursive: true }).filter(
+    (file) => !file.startsWith("node_modules"),
+  );
   const missing = ["README.md", "LICENSE", "package.json"].filter((file) => !files.includes(file));
   const surplus = files.filter((file) => /\.test\.|\.tsbuildinfo$|(^|\/)(test|contract)\//.test(file));
   const wrong = [...missing.map((file) => `missing: ${file}`), ...surplus.map((file) => `not for users: ${file}`)];

@@ -20,6 +20,8 @@ Settings (environment):
   DATA_DIR                   where everything is kept, ./data; delete it to begin anew
   … and every setting of the coordinator: docs/settings.md`;
 
+/** What has to be built for it. */
+const NEEDED = ["@dtm/server", "@dtm/example-bank"];
 const AMOUNT = 3_000;
 const WAGES = 100_000;
 /** npm passes Ctrl-C on to us although the terminal did already: two signals at once are one. */
@@ -79,7 +81,7 @@ async function demo() {
 
 /** Nothing of ours runs yet, so a signal simply ends it; the terminal told the installer or the build itself. */
 async function prepared() {
-  await Promise.race([prepareWorkspace(), signal.given]);
+  await Promise.race([prepareWorkspace(NEEDED), signal.given]);
   if (signal.heard) process.exit(130);
 }
 

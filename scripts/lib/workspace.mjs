@@ -16,12 +16,13 @@ const BUILT = join(CACHE, "built");
 const LOWEST_NODE = 20;
 const TAIL_LINES = 40;
 
-export async function prepareWorkspace() {
+/** `packages`: builds these and what they depend on; default: everything. */
+export async function prepareWorkspace(packages = []) {
   if (Number(process.versions.node.split(".")[0]) < LOWEST_NODE) {
     throw new Trouble(`Node ${LOWEST_NODE} or newer is needed, this is ${process.versions.node}.`);
   }
   await installIfNeeded();
-  await buildIfNeeded();
+  await buildIfNeeded(packages);
 }
 
 async function installIfNeeded() {
@@ -35,17 +36,17 @@ async function installIfNeeded() {
   writeFileSync(stamp, wanted);
 }
 
-async function buildIfNeeded() {
+async function buildIfNeeded(packages) {
   const built = [COORDINATOR, BANK].every((file) => existsSync(join(ROOT, file)));
-  if (built && read(BUILT) === fingerprint()) return;
-  await step("building (only what changed)", () => pnpm("build", ["exec", "turbo", "run", "build", "--output-logs=new-only"]));
-  markBuilt();
-}
-
-/** Taken after the build, which generates sources itself. */
-export function markBuilt() {
+  const stamp = packages.length === 0 ? BUILT : `${BUILT}-${packages.join("-").replace(/\W+/g, "-")}`;
+  if (built && [BUILT, stamp].some((file) => read(file) === fingerprint())) return;
+  const filters = packages.map((name) => `--filter=${name}`);
+  await step("building (only what changed)", () =>
+    pnpm("build", ["exec", "turbo", "run", "build", "--output-logs=new-only", ...filters]),
+  );
   mkdirSync(CACHE, { recursive: true });
-  writeFileSync(BUILT, fingerprint());
+  // Taken after the build, which generates sources itself.
+  writeFileSync(stamp, fingerprint());
 }
 
 /** Every folder with a package of this workspace. */

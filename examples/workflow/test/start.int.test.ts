@@ -12,7 +12,7 @@ exampleTells({
     "  Ben: money 500, points 0, bookings 0",
     "  ZRH: 4 free seats, 0 held",
     "Ann books a flight that is full",
-    '  answer 409: {"refused":"<…>flight full has no free seat"}',
+    '  answer 409: {"refused":"<…>flight full has no free seat<…>"}',
     "  failed",
     "  Ann: money 400, points 100, bookings 1",
     "  Ben: money 500, points 0, bookings 0",
@@ -25,6 +25,6 @@ exampleTells({
     "  Ben: money 300, points 200, bookings 1",
     "  ZRH: 3 free seats, 0 held",
   ],
-  // The refusal names the call.
-  blur: (line) => line.replace(/"refused":".*(?=flight full)/, '"refused":"<…>'),
+  // The refusal names the call, and quotes its answer.
+  blur: (line) => line.replace(/(?<="refused":").*(flight full has no free seat).*(?="})/, "<…>$1<…>"),
 });

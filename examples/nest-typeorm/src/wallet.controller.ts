@@ -2,14 +2,14 @@
 import { Failure } from "@dtm/barrier";
 import { DtmBranch } from "@dtm/barrier/nest";
 import { barrier } from "@dtm/barrier/typeorm";
-import { Body, Controller, Post } from "@nestjs/common";
-import { type DataSource, MoreThanOrEqual } from "typeorm";
+import { Body, Controller, Inject, Post } from "@nestjs/common";
+import { DataSource, MoreThanOrEqual } from "typeorm";
 import type { Payment } from "./branches.js";
 import { Wallet } from "./entities.js";
 
 @Controller("wallet")
 export class WalletController {
-  constructor(private readonly database: DataSource) {}
+  constructor(@Inject(DataSource) private readonly database: DataSource) {}
 
   @Post("pay")
   @DtmBranch()

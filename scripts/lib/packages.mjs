@@ -55,6 +55,7 @@ export async function checkPackages({ notRunFile = join(CACHE, "test/not-run.txt
   }
   await check("API reports", async () => checkReports(folders));
 
+  if (late("publint and attw")) return end();
   const tarballs = await attempt("packing", () => pack(folders));
   if (tarballs === null) return end();
   for (const [name, tarball] of Object.entries(tarballs)) {
@@ -64,6 +65,7 @@ export async function checkPackages({ notRunFile = join(CACHE, "test/not-run.txt
     );
   }
 
+  if (late("the packages in a fresh project")) return end();
   const entries = folders.flatMap((folder) => entriesOf(folder, { internal: true })).map(({ name }) => name);
   const installed = await attempt("installing the tarballs in a fresh project", () => install(tarballs, entries));
   if (installed === null) return end();

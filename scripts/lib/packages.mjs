@@ -187,15 +187,14 @@ async function install(tarballs, entries) {
     typescript: devDependencies.typescript,
     "@types/node": devDependencies["@types/node"],
   };
-  // The tarballs need each other by version, which no registry has.
-  write("package.json", { name: "fresh", private: true, dependencies, pnpm: { overrides: files } });
+  write("package.json", { name: "fresh", private: true, dependencies });
   write("entries.json", entries.filter((name) => !NEEDS_MORE.includes(name)).sort());
   for (const file of ["scenario.cjs", "esm.mjs", "cjs.cjs"]) copyFileSync(join(PROGRAMS, file), join(FRESH, file));
   for (const extension of ["ts", "mts", "cts"]) copyFileSync(join(PROGRAMS, "types.ts"), join(FRESH, `types.${extension}`));
-  // pnpm shows each package its own dependencies only, and has most of them from this workspace. None of ours needs a dependency's script.
-  const { packageManager } = manifest(ROOT);
-  const options = ["--ignore-workspace", "--prefer-offline", "--ignore-scripts", "--no-lockfile"];
-  await quietly("install-fresh", "npx", ["-y", packageManager, "install", ...options], { cwd: FRESH });
+  // No package of ours needs a script of a dependency to run.
+  await quietly("install-fresh", "npm", ["install", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"], {
+    cwd: FRESH,
+  });
   return FRESH;
 }
 

@@ -1,4 +1,9 @@
-/** The barrier inside a transaction of TypeORM, on PostgreSQL, MySQL, MariaDB or SQLite. */
+/**
+ * The barrier inside a transaction of TypeORM, on PostgreSQL, MySQL, MariaDB or SQLite.
+ *
+ * On SQLite a DataSource has one connection and one QueryRunner, which all its users share: transactions at the same time are savepoints of
+ * each other, "committed" by whoever comes last, and what is written outside of them is written inside. So they are refused.
+ */
 import { DtmError } from "@dtm/protocol";
 import { mysqlReply } from "./sql/mysql-reply.js";
 import { notATransaction, ofDriver } from "./sql/recognise.js";
@@ -18,12 +23,19 @@ const adapter: Adapter<Promise<Reply>> = {
   transaction(tx) {
     const found = ofDriver("typeorm", tx);
     if (found.role !== "connection") throw notATransaction(found);
-    return executor(tx as TypeormTransactionLike, isActive(tx));
+    const made = executor(tx as TypeormTransactionLike, isActive(tx));
+    if (made.dialect === "sqlite" && made.open) requireAlone(tx);
+    return made;
   },
   database(db) {
-    return executor(db as TypeormDatabaseLike, ofDriver("typeorm", db).role === "connection" && isActive(db));
+    const { role } = ofDriver("typeorm", db);
+    const made = executor(db as TypeormDatabaseLike, isActive(db));
+    if (role === "pool" && made.open) throw sharedConnectionBusy();
+    return made;
   },
 };
+
+const joined = sqlBarrier<TypeormTransactionLike, TypeormDatabaseLike>(adapter);
 
 /**
  * The barrier for TypeORM.
@@ -33,7 +45,62 @@ const adapter: Adapter<Promise<Reply>> = {
  *   await barrier.run(manager, () => manager.decrement(Account, { id }, "balance", 30));
  * });
  */
-export const barrier: SqlBarrier<TypeormTransactionLike, TypeormDatabaseLike> = sqlBarrier(adapter);
+export const barrier: SqlBarrier<TypeormTransactionLike, TypeormDatabaseLike> = {
+  ...joined,
+  run: (tx, work, options) => joined.run(tx, (open) => (isSqlite(open) ? workAlone(open, work) : work(open)), options),
+};
+
+/** Work is done only when nobody has come into its transaction: the commit after it would commit nothing. */
+async function workAlone<T extends TypeormTransactionLike, R>(tx: T, work: (tx: T) => PromiseLike<R> | R): Promise<R> {
+  let value: R;
+  try {
+    value = await work(tx);
+  } catch (cause) {
+    markMixed(tx);
+    throw cause;
+  }
+  if (!markMixed(tx) && isActive(tx)) return value;
+  throw savepoint();
+}
+
+/** Runners on which a guarded transaction ended while another one was a savepoint inside it, and so left its rows to that one. */
+const mixed = new WeakSet<object>();
+
+function markMixed(tx: TypeormTransactionLike): boolean {
+  const runner = runnerOf(tx);
+  if (runner === null || depthOf(runner) <= 1) return false;
+  mixed.add(runner);
+  return true;
+}
+
+/** @throws DtmError NOT_A_TRANSACTION in a savepoint; its rollback takes along what the transaction around it has left behind. */
+function requireAlone(tx: unknown): void {
+  const runner = runnerOf(tx);
+  if (runner === null) return;
+  if (depthOf(runner) > 1 || mixed.delete(runner)) throw savepoint();
+}
+
+/** Versions without savepoints don't count; they refuse a second transaction themselves. */
+function depthOf(runner: Record<string, unknown>): number {
+  const depth = runner["transactionDepth"];
+  return typeof depth === "number" ? depth : 1;
+}
+
+function savepoint(): DtmError {
+  return new DtmError(
+    "NOT_A_TRANSACTION",
+    "expected a transaction that is alone on its DataSource of SQLite, found savepoints of transactions at the same time (or nested): " +
+      "TypeORM has one connection per DataSource there, so run one transaction at a time, with a mutex, or give each handler a DataSource",
+  );
+}
+
+function sharedConnectionBusy(): DtmError {
+  return new DtmError(
+    "TRANSACTION_OPEN",
+    "expected a DataSource of SQLite on which no transaction is open, found one: TypeORM has one connection per DataSource there, " +
+      "so what is written now could still be rolled back with it",
+  );
+}
 
 function executor(target: TypeormTransactionLike, open: boolean): Executor<Promise<Reply>> {
   const dialect = dialectOf(target);
@@ -42,38 +109,61 @@ function executor(target: TypeormTransactionLike, open: boolean): Executor<Promi
     open,
     async send(statement) {
       const answer: unknown = await target.query(inDialect(dialect, statement), [...statement.values]);
-      return dialect === "mysql" ? mysqlReply(statement, answer) : { rows: rowsOf(answer) };
+      switch (dialect) {
+        case "postgres":
+          return { rows: rowsOf(answer) };
+        case "mysql":
+          return mysqlReply(statement, answer);
+        case "sqlite":
+          // Asked again: a transaction of somebody else's may have begun or ended on the connection since it was asked first.
+          return { rows: rowsOf(answer), open: isActive(target) };
+      }
     },
   };
 }
 
-/** A manager has its runner, a runner is one. */
 function isActive(target: unknown): boolean {
-  if (!isRecord(target)) return false;
-  const runner = isRecord(target["queryRunner"]) ? target["queryRunner"] : target;
-  return runner["isTransactionActive"] === true;
+  return runnerOf(target)?.["isTransactionActive"] === true;
 }
 
+/** A manager has its runner, a runner is one; on SQLite the driver has the one that all share. Null where each statement gets its own. */
+function runnerOf(target: unknown): Record<string, unknown> | null {
+  if (!isRecord(target)) return null;
+  if (typeof target["isTransactionActive"] === "boolean") return target;
+  if (isRecord(target["queryRunner"])) return target["queryRunner"];
+  const driver = sourceOf(target)?.["driver"];
+  return isRecord(driver) && isRecord(driver["queryRunner"]) ? driver["queryRunner"] : null;
+}
+
+/** CockroachDB isn't among them: it repeats statements by itself, as TypeORM remembers them. Nor is Aurora, whose answers have another shape. */
 const TYPES: ReadonlyMap<unknown, Dialect> = new Map<unknown, Dialect>([
   ["postgres", "postgres"],
-  ["cockroachdb", "postgres"],
-  ["aurora-postgres", "postgres"],
   ["mysql", "mysql"],
   ["mariadb", "mysql"],
-  ["aurora-mysql", "mysql"],
   ["sqlite", "sqlite"],
   ["better-sqlite3", "sqlite"],
   ["sqljs", "sqlite"],
 ]);
 
-/** A DataSource names its type; managers and runners know their DataSource (called `connection` before version 1). */
+function isSqlite(target: TypeormTransactionLike): boolean {
+  return dialectOf(target) === "sqlite";
+}
+
 function dialectOf(target: TypeormTransactionLike): Dialect {
-  const source = [target, Reflect.get(target, "dataSource"), Reflect.get(target, "connection")].find(
-    (candidate: unknown) =>
-      isRecord(candidate) && isRecord(candidate["options"]) && typeof candidate["options"]["type"] === "string",
-  );
-  const type: unknown = isRecord(source) && isRecord(source["options"]) ? source["options"]["type"] : undefined;
+  const options = sourceOf(target)?.["options"];
+  const type = isRecord(options) ? options["type"] : undefined;
   const dialect = TYPES.get(type);
   if (dialect !== undefined) return dialect;
-  throw new DtmError("WRONG_DRIVER", `expected a DataSource of PostgreSQL, MySQL, MariaDB or SQLite, found type ${String(type)}`);
+  throw new DtmError(
+    "WRONG_DRIVER",
+    `expected a DataSource of type postgres, mysql, mariadb, sqlite, better-sqlite3 or sqljs, found type ${String(type)}`,
+  );
+}
+
+/** A DataSource names its type; managers and runners know their DataSource (called `connection` before version 1). */
+function sourceOf(target: object): Record<string, unknown> | undefined {
+  return [target, Reflect.get(target, "dataSource"), Reflect.get(target, "connection")].find(
+    (candidate: unknown): candidate is Record<string, unknown> =>
+      isRecord(candidate) && isRecord(candidate["options"]) && typeof candidate["options"]["type"] === "string",
+  );
 }

@@ -1,6 +1,7 @@
 /** TCC: each branch is registered, then tried; the coordinator confirms or cancels all of them (protocol.md 6.4). */
 import { type Address, urlOf, type WithPayload } from "./address.js";
 import { type BranchAnswer, callBranch } from "./answer.js";
+import { Deadline } from "./deadline.js";
 import { BranchScope, headersOf } from "./global.js";
 import type { CallOptions } from "./options.js";
 
@@ -34,10 +35,11 @@ export class Tcc extends BranchScope {
       }) as [string, string, string];
       const payload = "payload" in branch ? transport.encode(branch.payload, [branch.try, branch.confirm, branch.cancel]) : "";
       const limits = coordinator.limits({ timeoutMs: branch.timeoutMs ?? call.timeoutMs, signal: branch.signal ?? call.signal });
+      const deadline = new Deadline(limits);
       const sent = headersOf(headers, branch.headers);
       const branchId = ids.next();
       const registration = { gid, transType: "tcc" as const, branchId, payload, data: { confirm, cancel } };
-      await coordinator.registerBranch(registration, limits, address);
+      await coordinator.registerBranch(registration, deadline.share(1), address);
       const invocation = {
         url,
         gid,
@@ -48,7 +50,7 @@ export class Tcc extends BranchScope {
         headers: sent,
         coordinator: address,
       };
-      return callBranch(transport, invocation, limits);
+      return callBranch(transport, invocation, deadline.share(1));
     });
   }
 }

@@ -286,6 +286,19 @@ describe("the callback of a global transaction", () => {
 });
 
 describe("the caller's own clock", () => {
+  test("is one for the registration and the try of a branch", async () => {
+    let now = 0;
+    const time = { monotonic: () => now, pause: async () => undefined, random: () => 0 };
+    const transport = new ScriptedTransport({});
+    transport.arrived = (operation) => {
+      if (operation === "registerBranch") now += 700;
+    };
+    const client = new ScriptedClient(transport, { timeoutMs: 60_000 }, time);
+    const branch = { try: "http://try", confirm: "http://confirm", cancel: "http://cancel", timeoutMs: 1_000 };
+    await client.tcc((tcc) => tcc.branch(branch));
+    expect(transport.timeouts).toMatchObject({ registerBranch: [1_000], branch: [300] });
+  });
+
   test("ends a coordinator that never answers", async () => {
     const transport = new ScriptedTransport({ submit: ["hang"], query: ["hang"] });
     await expect(saga(new ScriptedClient(transport)).submit({ timeoutMs: 200 })).rejects.toMatchObject({

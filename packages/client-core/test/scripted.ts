@@ -6,6 +6,7 @@ import type {
   BranchReply,
   CallLimits,
   Reply,
+  Time,
   TransactionRequest,
   TransactionState,
   Transport,
@@ -41,6 +42,10 @@ export class ScriptedTransport implements Transport {
   /** What was asked for, in order. */
   readonly log: string[] = [];
   readonly requests: TransactionRequest[] = [];
+  /** How long each call was given, in milliseconds. */
+  readonly timeouts: Record<string, number[]> = {};
+  /** Called when a request has arrived, before it is answered. */
+  arrived: (operation: string) => void = () => undefined;
   readonly #script: Record<string, Scripted[]>;
   branch: (url: string) => Promise<BranchReply> = async () => ({ outcome: { kind: "success" }, body: Buffer.alloc(0) });
   canQuery = true;
@@ -79,8 +84,9 @@ export class ScriptedTransport implements Transport {
     if (!this.canQuery) throw new Error("no way to ask");
   }
 
-  callBranch(invocation: { readonly url: string }): Promise<BranchReply> {
+  callBranch(invocation: { readonly url: string }, limits: CallLimits): Promise<BranchReply> {
     this.log.push(`branch ${invocation.url}`);
+    this.#arrive("branch", limits);
     return this.branch(invocation.url);
   }
 
@@ -94,8 +100,16 @@ export class ScriptedTransport implements Transport {
     this.log.push("close");
   }
 
+  #arrive(operation: string, limits: CallLimits): void {
+    const timeouts = this.timeouts[operation] ?? [];
+    timeouts.push(limits.timeoutMs);
+    this.timeouts[operation] = timeouts;
+    this.arrived(operation);
+  }
+
   async #next(operation: string, gid: string, limits: CallLimits): Promise<Reply<unknown>> {
     this.log.push(operation);
+    this.#arrive(operation, limits);
     const answers = this.#script[operation] ?? [done];
     const answer = (answers.length > 1 ? answers.shift() : answers[0]) ?? done;
     if (answer === "hang") return hang(limits);
@@ -117,7 +131,7 @@ function hang(limits: CallLimits): Promise<Reply<unknown>> {
 }
 
 export class ScriptedClient extends Client {
-  constructor(transport: Transport, options: ClientOptions = {}) {
-    super(transport, options);
+  constructor(transport: Transport, options: ClientOptions = {}, time?: Time) {
+    super(transport, options, time);
   }
 }

@@ -47,6 +47,19 @@ export class Progress {
   }
 
   /**
+   * Phase 2 of a step: `work`, unless it is recorded as done. It can't be refused, so only its success is recorded; a refusal that another
+   * client has left there isn't its end, and stays, since nothing can be written over it.
+   *
+   * @throws what `work` and the registration throw.
+   */
+  async finish(key: StepKey, work: () => Promise<void>): Promise<void> {
+    const status = this.#finished.get(`${key.branchId}-${key.op}`)?.status;
+    if (status === "succeed") return;
+    await work();
+    if (status === undefined) await this.record(key, "succeed", new Uint8Array());
+  }
+
+  /**
    * `sync`: a dtm that writes branches later (`UpdateBranchSync: 0`) loses what a step returned, or the step (protocol.md 9, Q8).
    *
    * Sent once: whether an unclear answer was a success is found out when the workflow is resumed.

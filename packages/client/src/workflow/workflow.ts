@@ -167,16 +167,15 @@ export class Workflow {
   async end(direction: Direction): Promise<void> {
     for (const { branch, work } of this.#callbacks[direction].reverse()) {
       const call = { ...branch, op: direction };
-      try {
-        await this.#progress.once(call, async () => {
+      await this.#progress.finish(call, async () => {
+        try {
           await work(call);
-          return new Uint8Array();
-        });
-      } catch (error) {
-        if (!(error instanceof Failure)) throw error;
-        const message = `${direction} of step ${branch.branchId} of workflow ${this.gid} must succeed in the end, and it refused`;
-        throw new DtmError("BRANCH_UNKNOWN", message, { cause: error });
-      }
+        } catch (error) {
+          if (!(error instanceof Failure)) throw error;
+          const message = `${direction} of step ${branch.branchId} of workflow ${this.gid} must succeed in the end, and it refused`;
+          throw new DtmError("BRANCH_UNKNOWN", `${message}: ${error.message}`, { cause: error });
+        }
+      });
     }
   }
 

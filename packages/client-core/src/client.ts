@@ -129,7 +129,10 @@ export abstract class Client {
     return waitForEnd(this[COORDINATOR], gid, options);
   }
 
-  /** Ends the connections. Calls under way fail, later ones are refused with CLIENT_CLOSED. */
+  /**
+   * Ends the connections. Calls under way fail with CLIENT_CLOSED (those of a branch with BRANCH_UNKNOWN), and what became of them is
+   * unknown; later ones are refused with CLIENT_CLOSED before anything is sent.
+   */
   close(): void {
     this[COORDINATOR].close();
   }

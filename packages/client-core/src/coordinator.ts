@@ -5,7 +5,7 @@
  */
 import { DtmError } from "@dtm/protocol";
 import { Deadline } from "./deadline.js";
-import { TransactionError } from "./errors.js";
+import { clientClosed, TransactionError } from "./errors.js";
 import { type CallOptions, checkCall } from "./options.js";
 import type {
   BranchRegistration,
@@ -71,7 +71,7 @@ export class Coordinator {
 
   /** @throws DtmError CLIENT_CLOSED, OPTION_INVALID, DEADLINE_EXCEEDED. */
   limits(options: CallOptions): CallLimits {
-    if (this.#closed) throw new DtmError("CLIENT_CLOSED", "expected an open client, found one after its close()");
+    if (this.#closed) throw clientClosed();
     checkCall(options);
     if (options.signal?.aborted === true) {
       throw new DtmError("DEADLINE_EXCEEDED", "given up by the caller before anything was sent", {
@@ -232,14 +232,15 @@ export class Coordinator {
   ): Promise<Settled<T>> {
     for (let tries = 0; ; tries++) {
       const reply = await send(deadline.share(share));
-      if (!again(reply) || tries === REPEATS || deadline.over) return { reply, repeated: tries > 0 };
+      if (!again(reply) || tries === REPEATS || deadline.over || this.#closed) return { reply, repeated: tries > 0 };
       await deadline.pause(FIRST_PAUSE_MS * 2 ** tries);
-      if (deadline.over) return { reply, repeated: tries > 0 };
+      if (deadline.over || this.#closed) return { reply, repeated: tries > 0 };
     }
   }
 
   /** What is stored under the gid, when the answer alone doesn't tell. If that can't be found out, the answer is the error. */
   async #stored(gid: string, reply: Reply<unknown>, deadline: Deadline, about: About): Promise<TransactionState | null> {
+    if (this.#closed) throw this.#closedMeanwhile(about);
     let found: Reply<TransactionState | null>;
     try {
       this.transport.requireQuery();
@@ -250,6 +251,7 @@ export class Coordinator {
       found = { kind: "silent", message: cause instanceof Error ? cause.message : "no way to ask", cause };
     }
     if (found.kind === "done") return found.value;
+    if (this.#closed) throw this.#closedMeanwhile(about);
     const then = `and query told nothing: ${found.message}`;
     if (isUnclear(reply)) throw this.#unclear(about, { ...reply, message: `${reply.message}, ${then}` }, deadline);
     throw new TransactionError("COORDINATOR_ERROR", `${about.what} of ${gid} was answered with ${answerOf(reply)}, ${then}`, {
@@ -291,6 +293,7 @@ export class Coordinator {
   }
 
   #unclear(about: About, reply: Unclear, deadline: Deadline): DtmError {
+    if (this.#closed) return this.#closedMeanwhile(about);
     const { gid } = about;
     const subject = gid === "" ? about.what : `${about.what} of ${gid}`;
     const answer = reply.kind === "silent" ? `got no answer: ${reply.message}` : `was answered with an error: ${reply.message}`;
@@ -299,5 +302,11 @@ export class Coordinator {
       return new TransactionError("DEADLINE_EXCEEDED", `${subject} was given up by its caller`, { gid, cause: deadline.reason });
     const code = reply.kind === "silent" ? "COORDINATOR_UNREACHABLE" : "COORDINATOR_ERROR";
     return new TransactionError(code, `${subject} ${answer} (${this.transport.server})`, { gid, cause });
+  }
+
+  #closedMeanwhile({ what, gid }: About): DtmError {
+    const subject = gid === "" ? what : `${what} of ${gid}`;
+    const message = `${subject} was under way when the client was closed: what the coordinator did is unknown`;
+    return new TransactionError("CLIENT_CLOSED", message, { gid });
   }
 }

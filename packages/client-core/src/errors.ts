@@ -25,3 +25,8 @@ export class TransactionError extends DtmError {
     this.name = "TransactionError";
   }
 }
+
+/** Thrown for a call that came after the client's close(). */
+export function clientClosed(): DtmError {
+  return new DtmError("CLIENT_CLOSED", "expected an open client, found one after its close()");
+}

@@ -4,6 +4,7 @@ export { BranchIds } from "./branch-ids.js";
 export { coordinatorOf } from "./client.js";
 export { Coordinator, type CoordinatorSettings } from "./coordinator.js";
 export { Deadline, realTime, underClock } from "./deadline.js";
+export { clientClosed } from "./errors.js";
 export { checkGid } from "./gid.js";
 export { checkHeaders, toWireOptions, type WireOptions } from "./options.js";
 export { toJsonText } from "./payload.js";

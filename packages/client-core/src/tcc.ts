@@ -50,7 +50,8 @@ export class Tcc extends BranchScope {
         headers: sent,
         coordinator: address,
       };
-      return callBranch(transport, invocation, deadline.share(1));
+      // Asked again, since the registration took its time: a closed client tries nothing.
+      return callBranch(transport, invocation, coordinator.limits(deadline.share(1)));
     });
   }
 }

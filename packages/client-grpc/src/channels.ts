@@ -1,9 +1,17 @@
 /** gRPC channels, one per target, and one unary call over them. The answer is a value: what a code means is decided elsewhere. */
 
-import type { CallLimits } from "@dtm/client-core/internal";
+import { type CallLimits, clientClosed } from "@dtm/client-core/internal";
 import type { TlsOptions } from "@dtm/client-http";
 import { DtmError } from "@dtm/protocol";
-import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientUnaryCall,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from "@grpc/grpc-js";
 
 export interface UnaryCall {
   /** `host:port`. */
@@ -32,12 +40,15 @@ const CHANNEL_OPTIONS = {
 export class Channels {
   readonly #credentials: ChannelCredentials;
   readonly #clients = new Map<string, Client>();
+  readonly #underWay = new Set<ClientUnaryCall>();
+  #closed = false;
 
   /** @param tls - Absent: plain connections. */
   constructor(tls: TlsOptions | undefined) {
     this.#credentials = tls === undefined ? credentials.createInsecure() : credentialsOf(tls);
   }
 
+  /** @throws DtmError CLIENT_CLOSED. */
   unary({ target, path, request, metadata }: UnaryCall, limits: CallLimits): Promise<UnaryAnswer> {
     const client = this.#client(target);
     const sent = metadataOf(metadata);
@@ -46,8 +57,10 @@ export class Channels {
       const options = { deadline: Date.now() + limits.timeoutMs };
       const call = client.makeUnaryRequest(path, toBuffer, toBuffer, request, sent, options, (error, bytes) => {
         signal?.removeEventListener("abort", cancel);
+        this.#underWay.delete(call);
         resolve(error === null ? { kind: "ok", bytes: bytes ?? Buffer.alloc(0) } : failed(error));
       });
+      this.#underWay.add(call);
       const cancel = (): void => call.cancel();
       if (signal?.aborted === true) cancel();
       else signal?.addEventListener("abort", cancel, { once: true });
@@ -55,11 +68,15 @@ export class Channels {
   }
 
   close(): void {
+    this.#closed = true;
+    // A closed channel lets them finish.
+    for (const call of this.#underWay) call.cancel();
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
   }
 
   #client(target: string): Client {
+    if (this.#closed) throw clientClosed();
     const known = this.#clients.get(target);
     if (known !== undefined) return known;
     const client = new Client(target, this.#credentials, CHANNEL_OPTIONS);

@@ -5,6 +5,7 @@ import {
   type BranchRegistration,
   type BranchReply,
   type CallLimits,
+  clientClosed,
   describe,
   type EncodedPayload,
   encoderOf,
@@ -46,6 +47,7 @@ export class GrpcTransport implements Transport {
   readonly #httpServer: string | null;
   #http: HttpTransport | null = null;
   #tokenless: HttpTransport | null = null;
+  #closed = false;
 
   /** @throws DtmError OPTION_INVALID. */
   constructor(options: GrpcTransportOptions) {
@@ -144,6 +146,7 @@ export class GrpcTransport implements Transport {
   }
 
   close(): void {
+    this.#closed = true;
     this.#coordinators.close();
     this.#branches.close();
     this.#http?.close();
@@ -178,6 +181,7 @@ export class GrpcTransport implements Transport {
   /** For calls that go elsewhere. Where our own coordinator's HTTP address isn't known, nobody may be given the token. */
   #anyHttp(): HttpTransport {
     if (this.#httpServer !== null) return this.#ownHttp(this.#httpServer);
+    if (this.#closed) throw clientClosed();
     const { tls, branchTls } = this.#options;
     this.#tokenless ??= new HttpTransport({ server: "http://localhost", headers: {}, tls, branchTls });
     return this.#tokenless;

@@ -1,4 +1,5 @@
 /** What is gRPC's own: codecs, addresses, codes. The surface as a whole is tried on real coordinators in surface.int.test.ts. */
+import { coordinatorOf } from "@dtm/client-core/internal";
 import { dtmgimp } from "@dtm/protocol";
 import {
   Server,
@@ -22,6 +23,8 @@ let services: Participants;
 let calls: { readonly method: string; readonly request: unknown; readonly metadata: Readonly<Record<string, unknown>> }[];
 let answer: (method: string) => Partial<StatusObject>;
 const clients: GrpcClient[] = [];
+/** An answer that doesn't come. */
+const NEVER: Partial<StatusObject> = {};
 
 beforeAll(async () => {
   services = await startGrpcParticipants();
@@ -31,6 +34,7 @@ beforeAll(async () => {
     implementation[method] = (call: ServerUnaryCall<unknown, object>, done: sendUnaryData<object>) => {
       calls.push({ method, request: call.request, metadata: call.metadata.getMap() });
       const given = answer(method);
+      if (given === NEVER) return;
       if ("code" in given) done(given);
       else done(null, given);
     };
@@ -185,4 +189,20 @@ test("a signal ends a call under way", async () => {
   const client = open();
   await expect(client.newGid({ signal: controller.signal })).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
   expect(calls.length).toBe(1);
+});
+
+test("close() ends a call under way, and nothing is sent after it", async () => {
+  const client = open({ timeoutMs: 600_000 });
+  answer = () => {
+    setImmediate(() => client.close());
+    return NEVER;
+  };
+  await expect(submit(client)).rejects.toMatchObject({ code: "CLIENT_CLOSED", gid: "g1" });
+  expect(calls.length).toBe(1);
+  const { transport } = coordinatorOf(client);
+  const invocation = { gid: "g1", transType: "tcc" as const, branchId: "01", op: "try", headers: {} };
+  const closed = { code: "CLIENT_CLOSED" };
+  await expect(transport.newGid({ timeoutMs: 1_000 })).rejects.toMatchObject(closed);
+  for (const url of ["127.0.0.1:1/b.B/c", "http://127.0.0.1:1/x"])
+    await expect(transport.callBranch({ ...invocation, url }, { timeoutMs: 1_000 })).rejects.toMatchObject(closed);
 });

@@ -17,6 +17,7 @@ export interface TlsOptions {
 export class Agents {
   readonly http = new HttpAgent({ keepAlive: true });
   readonly https: HttpsAgent;
+  #closed = false;
 
   constructor(tls: TlsOptions = {}) {
     const { ca, cert, key, rejectUnauthorized } = tls;
@@ -29,7 +30,13 @@ export class Agents {
     });
   }
 
+  /** An agent that was destroyed would open new sockets. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   close(): void {
+    this.#closed = true;
     this.http.destroy();
     this.https.destroy();
   }

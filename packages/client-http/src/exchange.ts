@@ -1,6 +1,6 @@
 /** One HTTP request and its whole answer through axios, with everything switched off that would judge, repeat or redirect. */
 
-import { type CallLimits, underClock } from "@dtm/client-core/internal";
+import { type CallLimits, clientClosed, underClock } from "@dtm/client-core/internal";
 import axios, { type AxiosInstance } from "axios";
 import type { Agents } from "./agents.js";
 
@@ -15,6 +15,7 @@ export type HttpAnswer =
   | { readonly kind: "answer"; readonly status: number; readonly body: Buffer; readonly retryAfter: string | undefined }
   | { readonly kind: "none"; readonly message: string; readonly cause: unknown };
 
+/** @throws DtmError CLIENT_CLOSED. */
 export type Exchange = (request: HttpRequest, limits: CallLimits) => Promise<HttpAnswer>;
 
 /** What is kept of an answer at most; a longer one counts as none. */
@@ -35,7 +36,10 @@ export function exchangeOver(agents: Agents): Exchange {
     transformRequest: [(data: unknown) => data],
     transformResponse: [(data: unknown) => data],
   });
-  return (request, limits) => exchange(instance, request, limits);
+  return async (request, limits) => {
+    if (agents.closed) throw clientClosed();
+    return exchange(instance, request, limits);
+  };
 }
 
 async function exchange(

@@ -1,6 +1,7 @@
 /** What HTTP answers mean, by a server that says anything: a coordinator, a gateway, or something else at its address. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { coordinatorOf } from "@dtm/client-core/internal";
 import { HttpClient, type HttpClientOptions, noCompensation } from "../src/index.js";
 
 type Respond = (request: IncomingMessage, response: ServerResponse, body: string) => void;
@@ -288,4 +289,15 @@ test("connections are kept, and close() ends them", async () => {
   const closed = Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
   client.close();
   await closed;
+});
+
+test("close() ends a call under way, and nothing is sent after it", async () => {
+  respond = () => client.close();
+  await expect(saga().submit()).rejects.toMatchObject({ code: "CLIENT_CLOSED", gid: "g1" });
+  expect(lines()).toEqual(["POST /api/dtmsvr/submit"]);
+  const { transport } = coordinatorOf(client);
+  const invocation = { url: `${origin()}/try`, gid: "g1", transType: "tcc" as const, branchId: "01", op: "try", headers: {} };
+  await expect(transport.newGid({ timeoutMs: 5_000 })).rejects.toMatchObject({ code: "CLIENT_CLOSED" });
+  await expect(transport.callBranch(invocation, { timeoutMs: 5_000 })).rejects.toMatchObject({ code: "CLIENT_CLOSED" });
+  expect(requests.length).toBe(1);
 });

@@ -78,14 +78,11 @@ export class Msg {
    *
    * @param queryPrepared - A branch of yours that answers success if the local transaction has committed, and failure if it never will:
    * `barrier.queryPrepared` does that.
-   * @throws DtmError as `submit`.
+   * @throws DtmError as `submit`; OPTION_INVALID, before anything is sent, for a `waitResult` that this client can't ask about.
    */
   async prepare(queryPrepared: Address<undefined>, options: CallOptions = {}): Promise<void> {
-    const all = over<MsgOptions>(this.#options, options);
-    const url = urlOf(queryPrepared, "queryPrepared");
-    this.#coordinator.transport.checkAddress(url, "queryPrepared");
-    await this.#coordinator.prepare(this.#request(all, url), all);
-    this.#queryPrepared = url;
+    this.#check(options);
+    await this.#prepare(queryPrepared, options);
   }
 
   /**
@@ -114,11 +111,12 @@ export class Msg {
    * @param work - Your local transaction. Throw `Failure` to say that it was rolled back for good; after any other error
    * `queryPrepared` is asked, and if that doesn't answer, the coordinator asks later.
    * @returns What `work` returned.
-   * @throws The error of `work`, always; else as `prepare` and `submit`. If the submit fails after `work` succeeded, the coordinator
+   * @throws OPTION_INVALID before anything is sent; the error of `work`, always; else as `prepare` and `submit`. If the submit fails after `work` succeeded, the coordinator
    * finds out by `queryPrepared` and carries the steps out.
    */
   async doAndSubmit<T>(queryPrepared: Address<undefined>, work: () => Promise<T> | T, options: SubmitOptions = {}): Promise<T> {
-    await this.prepare(queryPrepared, { timeoutMs: options.timeoutMs, signal: options.signal });
+    this.#check(options);
+    await this.#prepare(queryPrepared, { timeoutMs: options.timeoutMs, signal: options.signal });
     const { server } = this.#coordinator.transport;
     const call = new BranchCall({
       gid: this.gid,
@@ -136,6 +134,20 @@ export class Msg {
     }
     await this.submit(options);
     return value;
+  }
+
+  /** What the submit can't be told is refused before the prepare: in between, work is done. */
+  #check(options: SubmitOptions): void {
+    const { waitResult } = toWireOptions(over<MsgOptions>(this.#options, options));
+    if (waitResult) this.#coordinator.transport.requireQuery();
+  }
+
+  async #prepare(queryPrepared: Address<undefined>, options: CallOptions): Promise<void> {
+    const all = over<MsgOptions>(this.#options, options);
+    const url = urlOf(queryPrepared, "queryPrepared");
+    this.#coordinator.transport.checkAddress(url, "queryPrepared");
+    await this.#coordinator.prepare(this.#request(all, url), all);
+    this.#queryPrepared = url;
   }
 
   /** After an error of the local transaction: only a definite word moves the message, in the direction it says. */

@@ -373,6 +373,23 @@ describe("doAndSubmit", () => {
     expect(work).not.toHaveBeenCalled();
   });
 
+  test("what its submit can't be told is refused before anything is done", async () => {
+    const transport = new ScriptedTransport({});
+    transport.canQuery = false;
+    const client = new ScriptedClient(transport);
+    const work = jest.fn();
+    const waiting = client.msg({ waitResult: true }).step({ action: "http://a" });
+    await expect(waiting.doAndSubmit("http://query", work)).rejects.toThrow("no way to ask");
+    await expect(waiting.prepare("http://query")).rejects.toThrow("no way to ask");
+    await expect(msg(client).doAndSubmit("http://query", work, { waitResult: true })).rejects.toThrow("no way to ask");
+    const fromJavaScript: object = { waitresult: true };
+    await expect(msg(client).doAndSubmit("http://query", work, fromJavaScript)).rejects.toMatchObject({ code: "OPTION_INVALID" });
+    expect(work).not.toHaveBeenCalled();
+    expect(transport.log).toEqual([]);
+    await waiting.doAndSubmit("http://query", work, { waitResult: false });
+    expect(transport.log).toEqual(["prepare", "submit"]);
+  });
+
   test("a submit without answer is an error, though the work is done", async () => {
     const script = { submit: [silent], query: [stored("prepared")] };
     const { result, log } = await run(script, (client) => msg(client).doAndSubmit("http://query", () => 1));

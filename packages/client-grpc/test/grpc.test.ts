@@ -155,6 +155,12 @@ test("without an HTTP address there is no query, and a waiting submit isn't sent
     client.saga().step({ action: "b:1/b.B/c", compensate: noCompensation() }).submit({ waitResult: true }),
   ).rejects.toMatchObject(needed);
   await expect(client.tcc({ waitResult: true }, () => 1)).rejects.toMatchObject(needed);
+  const work = jest.fn();
+  const msg = (waitResult: boolean) => client.msg({ waitResult }).step({ action: "b:1/b.B/c" });
+  await expect(msg(false).doAndSubmit("b:1/b.B/q", work, { waitResult: true })).rejects.toMatchObject(needed);
+  await expect(msg(true).doAndSubmit("b:1/b.B/q", work)).rejects.toMatchObject(needed);
+  await expect(msg(true).prepare("b:1/b.B/q")).rejects.toMatchObject(needed);
+  expect(work).not.toHaveBeenCalled();
   expect(calls).toEqual([]);
 });
 

@@ -44,6 +44,8 @@ interface Settled<T> {
   readonly reply: Reply<T>;
   /** An earlier try may have been carried out, so an answer can be about our own success. */
   readonly repeated: boolean;
+  /** An earlier try got no answer, so it may still arrive. */
+  readonly unheard: boolean;
 }
 
 export interface CoordinatorSettings {
@@ -89,12 +91,13 @@ export class Coordinator {
 
   async prepare(request: TransactionRequest, options: CallOptions): Promise<void> {
     const deadline = new Deadline(this.limits(options));
-    const { reply } = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("prepare", request, limits));
+    const settled = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("prepare", request, limits));
+    const reply = wordOnAll(settled);
     if (reply.kind === "done") return;
     const about = { what: "prepare", gid: request.gid };
     if (!isUnclear(reply)) throw this.#definite(about, reply);
     const state = await this.#stored(request.gid, reply, deadline, about);
-    if (state === null) throw this.#nothingStored(about, reply, deadline);
+    if (state === null) throw this.#nothingStored(about, reply, deadline, settled.unheard);
     if (state.status !== "prepared") throw conflict(about, state, reply);
   }
 
@@ -110,19 +113,15 @@ export class Coordinator {
     const share = waiting ? SHARE_OF_WAITING : SHARE_OF_A_TRY;
     // An error answered to a waiting caller is mostly a branch's, and the coordinator goes on: asking tells more than submitting again.
     const again = waiting ? isSilent : isUnclear;
-    const { reply, repeated } = await this.#repeat(
-      deadline,
-      share,
-      (call) => this.transport.send("submit", request, call),
-      again,
-    );
+    const settled = await this.#repeat(deadline, share, (call) => this.transport.send("submit", request, call), again);
+    const reply = wordOnAll(settled);
     if (reply.kind === "done") return;
     const about = { what: "submit", gid: request.gid };
     if (reply.kind === "refused") throw this.#definite(about, reply);
     const state = await this.#stored(request.gid, reply, deadline, about);
-    if (state === null) throw this.#nothingStored(about, reply, deadline);
+    if (state === null) throw this.#nothingStored(about, reply, deadline, settled.unheard);
     // "cannot sumbmit" is how the wire spells it: the gid was used up before this request came.
-    const usedUp = reply.kind === "conflict" && reply.message.includes("cannot sumbmit") && !prepared && !repeated;
+    const usedUp = reply.kind === "conflict" && reply.message.includes("cannot sumbmit") && !prepared && !settled.repeated;
     if (usedUp) throw conflict(about, state, reply);
     return this.#judgeSubmit(request, state, reply, deadline);
   }
@@ -134,7 +133,7 @@ export class Coordinator {
     const about = { what: "abort", gid: request.gid };
     if (reply.kind === "refused") throw this.#definite(about, reply);
     const state = await this.#stored(request.gid, reply, deadline, about);
-    if (state === null) throw this.#nothingStored(about, reply, deadline);
+    if (state === null) throw this.#nothingStored(about, reply, deadline, false);
     switch (state.status) {
       case "aborting":
       case "failed":
@@ -168,11 +167,12 @@ export class Coordinator {
   /** Tells how a workflow ended. A repeat that meets its own success is one (dtm answers it with an error, protocol.md 9, Q32). */
   async finishWorkflow(request: TransactionRequest, status: "succeed" | "failed"): Promise<void> {
     const deadline = new Deadline(this.limits({}));
-    const { reply } = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("submit", request, limits));
+    const settled = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("submit", request, limits));
+    const reply = wordOnAll(settled);
     if (reply.kind === "done") return;
     const about = { what: "submit", gid: request.gid };
     const state = await this.#stored(request.gid, reply, deadline, about);
-    if (state === null) throw this.#nothingStored(about, reply, deadline);
+    if (state === null) throw this.#nothingStored(about, reply, deadline, settled.unheard);
     if (state.status === status) return;
     if (state.status !== "prepared") throw conflict(about, state, reply);
     throw isUnclear(reply) ? this.#unclear(about, reply, deadline) : this.#definite(about, reply);
@@ -230,11 +230,14 @@ export class Coordinator {
     send: (limits: CallLimits) => Promise<Reply<T>>,
     again: (reply: Reply<unknown>) => boolean = isUnclear,
   ): Promise<Settled<T>> {
+    let unheard = false;
     for (let tries = 0; ; tries++) {
       const reply = await send(deadline.share(share));
-      if (!again(reply) || tries === REPEATS || deadline.over || this.#closed) return { reply, repeated: tries > 0 };
+      const settled = { reply, repeated: tries > 0, unheard };
+      if (!again(reply) || tries === REPEATS || deadline.over || this.#closed) return settled;
       await deadline.pause(FIRST_PAUSE_MS * 2 ** tries);
-      if (deadline.over || this.#closed) return { reply, repeated: tries > 0 };
+      if (deadline.over || this.#closed) return settled;
+      unheard ||= isSilent(reply);
     }
   }
 
@@ -263,8 +266,12 @@ export class Coordinator {
     return (await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.query(gid, limits))).reply;
   }
 
-  #nothingStored(about: About, reply: NotDone, deadline: Deadline): DtmError {
+  #nothingStored(about: About, reply: NotDone, deadline: Deadline, unheard: boolean): DtmError {
     if (reply.kind === "silent") return this.#unclear(about, reply, deadline);
+    if (unheard) {
+      const message = `${reply.message}; nothing is stored, but an earlier try got no answer and may still arrive`;
+      return this.#unclear(about, { kind: "error", message }, deadline);
+    }
     if (about.what === "abort") {
       return new TransactionError("TRANSACTION_UNKNOWN", `abort: expected a transaction ${about.gid}, found none`, {
         gid: about.gid,
@@ -309,4 +316,10 @@ export class Coordinator {
     const message = `${subject} was under way when the client was closed: what the coordinator did is unknown`;
     return new TransactionError("CLIENT_CLOSED", message, { gid });
   }
+}
+
+/** A refusal of one try is no word on an earlier one that may have arrived, or still will. */
+function wordOnAll<T>({ reply, unheard }: Settled<T>): Reply<T> {
+  if (reply.kind !== "refused" || !unheard) return reply;
+  return { kind: "error", message: `${reply.message} (after a try without an answer)` };
 }

@@ -80,6 +80,24 @@ describe("submit of a saga, not waiting", () => {
       ["submit", "submit", "submit", "submit", "query"],
     ],
     [
+      "errors after a try that got no answer, and not stored: that one may still arrive",
+      { submit: [silent, error], query: [stored(null)] },
+      "COORDINATOR_ERROR",
+      ["submit", "submit", "submit", "submit", "query"],
+    ],
+    [
+      "a refusal after such a try, and not stored",
+      { submit: [silent, refused], query: [stored(null)] },
+      "COORDINATOR_ERROR",
+      ["submit", "submit", "query"],
+    ],
+    [
+      "a refusal after such a try that was carried out",
+      { submit: [silent, refused], query: [stored("submitted")] },
+      "ok",
+      ["submit", "submit", "query"],
+    ],
+    [
       "errors only, and nobody can say",
       { submit: [error], query: [refused] },
       "COORDINATOR_ERROR",
@@ -174,6 +192,13 @@ describe("a prepared message", () => {
     ],
     ["prepare unclear, but stored", { prepare: [silent], query: [stored("prepared")] }, "submit", "ok"],
     ["prepare unclear, and not stored", { prepare: [silent], query: [stored(null)] }, "submit", "COORDINATOR_UNREACHABLE"],
+    [
+      "prepare with and without answer, not stored",
+      { prepare: [silent, error], query: [stored(null)] },
+      "submit",
+      "COORDINATOR_ERROR",
+    ],
+    ["prepare refused after no answer", { prepare: [silent, refused], query: [stored(null)] }, "submit", "COORDINATOR_ERROR"],
     [
       "prepare of a used-up gid",
       { prepare: [conflict("current status 'succeed', cannot prepare. FAILURE")] },

@@ -94,7 +94,8 @@ function idReused({ branch, id }: Guard): DtmError {
 /** A branch that the application made by hand is remembered as long as its object lives. */
 const byHand = new WeakMap<Branch, Set<string>>();
 
-function guarded(branch: Branch, place: string): boolean {
+/** Remembers that a local transaction of this call was guarded at `place`; true when one was before. */
+export function guarded(branch: Branch, place: string): boolean {
   if (branch instanceof BranchCall || isCall(branch)) return branch.guard(place);
   const places = byHand.get(branch) ?? new Set<string>();
   const before = places.has(place);

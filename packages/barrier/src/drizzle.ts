@@ -7,7 +7,7 @@ import { sql } from "drizzle-orm";
 import type { RunResult } from "./barrier.js";
 import type { CleanUpOptions, CleanUpResult } from "./schema.js";
 import { mysqlReply } from "./sql/mysql-reply.js";
-import { pgStatus } from "./sql/pg-status.js";
+import { pgAborted, pgStatus } from "./sql/pg-status.js";
 import { notATransaction, ofDriver, recognise } from "./sql/recognise.js";
 import {
   type Adapter,
@@ -79,6 +79,7 @@ function adapter<Answer>(answer: (db: unknown, statement: Statement) => Answer):
   const executor = (db: unknown, open: boolean): Executor<Answer> => ({
     dialect: dialectOf(db),
     open,
+    aborted: () => pgAborted(clientOf(db)),
     send: (statement) => answer(db, statement),
   });
   return {
@@ -117,8 +118,12 @@ function replyOf(db: unknown, statement: Statement, answer: unknown): Reply {
 
 /** After its transaction's end a `tx` would go on writing to the connection, outside any: where pg is below, it is asked. */
 function clientOpen(tx: unknown): boolean {
+  return pgStatus(clientOf(tx)) !== false;
+}
+
+function clientOf(tx: unknown): unknown {
   const session = isRecord(tx) ? tx["session"] : undefined;
-  return pgStatus(isRecord(session) ? session["client"] : undefined) !== false;
+  return isRecord(session) ? session["client"] : undefined;
 }
 
 /** By the class that all of a dialect's databases and transactions extend. */

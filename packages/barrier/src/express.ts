@@ -45,7 +45,7 @@ export function branchHandler<
   return async (request, response) => {
     const served = await serve(
       readQuery(request.originalUrl ?? request.url ?? ""),
-      async () => handler(toPayload(await readPayload(request), options), request, response),
+      async (call) => handler(toPayload(await readPayload(request), call, options), request, response),
       options,
     );
     if (response.headersSent) {

@@ -67,7 +67,7 @@ export function branchRoute<
   const answerFor = async (request: Request, reply: Reply): Promise<unknown> => {
     const served = await serve(
       readQuery(request.raw.url ?? ""),
-      () => handler(toPayload(payloadOf(request.body), options), request, reply),
+      (call) => handler(toPayload(payloadOf(request.body), call, options), request, reply),
       options,
     );
     const answer = httpAnswer(served, options);

@@ -81,7 +81,11 @@ export function branchHandler<Payload, Reply extends object, Call extends UnaryC
   options: ServeOptions & ParseOptions<Payload> = {},
 ): UnaryHandler<Call, Reply> {
   return (call, callback) => {
-    const answer = serve(readMetadata(call.metadata), () => handler(toPayload(call.request, options), call), options);
+    const answer = serve(
+      readMetadata(call.metadata),
+      (branch) => handler(toPayload(call.request, branch, options), call),
+      options,
+    );
     // `serve` never throws, and what grpc-js throws while it sends isn't an answer.
     void answer.then((served) => {
       const status = grpcStatus(served);

@@ -54,7 +54,8 @@ function executor(target: KnexLike, open: boolean): Executor<Promise<Reply>> {
 function replyOf(dialect: Dialect, statement: Statement, answer: unknown): Reply {
   switch (dialect) {
     case "postgres":
-      return { rows: rowsOf(isRecord(answer) ? answer["rows"] : []) };
+      // An application's postProcessResponse may have unwrapped them.
+      return { rows: rowsOf(isRecord(answer) && "rows" in answer ? answer["rows"] : answer) };
     case "mysql":
       return mysqlReply(statement, answer);
     case "sqlite":

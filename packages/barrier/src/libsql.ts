@@ -44,7 +44,7 @@ function send(db: SqliteDatabaseLike, statement: Statement): Reply {
   const prepared = db.prepare(withQuestionMarks(statement));
   if (statement.expects === "rows") return { rows: rowsOf(prepared.all(...statement.values)) };
   prepared.run(...statement.values);
-  return { rows: [] };
+  return {};
 }
 
 /**

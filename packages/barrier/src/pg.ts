@@ -1,5 +1,5 @@
 /** The barrier inside a transaction of `pg`. */
-import { pgStatus } from "./sql/pg-status.js";
+import { pgAborted, pgStatus } from "./sql/pg-status.js";
 import { notATransaction, ofDriver } from "./sql/recognise.js";
 import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
 import { type Executor, isRecord, type Reply, rowsOf, type Statement, withNumbers } from "./sql/statement.js";
@@ -52,9 +52,10 @@ function executor(target: PgDatabaseLike, open: Executor["open"]): Executor<Prom
   return {
     dialect: "postgres",
     open,
+    aborted: () => pgAborted(target),
     async send(statement: Statement) {
       const answer: unknown = await target.query(withNumbers(statement), [...statement.values]);
-      return { rows: rowsOf(isRecord(answer) ? answer["rows"] : []) };
+      return { rows: rowsOf(isRecord(answer) ? answer["rows"] : undefined) };
     },
   };
 }

@@ -1,6 +1,6 @@
 /** The barrier's table (protocol.md 5.5): its statements per database, its creation, and the removal of old rows. */
 import { DtmError } from "@dtm/protocol";
-import type { Steps } from "./sql/rows.js";
+import { rowsIn, type Steps } from "./sql/rows.js";
 import { affected, type Dialect, nothing, Raw, type Reply, rows, type Statement } from "./sql/statement.js";
 import { type TableName, tableName } from "./sql/table.js";
 import { isCreatedAtOnce, isMissingSchema } from "./sql/trouble.js";
@@ -40,7 +40,7 @@ export async function createBarrierTable(execute: (sql: string) => unknown, opti
       step = steps.throw(cause);
       continue;
     }
-    step = steps.next({ rows: [] });
+    step = steps.next({});
   }
 }
 
@@ -178,7 +178,7 @@ export function* cleanUpSteps(dialect: Dialect, table: TableName, options: Clean
 }
 
 function deletedBy(reply: Reply): number {
-  return reply.affected ?? reply.rows.length;
+  return reply.affected ?? rowsIn(reply, "the deleted rows").length;
 }
 
 function deleteOld(dialect: Dialect, { full }: TableName, { days, batch }: { days: number; batch: number }): Statement {

@@ -1,5 +1,6 @@
 /** From the body of a request to the payload of a branch: whether or not the framework's own parser has read it. */
 import type { IncomingMessage } from "node:http";
+import type { Branch } from "@dtm/protocol";
 import { RequestError } from "./serve.js";
 
 /** The most that a payload may have, in bytes: 4 MiB, as the coordinator takes. */
@@ -64,7 +65,11 @@ export interface ParseOptions<Payload> {
   readonly parse?: (payload: unknown) => Payload;
 }
 
-/** Without a parser the type is the caller's promise, declared with the address that both sides import. */
-export function toPayload<Payload>(value: unknown, { parse }: ParseOptions<Payload>): Payload {
+/**
+ * Without a parser the type is the caller's promise, declared with the address that both sides import. Phase 2 of XA comes without a payload
+ * and does none of the handler's work: it must not fail on that, or the prepared transaction would keep its locks for ever.
+ */
+export function toPayload<Payload>(value: unknown, { transType, op }: Branch, { parse }: ParseOptions<Payload>): Payload {
+  if (transType === "xa" && op !== "action") return (value ?? {}) as Payload;
   return parse === undefined ? (value as Payload) : parse(value);
 }

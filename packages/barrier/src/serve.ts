@@ -178,7 +178,8 @@ export function successBody(call: BranchCall, result: unknown, options: ServeOpt
 
 /** "ONGOING" within the text of a refusal would be read as "ask again", for ever; small letters aren't. */
 export function harmless(message: string): string {
-  return message.replaceAll("ONGOING", "ongoing").replaceAll("FAILURE", "failure");
+  // Half of a surrogate pair, as a cut emoji leaves it, can't be sent over gRPC.
+  return Buffer.from(message, "utf8").toString("utf8").replaceAll("ONGOING", "ongoing").replaceAll("FAILURE", "failure");
 }
 
 function retryAfter(seconds: number | null): Readonly<Record<string, string>> {
@@ -188,22 +189,24 @@ function retryAfter(seconds: number | null): Readonly<Record<string, string>> {
 
 /** A hook of the user's that fails mustn't change the answer, and what it was to be told mustn't be lost. */
 export function report(error: unknown, call: BranchCall | null, { onError }: ServeOptions): void {
-  try {
-    if (onError !== undefined) return onError(error, call);
-  } catch (cause) {
-    console.error("onError of a dtm branch failed", cause);
-  }
   const label = call === null ? "dtm branch" : `dtm branch ${call.branchId} (${call.op}) of ${call.gid}`;
-  console.error(`${label} ended with an error; the coordinator asks again`, error);
+  const say = () => console.error(`${label} ended with an error; the coordinator asks again`, error);
+  if (onError === undefined) say();
+  else told("onError", () => onError(error, call), say);
 }
 
 function warn(message: string, call: BranchCall, { onWarning }: ServeOptions): void {
-  try {
-    if (onWarning !== undefined) return onWarning(message, call);
-  } catch (cause) {
-    console.error("onWarning of a dtm branch failed", cause);
-  }
-  console.warn(message);
+  const say = () => console.warn(message);
+  if (onWarning === undefined) say();
+  else told("onWarning", () => onWarning(message, call), say);
+}
+
+/** Calls a hook, which may also be asynchronous. */
+function told(name: string, hook: () => unknown, otherwise: () => void): void {
+  void (async () => hook())().catch((cause: unknown) => {
+    console.error(`${name} of a dtm branch failed`, cause);
+    otherwise();
+  });
 }
 
 function assertNever(value: never): never {

@@ -4,16 +4,15 @@
  * ```ts
  * const accounts = xaPostgres(pool);
  * const register = (registration) => client.registerXaBranch(registration);
- * app.post("/transfer-in", branchHandler(transferIn, ({ amount }) =>
- *   xaBranch(accounts, { register }, async (connection) => {
- *     await connection.query("update account set balance = balance + $1 where id = 1", [amount]);
- *   })));
+ * app.post("/transfer-in", branchHandler(transferIn, xaHandler(accounts, { register }, async (connection, { amount }) => {
+ *   await connection.query("update account set balance = balance + $1 where id = 1", [amount]);
+ * })));
  * ```
  */
 import { type Branch, DtmError } from "@dtm/protocol";
-import type { RunResult } from "./barrier.js";
+import { guarded, type RunResult } from "./barrier.js";
 import { currentBranch } from "./context.js";
-import type { XaDatabase } from "./xa/database.js";
+import { XA_ROW, type XaDatabase } from "./xa/database.js";
 import { prepareXa } from "./xa/phase1.js";
 import { commitXa, rollbackXa } from "./xa/phase2.js";
 
@@ -53,7 +52,7 @@ export interface XaRunOptions {
   readonly branch?: Branch & { readonly phase2Url?: string | undefined; readonly coordinator?: string | undefined };
 }
 
-/** Phase 1 and phase 2 by themselves; a handler that serves both at one address calls {@link xaBranch}. */
+/** Phase 1 and phase 2 by themselves; {@link xaBranch} is both, for a handler at one address. */
 export const xa = {
   /**
    * Phase 1: runs `work` on a connection taken from the pool for it alone, registers the branch, and prepares the transaction. `work` begins
@@ -70,6 +69,8 @@ export const xa = {
     if (url === undefined || url === "") {
       throw new DtmError("BRANCH_INVALID", `expected the XA branch ${branchId} of ${gid} to come with phase2_url, found none`);
     }
+    // The branch's row stands where a barrier inside the work would write its own: it is told so, instead of skipping its work.
+    guarded(branch, `${database.place} ${XA_ROW.barrierId}`);
     return prepareXa(database, branch, work, async () => {
       await register({ gid, branchId, url, coordinator });
     });
@@ -104,4 +105,17 @@ export async function xaBranch<Connection, T>(
     default:
       throw new DtmError("BRANCH_INVALID", `expected action, commit or rollback as the op of an XA branch, found ${branch.op}`);
   }
+}
+
+/**
+ * {@link xaBranch} as the handler of a framework's entry point. The payload goes to `work` alone: commit and rollback come without one.
+ *
+ * @returns What `branchHandler` of each framework takes.
+ */
+export function xaHandler<Connection, Payload, T>(
+  database: XaDatabase<Connection>,
+  options: XaRunOptions,
+  work: (connection: Connection, payload: Payload) => PromiseLike<T> | T,
+): (payload: Payload) => Promise<T | undefined> {
+  return (payload) => xaBranch(database, options, (connection) => work(connection, payload));
 }

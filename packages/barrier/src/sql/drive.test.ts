@@ -2,7 +2,7 @@
 import { BranchCall } from "../context.js";
 import { drive, driveNow, mustBeSync } from "./drive.js";
 import { insertRows, queryPrepared } from "./rows.js";
-import type { Dialect, Reply, Statement } from "./statement.js";
+import { type Dialect, type Reply, rowsOf, type Statement } from "./statement.js";
 import { tableName } from "./table.js";
 
 const TABLE = tableName("postgres", undefined);
@@ -34,6 +34,8 @@ describe("what a driver reports", () => {
     expect(() => inserted("mysql", "action", { rows: [], affected: 2 })).toThrow("at most one inserted row");
     expect(() => inserted("mysql", "compensate", { rows: [], affected: 3 })).toThrow("found 3");
     expect(() => inserted("postgres", "action", { rows: [{ OP: "action" }] })).toThrow("ops of the inserted rows");
+    expect(() => inserted("postgres", "action", {})).toThrow("found an answer of another shape");
+    expect([rowsOf(undefined), rowsOf({ records: [] }), rowsOf([["action"], 1])]).toEqual([undefined, undefined, undefined]);
     expect(() => inserted("postgres", "action", { rows: [{ op: "try" }] })).toThrow("ops of the inserted rows");
   });
 

@@ -14,7 +14,6 @@ export function mysqlReply(statement: Statement, answer: unknown): Reply {
       const header: unknown = Array.isArray(answer) ? answer[0] : answer;
       const status = isRecord(header) ? header["serverStatus"] : undefined;
       return {
-        rows: [],
         affected: affectedRows(header),
         open: typeof status === "number" ? (status & IN_TRANSACTION) !== 0 : undefined,
       };

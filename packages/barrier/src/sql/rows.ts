@@ -6,7 +6,7 @@
 import { DtmError, Failure, MSG_BRANCH } from "@dtm/protocol";
 import type { Guard } from "../barrier.js";
 import type { Inserted } from "../judge.js";
-import { affected, type Dialect, type Executor, nothing, Raw, type Reply, rows, type Statement } from "./statement.js";
+import { affected, type Dialect, type Executor, nothing, Raw, type Reply, type Row, rows, type Statement } from "./statement.js";
 import type { TableName } from "./table.js";
 
 export type Steps<T> = Generator<Statement, T, Reply>;
@@ -43,7 +43,7 @@ export function* queryPrepared(guard: Guard, table: TableName, at: Pick<Executor
   if (inserted.open === true) throw transactionOpen();
   const found = yield rows`select reason from ${new Raw(table.full)}
     where gid = ${row.gid} and branch_id = ${branchId} and op = ${op} and barrier_id = ${barrierId}`;
-  const reason = found.rows[0]?.["reason"];
+  const reason = rowsIn(found, "the message's row")[0]?.["reason"];
   if (typeof reason !== "string") {
     throw new Error(`expected ${table.full} to have the row of message ${row.gid} that was just made sure of, found none`);
   }
@@ -105,8 +105,8 @@ function takeBack(table: TableName, { branch, id, origin }: Guard): Statement {
     and op in (${branch.op}, ${origin ?? branch.op}) and barrier_id = ${id} and reason = ${branch.op}`;
 }
 
-function fromOps({ rows: list }: Reply, own: string, origin: string | null): Inserted {
-  const ops = new Set(list.map((row) => row["op"]));
+function fromOps(reply: Reply, own: string, origin: string | null): Inserted {
+  const ops = new Set(rowsIn(reply, "the inserted rows").map((row) => row["op"]));
   for (const op of ops) {
     if (op !== own && op !== origin) throw unexpected("the ops of the inserted rows", JSON.stringify([...ops]));
   }
@@ -131,6 +131,13 @@ function fromCount({ affected: count }: Reply, hasOrigin: boolean): Inserted {
   }
 }
 
+/** An answer that isn't understood must not count as "nothing was inserted": the work would be skipped, and that is a success. */
+export function rowsIn({ rows: list }: Reply, what: string): readonly Row[] {
+  if (list === undefined)
+    throw unexpected(what, "an answer of another shape (does a hook or a plugin of the driver change results?)");
+  return list;
+}
+
 /** Without it nothing can be decided, and a guess would be a false success. */
 function unexpected(what: string, found: string): Error {
   return new Error(`expected the driver to report ${what}, found ${found}`);
@@ -140,6 +147,14 @@ export function notOpen(): DtmError {
   return new DtmError(
     "NOT_A_TRANSACTION",
     "expected a connection with an open transaction, found one without: begin the transaction first, and commit it after barrier.run",
+  );
+}
+
+export function aborted(): DtmError {
+  return new DtmError(
+    "TRANSACTION_ABORTED",
+    "expected the transaction to be whole after the work, found that one of its statements had failed and its error was swallowed: " +
+      "PostgreSQL would answer COMMIT without an error and roll back",
   );
 }
 

@@ -2,7 +2,7 @@
 import { decide, type RunOptions, type RunResult, settle } from "../barrier.js";
 import { type CleanUpOptions, type CleanUpResult, cleanUpSteps, createTableSteps } from "../schema.js";
 import { drive, driveNow, mustBeSync } from "./drive.js";
-import { insertRows, notOpen, queryPrepared, transactionOpen } from "./rows.js";
+import { aborted, insertRows, notOpen, queryPrepared, transactionOpen } from "./rows.js";
 import type { Executor, Reply } from "./statement.js";
 import { type TableName, tableName } from "./table.js";
 
@@ -24,7 +24,8 @@ export interface SqlBarrier<Tx, Db> {
    * The caller commits; an error of the work is thrown on as it is, and must lead to a rollback.
    *
    * @throws DtmError NOT_A_TRANSACTION, WRONG_DRIVER, NOT_IN_BRANCH, BARRIER_TABLE_MISSING, BARRIER_ID_REUSED, or DUPLICATED for the
-   * local transaction of a message that was decided before. In each case the work didn't run, and the transaction is to be rolled back.
+   * local transaction of a message that was decided before: the work didn't run. TRANSACTION_ABORTED when the work went on after a
+   * statement had failed on PostgreSQL (told by pg, and Drizzle over it). In each case the transaction is to be rolled back.
    */
   run<T extends Tx, R>(tx: T, work: (tx: T) => PromiseLike<R> | R, options?: SqlRunOptions): Promise<RunResult<R>>;
   /**
@@ -70,7 +71,9 @@ export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>)
       const { guard, executor, table, where } = prepare(adapter, tx, options);
       const inserted = await drive(insertRows(guard, table, executor), executor, table);
       if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
-      return { ran: true, value: await work(tx) };
+      const value = await work(tx);
+      if (executor.aborted?.() === true) throw aborted();
+      return { ran: true, value };
     },
     async queryPrepared(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);

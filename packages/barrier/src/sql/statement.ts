@@ -15,7 +15,8 @@ export interface Statement {
 
 /** What a driver answered. */
 export interface Reply {
-  readonly rows: readonly Row[];
+  /** Absent when it isn't a list of records, whatever else it is: no rows and an answer that isn't understood are not the same. */
+  readonly rows?: readonly Row[] | undefined;
   /** Rows inserted or deleted; absent when the driver doesn't say. */
   readonly affected?: number | undefined;
   /** Whether a transaction is open after the statement; absent when the driver doesn't say. */
@@ -27,6 +28,8 @@ export interface Executor<Answer = PromiseLike<Reply> | Reply> {
   readonly dialect: Dialect;
   /** Whether a transaction is open; `"unasked"` when only the server can tell. */
   readonly open: boolean | "unasked";
+  /** Whether a statement failed in the open transaction, so that the database would turn its commit into a rollback; absent when it can't be told. */
+  readonly aborted?: (() => boolean) | undefined;
   send(statement: Statement): Answer;
 }
 
@@ -73,9 +76,9 @@ export function inDialect(dialect: Dialect, statement: Statement): string {
   return dialect === "postgres" ? withNumbers(statement) : withQuestionMarks(statement);
 }
 
-/** The rows of an answer that should be a list of records. */
-export function rowsOf(answer: unknown): readonly Row[] {
-  return Array.isArray(answer) ? answer.filter(isRecord) : [];
+/** The rows of an answer that should be a list of records; undefined for anything else. */
+export function rowsOf(answer: unknown): readonly Row[] | undefined {
+  return Array.isArray(answer) && answer.every(isRecord) ? answer : undefined;
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

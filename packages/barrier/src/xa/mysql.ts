@@ -51,15 +51,19 @@ export function xaMysql2<Connection extends Mysql2ConnectionLike>(
   const has = (name: string): boolean => typeof member(pool, name) === "function";
   if (has("promise")) throw wrongPool("a pool of mysql2/promise (pool.promise() makes one)", pool);
   if (!has("getConnection") || has("activeConnections")) throw wrongPool("a pool of mysql2/promise", pool);
-  return database(async () => {
-    const connection = await pool.getConnection();
-    return {
-      connection,
-      query: async (sql, values) => (await connection.query(sql, values))[0],
-      release: async () => connection.release(),
-      destroy: () => connection.destroy(),
-    };
-  }, options);
+  return database(
+    "mysql2",
+    async () => {
+      const connection = await pool.getConnection();
+      return {
+        connection,
+        query: async (sql, values) => (await connection.query(sql, values))[0],
+        release: async () => connection.release(),
+        destroy: () => connection.destroy(),
+      };
+    },
+    options,
+  );
 }
 
 /** @param pool - A pool of `mariadb`; a branch takes a connection out of it for its phase 1, and ends that connection. */
@@ -70,15 +74,19 @@ export function xaMariadb<Connection extends MariadbConnectionLike>(
   if (typeof pool?.getConnection !== "function" || typeof pool.activeConnections !== "function") {
     throw wrongPool("a pool of mariadb", pool);
   }
-  return database(async () => {
-    const connection = await pool.getConnection();
-    return {
-      connection,
-      query: (sql, values) => connection.query(sql, values),
-      release: () => connection.release(),
-      destroy: () => connection.destroy(),
-    };
-  }, options);
+  return database(
+    "mariadb",
+    async () => {
+      const connection = await pool.getConnection();
+      return {
+        connection,
+        query: (sql, values) => connection.query(sql, values),
+        release: () => connection.release(),
+        destroy: () => connection.destroy(),
+      };
+    },
+    options,
+  );
 }
 
 interface Link<Connection> {
@@ -89,24 +97,35 @@ interface Link<Connection> {
   destroy(): void;
 }
 
-function database<Connection>(connect: () => Promise<Link<Connection>>, options: XaOptions): XaDatabase<Connection> {
+function database<Connection>(
+  driver: string,
+  connect: () => Promise<Link<Connection>>,
+  options: XaOptions,
+): XaDatabase<Connection> {
   const table = tableName("mysql", options.table).full;
   let supported = false;
+  let autocommit = true;
   return {
     title: "MySQL",
     maxXidBytes: 64,
     detachMs: 1_000,
+    place: `${driver} ${table}`,
     async open() {
       const link = await connect();
-      if (supported) return sessionOf(link, table);
       try {
-        requireDurablePrepare(String(member(rowsOf(await link.query("select version() as v"))[0], "v")));
+        if (!supported) {
+          const [found] = rowsOf(await link.query("select version() as v, @@autocommit as a"));
+          requireDurablePrepare(String(member(found, "v")));
+          autocommit = Number(member(found, "a")) === 1;
+          supported = true;
+        }
+        // With it off, MariaDB commits no prepared transaction of another connection, and each read begins a transaction.
+        if (!autocommit) await link.query("set session autocommit = 1");
       } catch (cause) {
         link.destroy();
         throw cause;
       }
-      supported = true;
-      return sessionOf(link, table);
+      return sessionOf(link, { table, spent: !autocommit });
     },
   };
 }
@@ -128,9 +147,16 @@ const XAER_NOTA = 1397;
 const XAER_DUPID = 1440;
 const NO_SUCH_TABLE: readonly unknown[] = [1146, 1049];
 
-function sessionOf<Connection>(link: Link<Connection>, table: string): XaSession<Connection> {
-  /** Set when the connection carries something that its next user mustn't find. */
-  let spent = false;
+interface Setting {
+  readonly table: string;
+  /** The connection carries something that its next user mustn't find. */
+  readonly spent: boolean;
+}
+
+function sessionOf<Connection>(link: Link<Connection>, setting: Setting): XaSession<Connection> {
+  const { table } = setting;
+  let { spent } = setting;
+  let inPhase1 = false;
 
   const query = async (sql: string, values?: unknown[]): Promise<unknown> => {
     try {
@@ -165,6 +191,7 @@ function sessionOf<Connection>(link: Link<Connection>, table: string): XaSession
       spent = true;
       try {
         await link.query(`xa start ${literal(xid)}`);
+        inPhase1 = true;
         return "started";
       } catch (cause) {
         if (member(cause, "errno") === XAER_DUPID) return "exists";
@@ -190,6 +217,9 @@ function sessionOf<Connection>(link: Link<Connection>, table: string): XaSession
       await insert(branch, "rollback");
     },
     async readReason({ gid, branchId }) {
+      // The pool's own level may be READ UNCOMMITTED, which shows the row of a prepared transaction as if it were committed. For the one
+      // read only; inside a transaction it is refused, and there the row that was in the way is a committed one.
+      if (!inPhase1) await query("set transaction isolation level read committed");
       const rows = rowsOf(
         await query(`select reason from ${table} where gid = ? and branch_id = ? and op = ? and barrier_id = ?`, [
           gid,
@@ -202,6 +232,11 @@ function sessionOf<Connection>(link: Link<Connection>, table: string): XaSession
       return typeof reason === "string" ? reason : null;
     },
     async listPrepared() {
+      // Each age is read in a transaction of its own, which a session of a pool without autocommit would leave open.
+      if (!inPhase1) {
+        spent = true;
+        await query("set session autocommit = 1");
+      }
       const list: Prepared[] = [];
       for (const row of rowsOf(await query("xa recover"))) {
         // Made by XA START with one text: everything else is somebody else's.

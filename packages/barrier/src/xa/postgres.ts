@@ -44,6 +44,7 @@ export function xaPostgres<Client extends PgClientLike>(pool: PgPoolLike<Client>
     // GIDSIZE of PostgreSQL is 200, with the NUL.
     maxXidBytes: 199,
     detachMs: 0,
+    place: `pg ${table}`,
     async open() {
       const session = sessionOf(await pool.connect(), table);
       if (enabled) return session;

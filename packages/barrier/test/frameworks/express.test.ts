@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import { branch, Failure, outcomeFromHttp } from "@dtm/protocol";
 import express, { type Express, Router } from "express";
 import { branchHandler } from "../../src/express.js";
+import { currentBranch } from "../../src/index.js";
 import { frameworkContract, type Served } from "./contract.js";
 import { BRANCH_QUERY, httpCall } from "./http-call.js";
 
@@ -44,6 +45,28 @@ frameworkContract("Express with express.text() before it, and no query parser", 
     ),
   ),
 );
+
+test("phase 2 of XA comes without a payload, and neither the parser nor a handler that takes it apart is in its way", async () => {
+  const ops: unknown[] = [];
+  const handler = branchHandler<{ readonly amount: number }>(null, ({ amount }) => void ops.push([currentBranch().op, amount]), {
+    onError: () => undefined,
+    parse(payload) {
+      if (payload === undefined) throw new Failure("no payload");
+      return payload as { readonly amount: number };
+    },
+  });
+  const bank = await listen(under(express(), handler));
+  const call = async (op: string, body: string) =>
+    (await httpCall(`${bank.url}?gid=g&trans_type=xa&branch_id=01&op=${op}`, body)).status;
+  expect([await call("action", '{"amount":30}'), await call("commit", ""), await call("rollback", "")]).toEqual([200, 200, 200]);
+  expect(await call("action", "")).toBe(409);
+  expect(ops).toEqual([
+    ["action", 30],
+    ["commit", undefined],
+    ["rollback", undefined],
+  ]);
+  await bank.close();
+});
 
 describe("Express, bodies and payloads", () => {
   const debit = branch<{ readonly amount: number }>("http://bank/debit");

@@ -65,6 +65,11 @@ export function grpcContract(name: string, open: ServeGrpc): void {
       expect(errors).toEqual([]);
     });
 
+    test("half of a surrogate pair, which gRPC can't send, is replaced", async () => {
+      handle = () => Promise.reject(new Failure("no \ud83d"));
+      expect(await call()).toMatchObject({ code: 10, details: "no \ufffd" });
+    });
+
     test("an Ongoing is FAILED_PRECONDITION", async () => {
       handle = () => Promise.reject(new Ongoing("not yet"));
       expect(await call()).toMatchObject({ code: 9, details: "not yet" });

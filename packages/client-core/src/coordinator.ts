@@ -29,6 +29,8 @@ import {
   type NotDone,
   refused,
   running,
+  type Stored,
+  storedAccordingTo,
   type Unclear,
 } from "./verdicts.js";
 
@@ -96,7 +98,7 @@ export class Coordinator {
     if (reply.kind === "done") return;
     const about = { what: "prepare", gid: request.gid };
     if (!isUnclear(reply)) throw this.#definite(about, reply);
-    const state = await this.#stored(request.gid, reply, deadline, about);
+    const state = await this.#stored(request, reply, deadline, about);
     if (state === null) throw this.#nothingStored(about, reply, deadline, settled.unheard);
     if (state.status !== "prepared") throw conflict(about, state, reply);
   }
@@ -118,7 +120,7 @@ export class Coordinator {
     if (reply.kind === "done") return;
     const about = { what: "submit", gid: request.gid };
     if (reply.kind === "refused") throw this.#definite(about, reply);
-    const state = await this.#stored(request.gid, reply, deadline, about);
+    const state = await this.#stored(request, reply, deadline, about);
     if (state === null) throw this.#nothingStored(about, reply, deadline, settled.unheard);
     // "cannot sumbmit" is how the wire spells it: the gid was used up before this request came.
     const usedUp = reply.kind === "conflict" && reply.message.includes("cannot sumbmit") && !prepared && !settled.repeated;
@@ -132,7 +134,7 @@ export class Coordinator {
     if (reply.kind === "done") return;
     const about = { what: "abort", gid: request.gid };
     if (reply.kind === "refused") throw this.#definite(about, reply);
-    const state = await this.#stored(request.gid, reply, deadline, about);
+    const state = await this.#stored(request, reply, deadline, about);
     if (state === null) throw this.#nothingStored(about, reply, deadline, false);
     switch (state.status) {
       case "aborting":
@@ -171,7 +173,7 @@ export class Coordinator {
     const reply = wordOnAll(settled);
     if (reply.kind === "done") return;
     const about = { what: "submit", gid: request.gid };
-    const state = await this.#stored(request.gid, reply, deadline, about);
+    const state = await this.#stored(request, reply, deadline, about);
     if (state === null) throw this.#nothingStored(about, reply, deadline, settled.unheard);
     if (state.status === status) return;
     if (state.status !== "prepared") throw conflict(about, state, reply);
@@ -193,7 +195,7 @@ export class Coordinator {
     this.#read(`topic ${change.topic}, ${change.kind}`, reply, deadline);
   }
 
-  #judgeSubmit(request: TransactionRequest, state: TransactionState, reply: NotDone, deadline: Deadline): void {
+  #judgeSubmit(request: TransactionRequest, state: Stored, reply: NotDone, deadline: Deadline): void {
     const waiting = request.options.waitResult;
     const about = { what: "submit", gid: request.gid };
     switch (state.status) {
@@ -241,8 +243,9 @@ export class Coordinator {
     }
   }
 
-  /** What is stored under the gid, when the answer alone doesn't tell. If that can't be found out, the answer is the error. */
-  async #stored(gid: string, reply: Reply<unknown>, deadline: Deadline, about: About): Promise<TransactionState | null> {
+  /** What is stored under the gid, when the answer alone doesn't tell. If that can't be found out, the answer's own words count, or it is the error. */
+  async #stored(request: TransactionRequest, reply: NotDone, deadline: Deadline, about: About): Promise<Stored | null> {
+    const { gid } = request;
     if (this.#closed) throw this.#closedMeanwhile(about);
     let found: Reply<TransactionState | null>;
     try {
@@ -255,6 +258,8 @@ export class Coordinator {
     }
     if (found.kind === "done") return found.value;
     if (this.#closed) throw this.#closedMeanwhile(about);
+    const told = storedAccordingTo(request, reply);
+    if (told !== null) return told;
     const then = `and query told nothing: ${found.message}`;
     if (isUnclear(reply)) throw this.#unclear(about, { ...reply, message: `${reply.message}, ${then}` }, deadline);
     throw new TransactionError("COORDINATOR_ERROR", `${about.what} of ${gid} was answered with ${answerOf(reply)}, ${then}`, {

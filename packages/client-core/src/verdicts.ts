@@ -1,11 +1,14 @@
 /** The errors that answers about one transaction become. */
-import type { DtmError, GlobalStatus } from "@dtm/protocol";
+import { type DtmError, type GlobalStatus, isGlobalStatus } from "@dtm/protocol";
 import { TransactionError } from "./errors.js";
-import type { Reply, TransactionState } from "./transport.js";
+import type { Reply, TransactionRequest, TransactionState } from "./transport.js";
 
 export type Unclear = Extract<Reply<unknown>, { readonly kind: "error" | "silent" }>;
 
 export type NotDone = Exclude<Reply<unknown>, { readonly kind: "done" }>;
+
+/** What has to be known of a stored transaction to judge an answer. */
+export type Stored = Pick<TransactionState, "gid" | "transType" | "status" | "rollbackReason">;
 
 export interface About {
   readonly what: string;
@@ -24,28 +27,37 @@ export function answerOf(reply: Reply<unknown>): string {
   return reply.kind === "done" ? "success" : `"${reply.message}"`;
 }
 
+/** How the wire words a submit or an abort that comes too late; "sumbmit" is its spelling (protocol.md 1.6, 1.7). */
+const TOO_LATE = /^(?:trans type: '\w*' )?current status '(\w+)', cannot (?:sumbmit|abort)\b/;
+
+/** The stored status, as a conflict's text names it: for clients that have no way to ask. */
+export function storedAccordingTo({ gid, transType }: TransactionRequest, reply: NotDone): Stored | null {
+  const status = reply.kind === "conflict" ? TOO_LATE.exec(reply.message)?.[1] : undefined;
+  return status !== undefined && isGlobalStatus(status) ? { gid, transType, status, rollbackReason: "" } : null;
+}
+
 export function refused(about: About, message: string): DtmError {
   const subject = about.gid === "" ? about.what : `${about.what} of ${about.gid}`;
   return new TransactionError("COORDINATOR_REFUSED", `${subject} was refused: ${message}`, { gid: about.gid });
 }
 
-export function conflict(about: About, state: TransactionState, reply: Reply<unknown>): DtmError {
+export function conflict(about: About, state: Stored, reply: Reply<unknown>): DtmError {
   const message = `${about.what} of ${about.gid}: the transaction is '${state.status}' already (answered ${answerOf(reply)})`;
   return new TransactionError("TRANSACTION_CONFLICT", message, stateOf(state));
 }
 
-export function running(state: TransactionState, reply: Reply<unknown>): DtmError {
+export function running(state: Stored, reply: Reply<unknown>): DtmError {
   const message = `${state.transType} ${state.gid} is '${state.status}': the coordinator goes on with it (answered ${answerOf(reply)})`;
   return new TransactionError("TRANSACTION_RUNNING", message, stateOf(state));
 }
 
-export function failed(state: TransactionState, reply: Reply<unknown>): DtmError {
+export function failed(state: Stored, reply: Reply<unknown>): DtmError {
   const how = state.status === "failed" ? "was rolled back" : "is being rolled back";
   const why = state.rollbackReason === "" ? answerOf(reply) : state.rollbackReason;
   return new TransactionError("TRANSACTION_FAILED", `${state.transType} ${state.gid} ${how}: ${why}`, stateOf(state));
 }
 
-function stateOf(state: TransactionState): { gid: string; status: GlobalStatus; rollbackReason: string } {
+function stateOf(state: Stored): { gid: string; status: GlobalStatus; rollbackReason: string } {
   return { gid: state.gid, status: state.status, rollbackReason: state.rollbackReason };
 }
 

@@ -115,6 +115,42 @@ describe("submit of a saga, not waiting", () => {
   });
 });
 
+describe("without a way to ask, the status in dtm's own words counts", () => {
+  const words = (status: string, verb: string) =>
+    conflict(`${verb === "abort" ? "trans type: 'msg' " : ""}current status '${status}', cannot ${verb}. FAILURE`);
+  const prepared = async (client: Client, then: "submit" | "abort") => {
+    const message = msg(client);
+    await message.prepare("http://query");
+    await message[then]();
+  };
+
+  test.each<[string, Script, (client: Client) => Promise<unknown>, string]>([
+    ["a gid that is used up", { submit: [conflict(SUBMIT)] }, (client) => saga(client).submit(), "TRANSACTION_CONFLICT"],
+    ["a repeat that meets its own success", { submit: [silent, conflict(SUBMIT)] }, (client) => saga(client).submit(), "ok"],
+    ["a message that its query ended", { submit: [words("succeed", "sumbmit")] }, (client) => prepared(client, "submit"), "ok"],
+    [
+      "a message that its query failed",
+      { submit: [words("failed", "sumbmit")] },
+      (client) => prepared(client, "submit"),
+      "TRANSACTION_FAILED",
+    ],
+    ["a timeout's rollback", { submit: [words("aborting", "sumbmit")] }, (client) => client.tcc(() => 1), "TRANSACTION_FAILED"],
+    [
+      "too late to take back",
+      { abort: [words("succeed", "abort")] },
+      (client) => prepared(client, "abort"),
+      "TRANSACTION_CONFLICT",
+    ],
+    ["taken back before", { abort: [silent, words("failed", "abort")] }, (client) => prepared(client, "abort"), "ok"],
+    ["other words", { submit: [conflict("x FAILURE")] }, (client) => saga(client).submit(), "COORDINATOR_ERROR"],
+    ["an unknown status", { submit: [words("lost", "sumbmit")] }, (client) => saga(client).submit(), "COORDINATOR_ERROR"],
+  ])("%s", async (_, script, work, result) => {
+    const ran = await run(script, work, { canQuery: false });
+    expect(ran.result).toBe(result);
+    expect(ran.log).not.toContain("query");
+  });
+});
+
 describe("submit, waiting", () => {
   test.each<[string, Script, string, string[]]>([
     ["ended in success", { submit: [done] }, "ok", ["submit"]],

@@ -126,6 +126,7 @@ test.each([
   ["INTERNAL", status.INTERNAL, "x", "COORDINATOR_ERROR", 4],
   ["UNKNOWN", status.UNKNOWN, "x", "COORDINATOR_ERROR", 4],
   ["UNAVAILABLE", status.UNAVAILABLE, "x", "COORDINATOR_UNREACHABLE", 4],
+  ["ABORTED, too late", status.ABORTED, "current status 'succeed', cannot sumbmit. FAILURE", "TRANSACTION_CONFLICT", 1],
 ])("a submit answered with %s", async (_, code, details, result, times) => {
   answer = () => ({ code, details });
   await expect(submit(open())).rejects.toMatchObject({ code: result });

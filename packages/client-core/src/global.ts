@@ -141,8 +141,19 @@ export function headersOf(
   return own === undefined ? all : { ...all, ...checkHeaders("headers", own) };
 }
 
-/** One counter per branch call, whoever opens nested branches in it and how often. */
-const NESTED = new WeakMap<object, BranchIds>();
+const NESTED = Symbol.for("dtm.nested-branch-ids");
+
+/**
+ * One counter per branch call, whoever opens nested branches in it and how often. One map per process: an application can load the ES
+ * module and the CommonJS build, and both would give the same ids.
+ */
+function counters(): WeakMap<object, BranchIds> {
+  const existing: unknown = Reflect.get(globalThis, NESTED);
+  if (existing instanceof WeakMap) return existing;
+  const created = new WeakMap<object, BranchIds>();
+  Reflect.set(globalThis, NESTED, created);
+  return created;
+}
 
 export function nestedParts(coordinator: Coordinator, transType: "tcc" | "xa", given: ParentBranch | undefined): ScopeParts {
   coordinator.limits({});
@@ -153,8 +164,9 @@ export function nestedParts(coordinator: Coordinator, transType: "tcc" | "xa", g
       `expected a branch of a ${transType} transaction, found one of type "${parent.transType}"`,
     );
   }
-  const ids = NESTED.get(parent) ?? new BranchIds(parent.branchId);
-  NESTED.set(parent, ids);
+  const nested = counters();
+  const ids = nested.get(parent) ?? new BranchIds(parent.branchId);
+  nested.set(parent, ids);
   return {
     coordinator,
     gid: parent.gid,

@@ -17,6 +17,11 @@ export type WithPayload<Payload> = undefined extends Payload
   ? { readonly payload?: NoInfer<Payload> | undefined }
   : { readonly payload: NoInfer<Payload> };
 
+/** The payload as an argument of its own; needed under the same rule. */
+export type PayloadArgument<Payload> = undefined extends Payload
+  ? [payload?: NoInfer<Payload> | undefined]
+  : [payload: NoInfer<Payload>];
+
 /** The address's text; from JavaScript anything may come, so it is looked at. */
 export function urlOf(address: unknown, what: string): string {
   if (typeof address === "string" && address !== "") return address;

@@ -1,4 +1,4 @@
-export type { Address, AddressLike, EncodingAddress, WithPayload } from "./address.js";
+export type { Address, AddressLike, EncodingAddress, PayloadArgument, WithPayload } from "./address.js";
 export { BranchAnswer } from "./answer.js";
 export { Client, type ClientOptions } from "./client.js";
 export { TransactionError } from "./errors.js";

@@ -1,7 +1,7 @@
 /** Two-phase messages: steps that are carried out once the local transaction has committed (protocol.md 6.4). */
 import { BranchCall, runInBranch } from "@dtm/barrier/internal";
 import { type BranchAddress, DtmError, Failure, MSG_BRANCH, TOPIC_PREFIX } from "@dtm/protocol";
-import { type Address, describe, urlOf, type WithPayload } from "./address.js";
+import { type Address, type AddressLike, describe, type PayloadArgument, urlOf, type WithPayload } from "./address.js";
 import { callBranch } from "./answer.js";
 import type { Coordinator } from "./coordinator.js";
 import { randomGid } from "./gid.js";
@@ -53,10 +53,10 @@ export class Msg {
   /**
    * Adds a step that goes to every subscriber of a topic, as they are when the message is prepared (or submitted, if it wasn't).
    *
-   * @param topic - Its name, or an address made by `branch<T>("topic://name")`, which knows the payload's type.
+   * @param topic - Its name, or an address made by `branch<T>("topic://name")`, which knows the payload's type and asks for one.
    * @throws DtmError STEP_INVALID, PAYLOAD_INVALID.
    */
-  topic<Payload>(topic: Address<Payload>, payload?: NoInfer<Payload>): this {
+  topic<Payload>(topic: Address<Payload>, ...[payload]: PayloadArgument<Payload>): this {
     const name = urlOf(topic, `step ${this.#steps.length}: topic`);
     const encoded =
       payload === undefined
@@ -77,10 +77,10 @@ export class Msg {
    * local transaction.
    *
    * @param queryPrepared - A branch of yours that answers success if the local transaction has committed, and failure if it never will:
-   * `barrier.queryPrepared` does that.
+   * `barrier.queryPrepared` does that. It is called without payload, so an address with any payload type will do.
    * @throws DtmError as `submit`; OPTION_INVALID, before anything is sent, for a `waitResult` that this client can't ask about.
    */
-  async prepare(queryPrepared: Address<undefined>, options: CallOptions = {}): Promise<void> {
+  async prepare(queryPrepared: AddressLike, options: CallOptions = {}): Promise<void> {
     this.#check(options);
     await this.#prepare(queryPrepared, options);
   }
@@ -114,7 +114,7 @@ export class Msg {
    * @throws OPTION_INVALID before anything is sent; the error of `work`, always; else as `prepare` and `submit`. If the submit fails after `work` succeeded, the coordinator
    * finds out by `queryPrepared` and carries the steps out.
    */
-  async doAndSubmit<T>(queryPrepared: Address<undefined>, work: () => Promise<T> | T, options: SubmitOptions = {}): Promise<T> {
+  async doAndSubmit<T>(queryPrepared: AddressLike, work: () => Promise<T> | T, options: SubmitOptions = {}): Promise<T> {
     this.#check(options);
     await this.#prepare(queryPrepared, { timeoutMs: options.timeoutMs, signal: options.signal });
     const { server } = this.#coordinator.transport;
@@ -142,7 +142,7 @@ export class Msg {
     if (waitResult) this.#coordinator.transport.requireQuery();
   }
 
-  async #prepare(queryPrepared: Address<undefined>, options: CallOptions): Promise<void> {
+  async #prepare(queryPrepared: AddressLike, options: CallOptions): Promise<void> {
     const all = over<MsgOptions>(this.#options, options);
     const url = urlOf(queryPrepared, "queryPrepared");
     this.#coordinator.transport.checkAddress(url, "queryPrepared");

@@ -3,7 +3,7 @@
  * this file only shows that the right forms build.
  */
 import { type BranchAddress, branch } from "@dtm/protocol";
-import { type Client, noCompensation, topic } from "../src/index.js";
+import { type Client, type EncodingAddress, noCompensation, topic } from "../src/index.js";
 import { ScriptedClient, ScriptedTransport } from "./scripted.js";
 
 interface Debit {
@@ -25,6 +25,30 @@ test("sagas", () => {
   client.saga().step({ action: "http://a", compensate: "http://b", payload: { anything: [1] } });
   client.saga().step({ action: "http://a", compensate: noCompensation() });
   client.saga().step({ action: ping, compensate: noCompensation() });
+});
+
+test("a query takes addresses of any payload", () => {
+  const query: EncodingAddress<Debit> = { url: "bank:1/bank.Bank/Query", encode: () => new Uint8Array() };
+  const addresses = [debit, ping, branch<void>("http://x/q"), query, "http://x/q"] as const;
+  for (const address of addresses) expect(() => void client.msg().step({ action: ping }).prepare(address)).not.toThrow();
+  void client
+    .msg()
+    .step({ action: ping })
+    .doAndSubmit(debit, () => 1);
+  void client
+    .msg()
+    .step({ action: ping })
+    .doAndSubmit(query, () => 1);
+});
+
+test("topics", () => {
+  client
+    .msg()
+    .topic("orders")
+    .topic("orders", { anything: 1 })
+    .topic(branch<void>("topic://pings"))
+    .topic(topic<undefined>("pings"));
+  client.msg().topic(topic<{ order: string }>("orders"), { order: "7" }).topic(topic<Debit | undefined>("debits"));
 });
 
 export function doesNotCompile(): void {
@@ -52,8 +76,14 @@ export function doesNotCompile(): void {
   client.msg().step({ action: ship, payload: { order: 5 } });
   // @ts-expect-error the topic's messages have an order
   client.msg().topic(topic<{ order: string }>("orders"), { amount: 5 });
-  // @ts-expect-error the query takes no payload
-  void client.msg().prepare(debit);
+  // @ts-expect-error the topic's messages have a payload
+  client.msg().topic(topic<{ order: string }>("orders"));
+  // @ts-expect-error … also when the topic was declared as a branch
+  client.msg().topic(branch<{ order: string }>("topic://orders"));
+  // @ts-expect-error pings have no payload
+  client.msg().topic(topic<undefined>("pings"), { order: "7" });
+  // @ts-expect-error a query is an address
+  void client.msg().prepare(5);
   // @ts-expect-error bytes are asked for
   client.msg().step({ action: bytes, payload: "text" });
 }

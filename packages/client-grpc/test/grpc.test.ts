@@ -104,8 +104,16 @@ test("payloads and addresses that gRPC can't carry", () => {
   expect(calls).toEqual([]);
 });
 
+export function compiles(client: GrpcClient): void {
+  const query = grpcBranch("bank:1", METHODS.subscribe);
+  void client.msg().prepare(query);
+  void client.msg().doAndSubmit(query, () => 1);
+}
+
 export function doesNotCompile(client: GrpcClient): void {
   const debit = grpcBranch("bank:1", METHODS.subscribe);
+  // @ts-expect-error the topic's message is missing
+  client.msg().topic(grpcTopic("t", METHODS.subscribe));
   // @ts-expect-error another message
   client.saga().step({ action: debit, compensate: debit, payload: { Gid: "x" } });
   // @ts-expect-error the message is missing

@@ -99,8 +99,9 @@ function dynamicModule(
  *
  * The method returns for success: nothing, or a value that becomes the answer. It throws `Failure` to have the global transaction rolled back
  * (409, ABORTED), `Ongoing` to be asked again (425, FAILED_PRECONDITION). Anything else is asked again: it is answered with 500 or INTERNAL
- * and a general text, and told to `onError` of {@link DtmModule}. An `HttpException` of a guard or a pipe keeps its status, except for 409 and
- * 425, which are verdicts that only `Failure` and `Ongoing` give.
+ * and a general text, and told to `onError` of {@link DtmModule}. A pipe counts as part of the method: an `HttpException` of it is asked again
+ * too, so one that refuses a payload for good throws `Failure`. An `HttpException` of a guard keeps its status over HTTP, except for 409 and 425,
+ * which are verdicts that only `Failure` and `Ongoing` give.
  *
  * The answer is made by a filter of the method's own, which comes before the application's: one that answers every exception with 200 would
  * have made a success of a refusal. A result whose text contains `FAILURE` or `ONGOING` is replaced by the plain success, see `onWarning`.

@@ -23,6 +23,7 @@ import { BRANCH_KEYS, DtmError, dtmgimp, METADATA_PREFIX, outcomeFromGrpc } from
 import { branchTargetOf, httpServerOf, targetOf } from "./address.js";
 import { Channels, type UnaryAnswer } from "./channels.js";
 import { branchMessage, bytesOf, replyFrom, requestMessage, workflowFrom } from "./messages.js";
+import { checkCarried, workflowNameIn } from "./texts.js";
 
 export interface GrpcTransportOptions {
   readonly server: string;
@@ -68,6 +69,8 @@ export class GrpcTransport implements Transport {
   }
 
   async send(operation: keyof typeof OPERATIONS, request: TransactionRequest, limits: CallLimits): Promise<Reply<void>> {
+    // What was made over HTTP can be taken back here.
+    if (operation !== "abort") checkCarried("gid", request.gid);
     const message = dtmgimp.DtmRequest.encode(requestMessage(request)).finish();
     return replyFrom(await this.#ask(OPERATIONS[operation], message, limits), nothing, request.options.waitResult);
   }
@@ -80,6 +83,9 @@ export class GrpcTransport implements Transport {
   }
 
   async prepareWorkflow(request: TransactionRequest, limits: CallLimits): Promise<Reply<WorkflowState>> {
+    checkCarried("gid", request.gid);
+    const name = workflowNameIn(request.customData);
+    if (name !== null) checkCarried("name", name);
     const message = dtmgimp.DtmRequest.encode(requestMessage(request)).finish();
     return replyFrom(await this.#ask("PrepareWorkflow", message, limits), workflowFrom);
   }

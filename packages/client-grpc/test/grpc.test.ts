@@ -1,5 +1,5 @@
 /** What is gRPC's own: codecs, addresses, codes. The surface as a whole is tried on real coordinators in surface.int.test.ts. */
-import { coordinatorOf } from "@dtm/client-core/internal";
+import { coordinatorOf, toWireOptions } from "@dtm/client-core/internal";
 import { dtmgimp } from "@dtm/protocol";
 import {
   Server,
@@ -140,6 +140,36 @@ test.each([
   await expect(submit(open())).rejects.toMatchObject({ code: result });
   expect(calls.length).toBe(times);
   expect(new Set(calls.map(({ request }) => (request as dtmgimp.DtmRequest).Gid))).toEqual(new Set(["g1"]));
+});
+
+test("a gid or a workflow's name that metadata can't carry is refused, and nothing is sent", async () => {
+  const client = open();
+  const refused = (what: string) => ({
+    code: "OPTION_INVALID",
+    message: expect.stringContaining(`${what}: expected visible ASCII`) as unknown,
+  });
+  const work = jest.fn();
+  for (const text of ["bestellung-\u00e4", "\u6ce8\u6587", " g", "g ", "g\u007f", " "]) {
+    const saga = client.saga({ gid: text }).step({ action: "b:1/b.B/c", compensate: noCompensation() });
+    await expect(saga.submit()).rejects.toMatchObject(refused("gid"));
+    const msg = client.msg({ gid: text }).step({ action: "b:1/b.B/c" });
+    await expect(msg.doAndSubmit("b:1/b.B/q", work)).rejects.toMatchObject(refused("gid"));
+    await expect(client.tcc({ gid: text }, work)).rejects.toMatchObject(refused("gid"));
+    const workflow = {
+      transType: "workflow" as const,
+      options: toWireOptions({}),
+      queryPrepared: "b:1/workflow.Workflow/Execute",
+    };
+    const coordinator = coordinatorOf(client);
+    const named = { ...workflow, gid: "g1", customData: JSON.stringify({ name: text, data: "" }) };
+    await expect(coordinator.prepareWorkflow(named, {})).rejects.toMatchObject(refused("name"));
+    await expect(coordinator.prepareWorkflow({ ...workflow, gid: text }, {})).rejects.toMatchObject(refused("gid"));
+  }
+  expect(work).not.toHaveBeenCalled();
+  expect(calls).toEqual([]);
+  await client.tcc({ gid: "order 7: A~" }, () => 1);
+  await client.msg({ gid: "\u6ce8\u6587" }).step({ action: "b:1/b.B/c" }).abort();
+  expect(calls.map(({ method }) => method)).toEqual(["prepare", "submit", "abort"]);
 });
 
 test("a restarting coordinator is met again by the repeats", async () => {

@@ -2,7 +2,7 @@
  * Prepared transactions that nobody came for: the service died between phase 1 and phase 2, and the coordinator's record of the branch is gone
  * or its calls can't arrive. They hold locks until they are settled, in the direction that the global transaction was decided in.
  */
-import type { Branch } from "@dtm/protocol";
+import { type Branch, DtmError } from "@dtm/protocol";
 import type { Prepared, XaDatabase } from "./database.js";
 import { commitXa, rollbackXa } from "./phase2.js";
 import { parseXid, type Xid } from "./xid.js";
@@ -13,7 +13,7 @@ export interface RecoverOptions {
    * `async (gid) => (await client.query(gid))?.status ?? null`.
    */
   readonly query: (gid: string) => Promise<string | null>;
-  /** Younger ones are left alone, since their coordinator is likely to be at work on them. Default 600, ten minutes. 0: all. */
+  /** Younger ones are left alone, since their coordinator is likely to be at work on them. From 0, which stands for all; default 600, ten minutes. */
   readonly minAgeSeconds?: number;
   /**
    * What becomes of transactions whose gid the coordinator doesn't know. They may belong to another coordinator, or to an application that
@@ -46,15 +46,22 @@ const MIN_AGE_SECONDS = 600;
  * On MySQL 8 the user needs XA_RECOVER_ADMIN. On PostgreSQL only the pool's own database is looked at.
  *
  * @returns Every one that was found, in the order of the database. Failures are in the list and end nothing.
- * @throws When the transactions can't be listed.
+ * @throws DtmError OPTION_INVALID for a `minAgeSeconds` that isn't one; and when the transactions can't be listed.
  */
 export async function recoverXa(database: XaDatabase<unknown>, options: RecoverOptions): Promise<readonly Leftover[]> {
+  requireAge(options.minAgeSeconds);
   const leftovers: Leftover[] = [];
   for (const prepared of await list(database)) {
     const xid = parseXid(prepared.xid);
     if (xid !== null) leftovers.push(await recover(database, { xid, prepared }, options));
   }
   return leftovers;
+}
+
+/** Every comparison with NaN is false: each transaction would pass for an old one. */
+function requireAge(found: unknown): void {
+  if (found === undefined || (typeof found === "number" && Number.isFinite(found) && found >= 0)) return;
+  throw new DtmError("OPTION_INVALID", `expected minAgeSeconds to be a number of seconds from 0, found ${String(found)}`);
 }
 
 async function list(database: XaDatabase<unknown>): Promise<readonly Prepared[]> {

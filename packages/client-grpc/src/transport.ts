@@ -18,7 +18,7 @@ import {
   type WorkflowState,
 } from "@dtm/client-core/internal";
 import type { TlsOptions } from "@dtm/client-http";
-import { HttpTransport } from "@dtm/client-http/internal";
+import { baseOf, HttpTransport } from "@dtm/client-http/internal";
 import { BRANCH_KEYS, DtmError, dtmgimp, METADATA_PREFIX, outcomeFromGrpc } from "@dtm/protocol";
 import { branchTargetOf, httpServerOf, targetOf } from "./address.js";
 import { Channels, type UnaryAnswer } from "./channels.js";
@@ -76,9 +76,10 @@ export class GrpcTransport implements Transport {
   }
 
   async registerBranch(registration: BranchRegistration, limits: CallLimits, coordinator?: string): Promise<Reply<void>> {
-    if (coordinator !== undefined && isHttp(coordinator)) return this.#registerOverHttp(registration, limits, coordinator);
+    const own = coordinator === undefined || this.#isOwnHttp(coordinator);
+    if (!own && isHttp(coordinator)) return this.#registerOverHttp(registration, limits, coordinator);
     const message = dtmgimp.DtmBranchRequest.encode(branchMessage(registration)).finish();
-    const target = coordinator === undefined ? this.server : targetOf(coordinator);
+    const target = own ? this.server : targetOf(coordinator);
     return replyFrom(await this.#ask("RegisterBranch", message, limits, target), nothing);
   }
 
@@ -108,8 +109,13 @@ export class GrpcTransport implements Transport {
 
   async callBranch(invocation: BranchInvocation, limits: CallLimits): Promise<BranchReply> {
     const { url, payload, phase2Url } = invocation;
+    if (isHttp(url)) {
+      const http = this.#anyHttp();
+      // A service that answers HTTP registers over HTTP: our gRPC address is for want of another.
+      const told = invocation.coordinator ?? (this.#httpServer === null ? this.server : http.server);
+      return http.callBranch({ ...invocation, coordinator: told }, limits);
+    }
     const coordinator = invocation.coordinator ?? this.server;
-    if (isHttp(url)) return this.#anyHttp().callBranch({ ...invocation, coordinator }, limits);
     const branch = branchTargetOf(url);
     if (branch === null)
       return { outcome: { kind: "unknown", message: `expected host:port/package.Service/Method, found ${url}` }, body: EMPTY };
@@ -157,6 +163,11 @@ export class GrpcTransport implements Transport {
     this.#branches.close();
     this.#http?.close();
     this.#tokenless?.close();
+  }
+
+  /** A branch of ours at an HTTP address names our coordinator as it answers HTTP. */
+  #isOwnHttp(coordinator: string): boolean {
+    return this.#http !== null && isHttp(coordinator) && baseOf(coordinator, "coordinator") === this.#http.server;
   }
 
   /** Only XA registrations carry no payload, so only they can change the transport on the way. */

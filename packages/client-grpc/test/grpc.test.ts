@@ -1,6 +1,7 @@
 /** What is gRPC's own: codecs, addresses, codes. The surface as a whole is tried on real coordinators in surface.int.test.ts. */
+import { createServer } from "node:http";
 import { coordinatorOf, toWireOptions } from "@dtm/client-core/internal";
-import { dtmgimp } from "@dtm/protocol";
+import { BRANCH_KEYS, dtmgimp } from "@dtm/protocol";
 import {
   Server,
   ServerCredentials,
@@ -223,6 +224,41 @@ test("token and metadata go to our own coordinator only", async () => {
   });
   expect(calls[1]?.metadata["authorization"]).toBeUndefined();
   expect(calls[1]?.metadata["x-team"]).toBeUndefined();
+});
+
+test("a branch at an HTTP address is told where the coordinator answers HTTP, if that is known", async () => {
+  const told: (string | null)[] = [];
+  const service = createServer((request, response) => {
+    told.push(new URL(request.url ?? "", "http://x").searchParams.get(BRANCH_KEYS.coordinator));
+    response.end("{}");
+  });
+  await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
+  try {
+    const bound = service.address();
+    const url = `http://127.0.0.1:${bound !== null && typeof bound === "object" ? bound.port : 0}/branch`;
+    const branch = { try: url, confirm: url, cancel: url };
+    await open({ httpServer: "http://127.0.0.1:9" }).tcc((tcc) => tcc.branch(branch));
+    await open().tcc((tcc) => tcc.branch(branch));
+    expect(told).toEqual(["http://127.0.0.1:9/api/dtmsvr", `127.0.0.1:${port}`]);
+  } finally {
+    service.closeAllConnections();
+    await new Promise((resolve) => service.close(resolve));
+  }
+});
+
+test("nested branches of our own coordinator are registered over gRPC, also when it was named as it answers HTTP", async () => {
+  const client = open({ httpServer: "http://127.0.0.1:9", token: "s3cret" });
+  services.answer("Nested", () => ({ kind: "success" }));
+  const url = services.url("Nested");
+  const parent = { gid: "g1", transType: "tcc", branchId: "01", coordinator: "http://127.0.0.1:9/api/dtmsvr" };
+  await client.tccFrom(parent).branch({ try: url, confirm: url, cancel: url });
+  expect(calls).toMatchObject([
+    { method: "registerBranch", request: { BranchID: "0101" }, metadata: { authorization: "Bearer s3cret" } },
+  ]);
+  const elsewhere = { ...parent, coordinator: "http://127.0.0.1:8" };
+  await expect(client.tccFrom(elsewhere).branch({ try: url, confirm: url, cancel: url })).rejects.toMatchObject({
+    code: "OPTION_INVALID",
+  });
 });
 
 test("a signal ends a call under way", async () => {

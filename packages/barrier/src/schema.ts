@@ -47,8 +47,12 @@ export async function createBarrierTable(execute: (sql: string) => unknown, opti
 /** Two who create it at once can both find it missing, and the slower one is refused: it finds it the next time. */
 const ATTEMPTS = 5;
 
-/** The schema is created only when it is missing: who may use one often may not create one. */
+/**
+ * Who may use a table often may not create one, and an index on one that is there and big would take its time: so it is only looked for, at
+ * first. Nor is the schema created unless it is missing.
+ */
 export function* createTableSteps(dialect: Dialect, table: TableName): Steps<void> {
+  if (yield* isThere(table)) return;
   const schema = createSchema(dialect, table);
   for (let attempt = 1; ; attempt++) {
     try {
@@ -59,6 +63,16 @@ export function* createTableSteps(dialect: Dialect, table: TableName): Steps<voi
       if (schema !== null && isMissingSchema(cause)) yield* unlessAtOnce(plain(schema));
       else if (!isCreatedAtOnce(cause)) throw cause;
     }
+  }
+}
+
+/** Whatever the reason why it can't be read: creating it says what is wrong, if anything is. */
+function* isThere({ full }: TableName): Steps<boolean> {
+  try {
+    yield rows`select 1 from ${new Raw(full)} where 1 = 0`;
+    return true;
+  } catch {
+    return false;
   }
 }
 

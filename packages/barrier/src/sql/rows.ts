@@ -3,9 +3,10 @@
  * Written as steps that yield a statement and get its reply, so that drivers that answer at once and drivers that answer later
  * share them.
  */
-import { DtmError, Failure, MSG_BRANCH } from "@dtm/protocol";
+import { DtmError, Failure, MSG_BRANCH, Ongoing } from "@dtm/protocol";
 import type { Guard } from "../barrier.js";
 import type { Inserted } from "../judge.js";
+import { isLockTimeout } from "./error-codes.js";
 import { affected, type Dialect, type Executor, nothing, Raw, type Reply, type Row, rows, type Statement } from "./statement.js";
 import type { TableName } from "./table.js";
 
@@ -38,8 +39,7 @@ export function* insertRows(guard: Guard, table: TableName, at: Pick<Executor, "
 export function* queryPrepared(guard: Guard, table: TableName, at: Pick<Executor, "dialect">): Steps<void> {
   const { op, branchId, barrierId } = MSG_BRANCH;
   const row: BarrierRow = { ...branchOf(guard), branchId, op, id: barrierId, reason: "rollback" };
-  // Waits while the local transaction still holds the row.
-  const inserted = yield insertIgnore(at.dialect, table, [row]);
+  const inserted = yield* insertWaiting(at.dialect, table, row);
   if (inserted.open === true) throw transactionOpen();
   const found = yield rows`select reason from ${new Raw(table.full)}
     where gid = ${row.gid} and branch_id = ${branchId} and op = ${op} and barrier_id = ${barrierId}`;
@@ -48,6 +48,30 @@ export function* queryPrepared(guard: Guard, table: TableName, at: Pick<Executor
     throw new Error(`expected ${table.full} to have the row of message ${row.gid} that was just made sure of, found none`);
   }
   if (reason === "rollback") throw new Failure(`the local transaction of message ${row.gid} was not committed`);
+}
+
+/** Waits while the local transaction still holds the row, but not longer than the coordinator waits for an answer: then it asks again. */
+function* insertWaiting(dialect: Dialect, table: TableName, row: BarrierRow): Steps<Reply> {
+  try {
+    return yield dialect === "postgres" ? insertWithin(table, row) : insertIgnore(dialect, table, [row]);
+  } catch (cause) {
+    if (!isLockTimeout(cause)) throw cause;
+    throw new Ongoing(`the local transaction of message ${row.gid} is still under way`, { cause });
+  }
+}
+
+/** Less than the 3 s that a coordinator waits for an answer. */
+const LOCK_WAIT = "2s";
+
+/**
+ * PostgreSQL knows no limit by default, and each question would hold a connection. The limit is set within the statement that waits, and for
+ * it alone (it ends with the transaction, which is this statement): with a pool, the next statement may go to another connection.
+ */
+function insertWithin(table: TableName, row: BarrierRow): Statement {
+  return rows`insert into ${new Raw(table.full)}(trans_type, gid, branch_id, op, barrier_id, reason, create_time, update_time)
+    select ${row.transType}, ${row.gid}, ${row.branchId}, ${row.op}, ${row.id}, ${row.reason}, now(), now()
+    from (select set_config('lock_timeout', '${new Raw(LOCK_WAIT)}', true) as limited) as clock where limited is not null
+    on conflict (gid, branch_id, op, barrier_id) do nothing returning op`;
 }
 
 function branchOf({ branch }: Guard): Pick<BarrierRow, "transType" | "gid" | "branchId"> {

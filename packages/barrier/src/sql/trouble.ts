@@ -1,7 +1,7 @@
 /** What a database's refusal of a barrier's own statement means, whichever driver or ORM wraps it. */
 import { DtmError } from "@dtm/protocol";
+import { chain, hasCode } from "./error-codes.js";
 import { notOpen } from "./rows.js";
-import { isRecord } from "./statement.js";
 import type { TableName } from "./table.js";
 
 /** undefined_table, invalid_schema_name; ER_NO_SUCH_TABLE, ER_BAD_DB_ERROR. */
@@ -21,10 +21,6 @@ const MISSING_SCHEMA: ReadonlySet<unknown> = new Set(["3F000", 1049, "1049", "ER
 const NO_TRANSACTION: ReadonlySet<unknown> = new Set(["25P01"]);
 /** unique_violation, duplicate_table, duplicate_schema, duplicate_object, "tuple concurrently updated": two who create it at once. */
 const CREATED_AT_ONCE: ReadonlySet<unknown> = new Set(["23505", "42P07", "42P06", "42710", "XX000"]);
-
-/** Where drivers and ORMs keep the error that they wrap, and its code. */
-const WRAPPED = ["cause", "original", "parent", "driverError", "originalError", "meta", "driverAdapterError"] as const;
-const CODES = ["code", "errno", "sqlState", "originalCode"] as const;
 
 /** The error as the caller should see it: itself, unless it has a meaning of our own. */
 export function translate(cause: unknown, table: TableName): unknown {
@@ -53,20 +49,4 @@ export function isCreatedAtOnce(cause: unknown): boolean {
 /** SQLite has one code for all mistakes in a statement, and wrappers put text before its message. */
 function inText(cause: unknown, text: string): boolean {
   return chain(cause).some(({ message }) => typeof message === "string" && message.includes(text));
-}
-
-function hasCode(cause: unknown, codes: ReadonlySet<unknown>): boolean {
-  return chain(cause).some((error) => CODES.some((key) => codes.has(error[key])));
-}
-
-/** The error and everything that it wraps; errors can point at each other, so each is looked at once. */
-function chain(cause: unknown): readonly Record<string, unknown>[] {
-  const seen = new Set<Record<string, unknown>>();
-  const look = (value: unknown): void => {
-    if (!isRecord(value) || seen.has(value)) return;
-    seen.add(value);
-    for (const key of WRAPPED) look(value[key]);
-  };
-  look(cause);
-  return [...seen];
 }

@@ -1,5 +1,6 @@
 /** Every scenario on one driver and one database. A file per driver calls it, so that they run side by side. */
 import { randomUUID } from "node:crypto";
+import { Ongoing } from "@dtm/protocol";
 import Libsql from "libsql";
 import pg from "pg";
 import type { RunResult } from "../../src/barrier.js";
@@ -218,6 +219,14 @@ function scenarios(bed: Bed): void {
   const ask = (gid: string): Promise<unknown> =>
     runInBranch(call({ gid, op: "msg", type: "msg" }), async () => session.barrier.queryPrepared(session.db));
 
+  /** What comes of the question, however often it is asked, as a coordinator does. */
+  const answered = async (gid: string): Promise<unknown> => {
+    for (;;) {
+      const answer = await caught(ask(gid));
+      if (!(answer instanceof Ongoing)) return answer;
+    }
+  };
+
   test("queryPrepared before the local transaction: it was not committed, and never will be", async () => {
     const gid = newGid();
     await expect(ask(gid)).rejects.toMatchObject({ code: "FAILURE" });
@@ -257,7 +266,7 @@ function scenarios(bed: Bed): void {
         const stop = new Error("rolled back");
         const local = guarded({ gid, op: "msg", type: "msg" }, {}, async (tx, key) => {
           await insert(tx, key);
-          asked = caught(ask(gid));
+          asked = answered(gid);
           await until(async () => (await database.waiting()) > 0);
           if (end === "roll back") throw stop;
         });
@@ -269,6 +278,20 @@ function scenarios(bed: Bed): void {
         expect(await effects(`${gid} msg`)).toBe(end === "commit" ? 1 : 0);
       });
     }
+  }
+
+  if (bed.on === "postgres") {
+    test("queryPrepared gives up before the coordinator does, and knows nothing then", async () => {
+      const gid = newGid();
+      let answer: unknown;
+      await guarded({ gid, op: "msg", type: "msg" }, {}, async (tx, key) => {
+        await insert(tx, key);
+        answer = await caught(ask(gid));
+      });
+      expect(answer).toMatchObject({ code: "ONGOING" });
+      await ask(gid);
+      expect(await rowsOf(gid)).toEqual(["00 msg 01 msg msg"]);
+    });
   }
 
   test("queryPrepared inside a transaction is refused", async () => {

@@ -32,6 +32,8 @@ export interface Core {
   readonly engine: Engine;
   readonly destinations: Destinations;
   start(): Promise<void>;
+  /** Looks now for what is due, and learns what is due next. */
+  look(): void;
   /** First of all when stopping: no new work, no new call; waiting callers hear of it as the calls in flight end (R18). */
   beginStop(): void;
   stop(deadline: AbortSignal): Promise<void>;
@@ -63,6 +65,7 @@ export function buildCore(parts: CoreParts): Core {
       await probes.start(destinations);
       loop.start();
     },
+    look: () => loop.look(),
     beginStop() {
       engine.beginStop();
     },

@@ -121,6 +121,8 @@ export class Embedded {
       try {
         const search = mark < 0 ? "" : url.slice(mark + 1);
         const answer = await found.route.handle(this.#api, { search, body, param: found.param });
+        // What was prepared comes due by itself, and the claim loop looks once a day here.
+        if (method === "POST") this.#core.look();
         return { status: answer.status, body: answer.body };
       } catch (cause) {
         const answer = encodeRefusal(refusalFrom(cause));

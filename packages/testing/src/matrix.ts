@@ -1,6 +1,7 @@
 /** Runs a transaction under every single fault, alone and together with a refusal, and finds the smallest schedule that breaks it. */
 import type { RequestListener } from "node:http";
 import type { Client } from "@dtm/client-core";
+import { DtmError } from "@dtm/protocol";
 import type { EngineSettings } from "@dtm/server/embedded";
 import { isFinal } from "./coordinator.js";
 import { FAULTS, type Fault, faultsAt, fromSeed, type Point, type Schedule, toSeed } from "./schedule.js";
@@ -97,7 +98,8 @@ const DEFAULT_WITHIN_MS = 7 * 86_400_000;
  * Runs `scenario` without a fault, under every single fault, under every single fault behind each refusal of a branch, and with a refusal of
  * each repeat that a fault brought about.
  *
- * @throws InvariantBroken for the first run, the smallest schedules first, whose invariant doesn't hold or whose transaction never ends.
+ * @throws InvariantBroken for the first run, the smallest schedules first, whose invariant doesn't hold or whose transaction never ends;
+ * DtmError OPTION_INVALID for a scenario that does nothing a fault could meet, and for a seed whose faults no longer come to pass.
  */
 export async function faultMatrix<State>(
   scenario: Scenario<State>,
@@ -105,10 +107,27 @@ export async function faultMatrix<State>(
 ): Promise<FaultMatrixReport> {
   const { maxRuns = DEFAULT_MAX_RUNS } = options;
   if (options.seed !== undefined) {
-    const { points, trace } = await runOnce(scenario, options, fromSeed(options.seed), 1);
+    const schedule = fromSeed(options.seed);
+    const { points, trace, met, error } = await runOnce(scenario, options, schedule, 1);
+    const missed = schedule.filter(({ at }) => !met.has(at)).map(({ at }) => at);
+    if (missed.length > 0) {
+      const passed = points.map(({ name }) => name).join(", ");
+      throw new DtmError(
+        "OPTION_INVALID",
+        `seed: nothing came to pass at ${missed.join(", ")}; the run passed ${passed || "nothing"}`,
+        {
+          cause: error,
+        },
+      );
+    }
     return { runs: 1, points: points.length, skipped: 0, trace };
   }
   const base = await runOnce(scenario, options, [], 1);
+  if (base.points.length === 0) {
+    throw new DtmError("OPTION_INVALID", "expected the scenario to call a branch or the coordinator, found that it did neither", {
+      cause: base.error,
+    });
+  }
   let runs = 1;
   let skipped = 0;
   const usual = new Set(base.points.map(({ name }) => name));
@@ -139,12 +158,21 @@ function refusedRepeats(fault: Fault, points: readonly Point[], usual: ReadonlyS
   return repeats.map(({ name }) => [fault, { kind: "refuse", at: name }]);
 }
 
+interface OneRun {
+  readonly points: readonly Point[];
+  /** Names of the points at which a fault of the schedule came. */
+  readonly met: ReadonlySet<string>;
+  readonly trace: readonly string[];
+  /** What the scenario's own code threw. */
+  readonly error: unknown;
+}
+
 async function runOnce<State>(
   scenario: Scenario<State>,
   options: FaultMatrixOptions<State>,
   schedule: Schedule,
   number: number,
-): Promise<{ readonly points: readonly Point[]; readonly trace: readonly string[] }> {
+): Promise<OneRun> {
   const world = new World({ schedule, settings: options.settings });
   await world.start();
   const kit = kitOf(world);
@@ -180,7 +208,8 @@ async function runOnce<State>(
   } finally {
     await world.stop();
   }
-  return { points: world.faults.points, trace: world.trace };
+  const { points, met } = world.faults;
+  return { points, met, trace: world.trace, error };
 }
 
 function kitOf(world: World): Kit {

@@ -11,7 +11,7 @@ export const FAULTS = {
   "lost-reply": "the request is carried out, the reply is lost, and the caller runs into its timeout",
   duplicate: "the request arrives twice",
   late: "the caller runs into its timeout, and the request arrives half a minute later",
-  reordered: "the caller runs into its timeout, and the request arrives behind the next call of the same branch",
+  reordered: "the caller runs into its timeout, and the request arrives behind the next call of the same branch or transaction",
   "restart-before": "the coordinator dies before the message, and is started again",
   "restart-after": "the coordinator dies after the message was acted upon and before it knows, and is started again",
 } as const;
@@ -80,6 +80,8 @@ const OF_REQUEST: readonly FaultKind[] = [
   "lost-request",
   "lost-reply",
   "duplicate",
+  "late",
+  "reordered",
   "restart-before",
   "restart-after",
 ];

@@ -24,7 +24,7 @@ export interface Message<A> {
   readonly tell: (answer: A) => string;
   /** Of a branch that may refuse for good. */
   readonly refusal?: A;
-  /** The branch and the operation: a reordered call waits for the branch's next other operation. */
+  /** The branch (of a request: the transaction) and the operation: what is reordered waits for the next other operation there. */
   readonly place?: { readonly branch: string; readonly op: string };
   /** The coordinator itself sends it, and stops to when it dies. */
   readonly fromCoordinator: boolean;

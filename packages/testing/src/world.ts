@@ -225,9 +225,11 @@ export class World {
     const act = (): Promise<ServiceAnswer> => this.activity.outside(() => this.#handle(request, pathname + search));
     // Reading changes nothing, so there is nothing to go wrong but time.
     if (request.method === "GET") return act().then(toReply, toLost);
+    const subject = this.#subject(request);
     const message: Message<ServiceAnswer> = {
       kind: "request",
-      label: `client ${pathname.split("/").at(-1)}${this.#subject(request)}`,
+      label: `client ${pathname.split("/").at(-1)}${subject}`,
+      place: { branch: subject, op: pathname },
       timeoutMs,
       act,
       tell,

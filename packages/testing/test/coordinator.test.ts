@@ -77,3 +77,19 @@ test("an unknown gid and a transaction that doesn't end are told", async () => {
   await expect(dtm.ended("nobody")).rejects.toMatchObject({ code: "TRANSACTION_UNKNOWN" });
   await expect(dtm.ended(gid, DAY_MS)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
 });
+
+test("a message that was prepared and never submitted is asked about in time", async () => {
+  const asked: number[] = [];
+  const begun = dtm.now();
+  dtm.serve("http://shop", (_, response) => {
+    asked.push(dtm.now() - begun);
+    response.writeHead(409).end();
+  });
+  const message = dtm.client.msg().step({ action: "http://shop/never" });
+  await message.prepare("http://shop/asked");
+  await dtm.advance(60_000);
+  // The server's timeout_to_fail of messages.
+  expect(asked).toHaveLength(1);
+  expect(asked[0]).toBeLessThan(40_000);
+  expect(await dtm.ended(message.gid)).toBe("failed");
+});

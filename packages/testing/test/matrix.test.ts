@@ -50,6 +50,17 @@ describe("what is wrong is found, and its seed replays it", () => {
   });
 });
 
+test("a seed whose faults don't come to pass, and a scenario that does nothing, are told of", async () => {
+  const [, one] = right[0] ?? [];
+  if (one === undefined) throw new Error("the corpus is empty");
+  await expect(matrix(one, "duplicate@g1/01.actoin#1")).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  const idle: Case = {
+    ...one,
+    scenario: { ...one.scenario, run: async (kit) => kit.client.saga().step(JSON.parse("{}")).submit() },
+  };
+  await expect(matrix(idle)).rejects.toMatchObject({ code: "OPTION_INVALID", cause: { code: "STEP_INVALID" } });
+});
+
 test("one seed gives one trace", async () => {
   const [, one] = right[0] ?? [];
   if (one === undefined) throw new Error("the corpus is empty");

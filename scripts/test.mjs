@@ -16,6 +16,8 @@ npm run soak -- --only e2e     some of: simulation, e2e, sdk, retention`;
 
 /** Suites add a line to this file when a server or tool that they need is missing. */
 const NOT_RUN = join(CACHE, "test/not-run.txt");
+/** Suites add a line to this one for what no package registry offers here: told, and no failure in continuous integration either. */
+const UNAVAILABLE = join(CACHE, "test/unavailable.txt");
 /** Suites add a line to this one when a budget ended them early on a slow machine. */
 const CUT_SHORT = join(CACHE, "test/cut-short.txt");
 /** On a machine so slow that the run would pass this, what has a budget gets less of it. Continuous integration ends a run after 90. */
@@ -58,7 +60,7 @@ const PHASES = {
     if (late("the packages as npm packs them")) return { passed: 0, failed: 0, skipped: 0, failures: [] };
     // Not before the dependencies are installed.
     const { checkPackages } = await import("./lib/packages.mjs");
-    return checkPackages({ notRunFile: NOT_RUN, late });
+    return checkPackages({ notRunFile: UNAVAILABLE, late });
   },
   bench: () => runNodeTests("bench", join(ROOT, "bench/lib")),
   e2e: async () =>
@@ -127,7 +129,7 @@ function leaveOut(share, what) {
 }
 
 function env() {
-  return { NOT_RUN_FILE: NOT_RUN, CUT_SHORT_FILE: CUT_SHORT, ...(soak ? SOAK : {}) };
+  return { NOT_RUN_FILE: NOT_RUN, UNAVAILABLE_FILE: UNAVAILABLE, CUT_SHORT_FILE: CUT_SHORT, ...(soak ? SOAK : {}) };
 }
 
 function lateness(share) {
@@ -146,7 +148,7 @@ async function run(phases, names) {
   for (const name of names) if (phases[name] === undefined) throw new Trouble(`there is no "${name}".`, HELP);
   await prepareWorkspace();
   mkdirSync(join(CACHE, "test"), { recursive: true });
-  for (const file of [NOT_RUN, CUT_SHORT]) rmSync(file, { force: true });
+  for (const file of [NOT_RUN, UNAVAILABLE, CUT_SHORT]) rmSync(file, { force: true });
   const results = [];
   try {
     for (const name of names) {
@@ -227,7 +229,7 @@ function report(results, ms) {
   }
   say(dim(`  in ${duration(ms)}; logs in ${relative(process.cwd(), join(CACHE, "logs"))}`));
   for (const failure of results.flatMap(({ failures }) => failures)) say(`${red("failed:")} ${failure}`);
-  for (const line of missing) say(`${yellow("not run:")} ${line}`);
+  for (const line of [...missing, ...linesOf(UNAVAILABLE)]) say(`${yellow("not run:")} ${line}`);
   for (const line of linesOf(CUT_SHORT)) say(`${yellow("cut short:")} ${line}`);
   say(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
   process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;

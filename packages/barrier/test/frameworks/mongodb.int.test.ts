@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type Branch, Failure } from "@dtm/protocol";
 import { MongoClient } from "mongodb";
 import { barrier, type MongoClientLike, type MongoSessionLike } from "../../src/mongodb.js";
-import { withServer } from "../kit/with-server.js";
+import { withServerIfAny } from "../kit/with-server.js";
 import { FakeMongo } from "./fake-mongodb.js";
 
 /** A replica set. */
@@ -63,7 +63,7 @@ async function realBed(): Promise<Bed> {
 
 describe("the barrier of MongoDB, on a stand-in", () => suite(fakeBed));
 
-withServer({ name: "MongoDB", variable: "DTM_TEST_MONGODB" }, () => {
+withServerIfAny({ name: "MongoDB", variable: "DTM_TEST_MONGODB" }, () => {
   describe("the barrier of MongoDB", () => {
     suite(realBed);
 

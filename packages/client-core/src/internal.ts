@@ -6,6 +6,7 @@ export { Coordinator, type CoordinatorSettings } from "./coordinator.js";
 export { Deadline, realTime, underClock } from "./deadline.js";
 export { clientClosed } from "./errors.js";
 export { checkGid } from "./gid.js";
+export { reasonOf } from "./global.js";
 export { checkHeaders, toWireOptions, type WireOptions } from "./options.js";
 export { toJsonText } from "./payload.js";
 export { isRefusalText } from "./refusals.js";

@@ -127,6 +127,10 @@ export interface TransactionState {
 /** What `prepareWorkflow` answers (protocol.md 1.10). */
 export interface WorkflowState {
   readonly gid: string;
+  /** Empty where the answer doesn't say: over gRPC. */
+  readonly transType: string;
+  /** As it was first stored; empty where the answer doesn't say: over gRPC. */
+  readonly customData: string;
   readonly status: string;
   readonly rollbackReason: string;
   /** In base64. */

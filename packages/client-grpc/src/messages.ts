@@ -52,6 +52,8 @@ export function workflowFrom(bytes: Buffer): WorkflowState {
   const { Transaction: stored, Progresses: progresses } = dtmgimp.DtmProgressesReply.decode(bytes);
   return {
     gid: stored?.Gid ?? "",
+    transType: "",
+    customData: "",
     status: stored?.Status ?? "",
     rollbackReason: stored?.RollbackReason ?? "",
     result: stored?.Result ?? "",

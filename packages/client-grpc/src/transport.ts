@@ -19,7 +19,7 @@ import {
 } from "@dtm/client-core/internal";
 import type { TlsOptions } from "@dtm/client-http";
 import { baseOf, HttpTransport } from "@dtm/client-http/internal";
-import { BRANCH_KEYS, DtmError, dtmgimp, METADATA_PREFIX, outcomeFromGrpc } from "@dtm/protocol";
+import { BRANCH_KEYS, DtmError, dtmgimp, GRPC, METADATA_PREFIX, type Outcome, outcomeFromGrpc } from "@dtm/protocol";
 import { branchTargetOf, httpServerOf, targetOf } from "./address.js";
 import { Channels, type UnaryAnswer } from "./channels.js";
 import { branchMessage, bytesOf, replyFrom, requestMessage, workflowFrom } from "./messages.js";
@@ -130,7 +130,8 @@ export class GrpcTransport implements Transport {
     };
     const answer = await this.#branches.unary({ ...branch, request: bytesOf(payload ?? ""), metadata }, limits);
     if (answer.kind === "ok") return { outcome: { kind: "success" }, body: answer.bytes };
-    return { outcome: outcomeFromGrpc(answer.code, answer.details), body: EMPTY };
+    const { code, details } = answer;
+    return { outcome: invocation.strict === true ? strictly(code, details) : outcomeFromGrpc(code, details), body: EMPTY };
   }
 
   checkAddress(url: string, what: string): void {
@@ -214,6 +215,18 @@ export class GrpcTransport implements Transport {
 }
 
 function nothing(): void {}
+
+/** The code alone decides (protocol.md 6.6): ABORTED with the text ONGOING is a refusal, as dtm's workflows have it. */
+function strictly(code: number, details: string): Outcome {
+  switch (code) {
+    case GRPC.aborted:
+      return { kind: "failure", reason: details.replace(/ FAILURE$/, ""), grpcCode: code };
+    case GRPC.failedPrecondition:
+      return { kind: "ongoing", reason: details.replace(/ ONGOING$/, "") };
+    default:
+      return outcomeFromGrpc(code, details);
+  }
+}
 
 function topicMessage(change: TopicChange): ["Subscribe" | "Unsubscribe" | "DeleteTopic", dtmgimp.DtmTopicRequest] {
   const { topic: Topic } = change;

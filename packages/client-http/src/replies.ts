@@ -78,6 +78,8 @@ export function workflowIn(body: JsonObject): Found<WorkflowState> | null {
   return {
     value: {
       gid: textAt(stored, "gid"),
+      transType: textAt(stored, "trans_type"),
+      customData: textAt(stored, "custom_data"),
       status: textAt(stored, "status"),
       rollbackReason: textAt(stored, "rollback_reason"),
       result: textAt(stored, "result"),

@@ -15,7 +15,7 @@ import {
   toJsonText,
   type WorkflowState,
 } from "@dtm/client-core/internal";
-import { BRANCH_KEYS, DtmError, outcomeFromHttp } from "@dtm/protocol";
+import { type AnswerHeaders, BRANCH_KEYS, DtmError, type Outcome, outcomeFromHttp } from "@dtm/protocol";
 import { baseOf } from "./address.js";
 import { Agents, type TlsOptions } from "./agents.js";
 import { registrationBody, transactionBody } from "./bodies.js";
@@ -113,8 +113,9 @@ export class HttpTransport implements Transport {
     const answer = await this.#call({ method, url, headers: { ...JSON_HEADERS, ...invocation.headers }, ...body }, limits);
     if (answer.kind === "none") return { outcome: { kind: "unknown", message: answer.message }, body: Buffer.alloc(0) };
     const text = answer.body.toString("utf8");
-    const words = invocation.strict !== true || answer.status === 409 || answer.status === 425;
-    const outcome = outcomeFromHttp(answer.status, words ? text : "", { "retry-after": answer.retryAfter });
+    const headers = { "retry-after": answer.retryAfter };
+    const outcome =
+      invocation.strict === true ? strictly(answer.status, text, headers) : outcomeFromHttp(answer.status, text, headers);
     return { outcome, body: answer.body };
   }
 
@@ -163,6 +164,23 @@ export class HttpTransport implements Transport {
   #headersFor(base: string): Readonly<Record<string, string>> {
     if (new URL(base).origin !== new URL(this.server).origin) return JSON_HEADERS;
     return this.#headers;
+  }
+}
+
+/** The status alone decides (protocol.md 6.6); the text says why. */
+function strictly(status: number, text: string, headers: AnswerHeaders): Outcome {
+  const judged = outcomeFromHttp(status, "", headers);
+  switch (judged.kind) {
+    case "success":
+      return judged;
+    case "failure":
+      return { ...judged, reason: text.replace(/ FAILURE$/, "") };
+    case "ongoing":
+      return { ...judged, reason: text.replace(/ ONGOING$/, "") };
+    case "unknown":
+      return { ...judged, message: judged.message + text };
+    default:
+      return judged satisfies never;
   }
 }
 

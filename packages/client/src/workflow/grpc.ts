@@ -2,6 +2,7 @@
 import { BRANCH_KEYS, METADATA_PREFIX, Ongoing, workflow as protobuf } from "@dtm/protocol";
 import { type Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import type { WorkflowListenerOptions } from "./http.js";
+import { logError, report } from "./report.js";
 import type { Workflows } from "./workflows.js";
 
 /**
@@ -12,7 +13,7 @@ export function workflowService(
   workflows: Workflows,
   options: WorkflowListenerOptions = {},
 ): [definition: typeof protobuf.WorkflowService, implementation: protobuf.WorkflowServer] {
-  const { onError = (error, { name, gid }) => console.error(`workflow ${name} (${gid}) stays open:`, error) } = options;
+  const { onError = logError } = options;
   const implementation: protobuf.WorkflowServer = {
     execute: (call, callback) => {
       const name = textOf(call.metadata, BRANCH_KEYS.op);
@@ -31,7 +32,7 @@ export function workflowService(
             callback(refusal(status.FAILED_PRECONDITION, error.message));
             return;
           }
-          onError(error, { name, gid });
+          void report(onError, error, { name, gid });
           callback(refusal(status.UNKNOWN, "the workflow stays open: the service's log tells why"));
         },
       );

@@ -1,6 +1,7 @@
 /** The callback of workflows over HTTP: the coordinator posts a workflow's data, with its name as `op` and its gid in the query. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { BRANCH_KEYS, Ongoing, RESULT } from "@dtm/protocol";
+import { logError, type Named, type OnError, report } from "./report.js";
 import type { Workflows } from "./workflows.js";
 
 /** The most that a workflow's data may have, in bytes: what the coordinator takes. */
@@ -9,7 +10,7 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 /** Settings of {@link workflowListener}. */
 export interface WorkflowListenerOptions {
   /** Told of every error that leaves a workflow open. Default: `console.error`. */
-  readonly onError?: ((error: unknown, workflow: { readonly name: string; readonly gid: string }) => void) | undefined;
+  readonly onError?: OnError | undefined;
 }
 
 /**
@@ -17,9 +18,9 @@ export interface WorkflowListenerOptions {
  * for a workflow that has succeeded, 409 for one that was rolled back, 425 for one that isn't done, 500 for everything else.
  */
 export function workflowListener(workflows: Workflows, options: WorkflowListenerOptions = {}): RequestListener {
-  const { onError = (error, { name, gid }) => console.error(`workflow ${name} (${gid}) stays open:`, error) } = options;
+  const { onError = logError } = options;
   return (request, response) => {
-    void serve(workflows, request, onError).then(({ status, body }) => write(response, status, body));
+    void answerTo(workflows, request, onError).then(({ status, body }) => write(response, status, body));
   };
 }
 
@@ -28,14 +29,11 @@ interface Answer {
   readonly body: object;
 }
 
-async function serve(
-  workflows: Workflows,
-  request: IncomingMessage & { readonly originalUrl?: string; readonly body?: unknown },
-  onError: NonNullable<WorkflowListenerOptions["onError"]>,
-): Promise<Answer> {
-  const query = new URL(request.originalUrl ?? request.url ?? "/", "http://localhost").searchParams;
-  const name = query.get(BRANCH_KEYS.op) ?? "";
-  const gid = query.get(BRANCH_KEYS.gid) ?? "";
+type Request = IncomingMessage & { readonly originalUrl?: string; readonly body?: unknown };
+
+/** Never rejects: nobody would catch it, and the process would end. */
+async function answerTo(workflows: Workflows, request: Request, onError: OnError): Promise<Answer> {
+  const { name, gid } = namedIn(request.originalUrl ?? request.url ?? "/");
   if (name === "" || gid === "")
     return { status: 400, body: { message: "expected op and gid in the query: is this the coordinator?" } };
   try {
@@ -46,9 +44,15 @@ async function serve(
     return { status: 409, body: { dtm_result: RESULT.failure, message: resumed.reason } };
   } catch (error) {
     if (error instanceof Ongoing) return { status: 425, body: { dtm_result: RESULT.ongoing, message: error.message } };
-    onError(error, { name, gid });
+    void report(onError, error, { name, gid });
     return { status: 500, body: { message: "the workflow stays open: the service's log tells why" } };
   }
+}
+
+/** Empty for a path that is no URL, like `//`. */
+function namedIn(path: string): Named {
+  const query = URL.canParse(path, "http://localhost") ? new URL(path, "http://localhost").searchParams : new URLSearchParams();
+  return { name: query.get(BRANCH_KEYS.op) ?? "", gid: query.get(BRANCH_KEYS.gid) ?? "" };
 }
 
 async function readBody(request: IncomingMessage & { readonly body?: unknown }): Promise<Uint8Array | null> {

@@ -22,6 +22,11 @@ export class Progress {
     return this.#finished.has(`${branchId}-${op}`);
   }
 
+  /** What is recorded under the key; null when nothing is. */
+  dataOf({ branchId, op }: StepKey): Uint8Array | null {
+    return this.#finished.get(`${branchId}-${op}`)?.data ?? null;
+  }
+
   /**
    * The step's result: the recorded one, else that of `work`, recorded before it is returned. A refusal is recorded as well; any other
    * error isn't, and the step runs again when the workflow is resumed.

@@ -4,7 +4,9 @@ import { commitXa, prepareXa, rollbackXa, type XaDatabase } from "@dtm/barrier/x
 import { type Address, BranchAnswer, type NoCompensation, noCompensation, type WithPayload } from "@dtm/client-core";
 import { type AddressLike, BranchIds, type EncodedPayload, toJsonText, urlOf } from "@dtm/client-core/internal";
 import { type Branch, DtmError, Failure, Ongoing } from "@dtm/protocol";
+import type { Clock } from "./clock.js";
 import type { Progress } from "./progress.js";
+import { StepPromise } from "./step-promise.js";
 
 /** A saga-like step: done now, undone when the workflow fails. */
 export type WorkflowSagaStep<Payload> = {
@@ -38,6 +40,21 @@ export interface WorkflowSettings {
 
 type Direction = "commit" | "rollback";
 
+/** A step of this run. */
+interface Taken {
+  readonly promise: StepPromise<unknown>;
+  /** Settles when the step has ended, well or not. */
+  readonly ended: Promise<void>;
+  pending: boolean;
+  refusal: Failure | null;
+}
+
+/** What the steps say that the handler didn't: nothing can be decided, or one was refused and nobody noticed. */
+type Settled =
+  | { readonly kind: "open"; readonly error: unknown }
+  | { readonly kind: "refused"; readonly refusal: Failure }
+  | null;
+
 interface Callback {
   readonly branch: Branch;
   readonly work: (branch: Branch) => Promise<unknown>;
@@ -53,12 +70,13 @@ export class Workflow {
   /** What the workflow was started with, as it came. */
   readonly data: Uint8Array;
   readonly #progress: Progress;
+  readonly #clock: Clock;
   readonly #settings: WorkflowSettings;
   readonly #ids = new BranchIds("");
   readonly #callbacks: Record<Direction, Callback[]> = { commit: [], rollback: [] };
   /** The first error that leaves a step open: the workflow can't be decided before it is resumed. */
   #open: { readonly error: unknown } | null = null;
-  readonly #pending = new Set<Promise<unknown>>();
+  readonly #taken: Taken[] = [];
   #ended = false;
 
   /** @internal */
@@ -66,12 +84,14 @@ export class Workflow {
     readonly name: string;
     readonly data: Uint8Array;
     readonly progress: Progress;
+    readonly clock: Clock;
     readonly settings: WorkflowSettings;
   }) {
     this.gid = parts.progress.gid;
     this.name = parts.name;
     this.data = parts.data;
     this.#progress = parts.progress;
+    this.#clock = parts.clock;
     this.#settings = parts.settings;
   }
 
@@ -140,6 +160,10 @@ export class Workflow {
       this.#on("rollback", branch, (call) => rollbackXa(database, call));
       const business = { branchId: branch.branchId, op: "business" };
       if (this.#progress.has(business) && !this.#progress.has(branch)) {
+        // Its end was never recorded, so nobody else drops its commit.
+        this.#clock.limits();
+        await rollbackXa(database, { ...branch, op: "rollback" });
+        this.#drop(branch);
         throw new Failure(`the XA step ${branch.branchId} died before it was prepared`);
       }
       let value: Uint8Array = new Uint8Array();
@@ -168,6 +192,7 @@ export class Workflow {
     for (const { branch, work } of this.#callbacks[direction].reverse()) {
       const call = { ...branch, op: direction };
       await this.#progress.finish(call, async () => {
+        this.#clock.limits();
         try {
           await work(call);
         } catch (error) {
@@ -180,31 +205,55 @@ export class Workflow {
   }
 
   /**
-   * Waits for steps that the handler didn't wait for, and tells the error that leaves one open.
+   * Waits for steps that the handler didn't wait for. One that is refused after the handler's return, or that nobody looked at, refuses the
+   * whole: a success would say that it was done.
    *
    * @internal
    */
-  async settle(): Promise<{ readonly error: unknown } | null> {
+  async settle(): Promise<Settled> {
     this.#ended = true;
-    await Promise.allSettled([...this.#pending]);
-    return this.#open;
+    const late = this.#taken.filter(({ pending }) => pending);
+    await Promise.all(late.map(({ ended }) => ended));
+    // Who waited for a late step may take another one now, which is an error and must be known.
+    if (late.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (this.#open !== null) return { kind: "open", error: this.#open.error };
+    for (const step of this.#taken) {
+      const { promise, refusal } = step;
+      if (refusal !== null && (late.includes(step) || !promise.observed)) return { kind: "refused", refusal };
+    }
+    return null;
   }
 
   #step<T>(take: (branch: Branch) => Promise<T>): Promise<T> {
-    if (this.#ended) throw new DtmError("STEP_INVALID", `expected the steps of workflow ${this.gid} before its handler returns`);
-    const branch = { gid: this.gid, transType: "workflow", branchId: this.#ids.next(), op: "action" };
-    const taken = take(branch).catch((error: unknown) => {
-      if (!(error instanceof Failure)) this.#open ??= { error };
+    if (this.#ended) {
+      const error = new DtmError("STEP_INVALID", `expected the steps of workflow ${this.gid} before its handler returns`);
+      this.#open ??= { error };
       throw error;
-    });
-    this.#pending.add(taken);
-    return taken;
+    }
+    const work = take({ gid: this.gid, transType: "workflow", branchId: this.#ids.next(), op: "action" });
+    const promise = StepPromise.of(work);
+    const ended = work.then(
+      () => {
+        taken.pending = false;
+      },
+      (error: unknown) => {
+        taken.pending = false;
+        if (error instanceof Failure) taken.refusal = error;
+        else this.#open ??= { error };
+      },
+    );
+    const taken: Taken = { promise, ended, pending: true, refusal: null };
+    this.#taken.push(taken);
+    return promise;
   }
 
   /** A step that refused did nothing, and takes its callbacks along. */
   async #once(branch: Branch, work: () => Promise<Uint8Array>): Promise<Uint8Array> {
     try {
-      return await this.#progress.once(branch, work);
+      return await this.#progress.once(branch, () => {
+        this.#clock.limits();
+        return work();
+      });
     } catch (error) {
       if (error instanceof Failure) this.#drop(branch);
       throw error;
@@ -233,8 +282,9 @@ export class Workflow {
 
   async #call(branch: Branch, url: string, payload: EncodedPayload): Promise<Uint8Array> {
     const { coordinator } = this.#progress;
+    const limits = this.#clock.limits();
     const invocation = { ...branch, transType: "workflow" as const, url, payload, headers: {}, strict: true };
-    const { outcome, body } = await coordinator.transport.callBranch(invocation, coordinator.limits({}));
+    const { outcome, body } = await coordinator.transport.callBranch(invocation, coordinator.limits(limits));
     const what = `${branch.op} of step ${branch.branchId} of workflow ${this.gid} at ${url}`;
     switch (outcome.kind) {
       case "success":
@@ -244,6 +294,8 @@ export class Workflow {
       case "ongoing":
         throw new Ongoing(`${what} isn't done: ${outcome.reason}`);
       case "unknown":
+        // When the caller has ended it meanwhile, that is why.
+        this.#clock.limits();
         throw new DtmError("BRANCH_UNKNOWN", `${what} ended without a definite answer: ${outcome.message}`);
       default:
         return outcome satisfies never;

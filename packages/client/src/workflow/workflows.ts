@@ -1,14 +1,19 @@
 /** The workflows of one service: registered by name, executed here, and resumed when the coordinator calls back (protocol.md 6.6). */
-import { type CallOptions, type Client, randomGid, TransactionError, type TransactionOptions } from "@dtm/client-core";
+import { type Client, randomGid, TransactionError, type TransactionOptions } from "@dtm/client-core";
 import {
   type Coordinator,
   checkGid,
   coordinatorOf,
   describe,
+  realTime,
+  reasonOf,
+  type Transport,
   toWireOptions,
   type WorkflowState,
 } from "@dtm/client-core/internal";
-import { DtmError, Failure } from "@dtm/protocol";
+import { DtmError, Failure, Ongoing } from "@dtm/protocol";
+import { Clock } from "./clock.js";
+import { customDataOf, encodeInput, nameIn, needsRow, RESULT, UNDONE } from "./kept.js";
 import { Progress } from "./progress.js";
 import { decodeResult, encodeResult, Workflow, type WorkflowSettings } from "./workflow.js";
 
@@ -16,8 +21,17 @@ import { decodeResult, encodeResult, Workflow, type WorkflowSettings } from "./w
 export type WorkflowHandler<Input, Output> = (workflow: Workflow, input: Input) => Promise<Output> | Output;
 
 /** How one execution is begun. */
-export interface ExecuteOptions extends CallOptions {
-  /** Names the execution: the same gid resumes it, or gives its result again. Default: a new one. */
+export interface ExecuteOptions {
+  /**
+   * How long it may take, in milliseconds. What isn't done then stays open, and is resumed when the coordinator calls back, without this
+   * limit. Default: no limit; each request has the client's own.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** Ends it as `timeoutMs` does: the call under way at once, a local step when it has ended. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Names the execution: the same gid resumes it, joins it while this process is at it, or gives its result again. Default: a new one.
+   */
   readonly gid?: string | undefined;
   /** Base of the coordinator's interval of callbacks, in seconds. Default: the coordinator's. */
   readonly retryIntervalSeconds?: number | undefined;
@@ -31,7 +45,7 @@ export interface DefinedWorkflow<Input, Output> {
    *
    * @param input - Given to the handler, also when another process resumes it. JSON.
    * @returns What the handler returned, as JSON carries it.
-   * @throws DtmError TRANSACTION_FAILED when it was rolled back. Any other error leaves it open: the coordinator calls back and it is
+   * @throws DtmError DEADLINE_EXCEEDED by its limits, which leaves it open; TRANSACTION_FAILED when it was rolled back; TRANSACTION_CONFLICT when the gid is another transaction's. Any other error leaves it open: the coordinator calls back and it is
    * resumed.
    */
   execute(input: Input, options?: ExecuteOptions): Promise<Output>;
@@ -44,6 +58,11 @@ export interface WorkflowsOptions {
    * `host:port` of the server that has {@link workflowService}.
    */
   readonly callback: string;
+}
+
+interface Running {
+  readonly name: string;
+  readonly result: Promise<Uint8Array>;
 }
 
 interface Definition {
@@ -72,6 +91,8 @@ export class Workflows {
   readonly #coordinator: Coordinator;
   readonly #callback: string;
   readonly #definitions = new Map<string, Definition>();
+  /** By gid: a workflow that takes longer than the coordinator's interval is called back while it is still at work. */
+  readonly #running = new Map<string, Running>();
 
   /** @throws DtmError OPTION_INVALID for a callback that the client's coordinator can't call. */
   constructor(client: Client, { callback }: WorkflowsOptions) {
@@ -96,7 +117,7 @@ export class Workflows {
     return {
       name,
       execute: async (input, options = {}) => {
-        const data = encodeResult(input);
+        const data = encodeInput(input);
         return decodeResult<Output>(await this.#execute(name, data, options));
       },
     };
@@ -105,9 +126,10 @@ export class Workflows {
   /**
    * Resumes a workflow that the coordinator asks for.
    *
-   * @throws DtmError WORKFLOW_UNKNOWN, and everything that leaves it open.
+   * @throws Ongoing when this process is executing it already; DtmError WORKFLOW_UNKNOWN, and everything that leaves it open.
    */
   async resume(name: string, gid: string, data: Uint8Array): Promise<Resumed> {
+    if (this.#running.has(gid)) throw new Ongoing(`workflow ${gid} is being executed by this process`);
     try {
       await this.#execute(name, data, { gid });
       return { status: "succeed" };
@@ -120,37 +142,86 @@ export class Workflows {
   }
 
   async #execute(name: string, data: Uint8Array, options: ExecuteOptions): Promise<Uint8Array> {
+    const gid = options.gid === undefined ? randomGid() : checkGid(options.gid);
+    // In the test kit processes die and leave this memory behind: what runs there is asked of the coordinator alone.
+    if (this.#coordinator.settings.time !== realTime) return this.#run(name, data, { ...options, gid });
+    const running = this.#running.get(gid);
+    if (running?.name === name) return running.result;
+    if (running !== undefined) throw conflict(gid, `workflow ${running.name} is being executed under it`);
+    const result = this.#run(name, data, { ...options, gid });
+    this.#running.set(gid, { name, result });
+    try {
+      return await result;
+    } finally {
+      this.#running.delete(gid);
+    }
+  }
+
+  async #run(name: string, data: Uint8Array, options: ExecuteOptions & { readonly gid: string }): Promise<Uint8Array> {
     const definition = this.#definitions.get(name);
     if (definition === undefined) {
       const known = [...this.#definitions.keys()].join(", ") || "none";
       throw new DtmError("WORKFLOW_UNKNOWN", `expected one of the workflows ${known}, found ${describe(name)}`);
     }
-    const gid = options.gid === undefined ? randomGid() : checkGid(options.gid);
-    const state = await this.#prepare(gid, name, data, options);
-    if (state.status === "succeed") return Buffer.from(state.result, "base64");
-    if (state.status === "failed") throw failed(gid, state.rollbackReason);
+    const { gid } = options;
+    const clock = new Clock(this.#coordinator, { timeoutMs: options.timeoutMs, signal: options.signal });
+    const state = await this.#prepare(gid, name, data, options, clock);
+    requireOurs(state, name, gid);
     const progress = new Progress(this.#coordinator, gid, state.progresses);
-    const workflow = new Workflow({ name, data, progress, settings: definition.settings });
+    if (state.status === "succeed") return progress.dataOf(RESULT) ?? this.#resultIn(state, clock);
+    if (state.status === "failed") throw failed(gid, state.rollbackReason);
+    if (state.status !== "prepared") throw conflict(gid, `its status is ${describe(state.status)}, which no workflow has`);
+    const workflow = new Workflow({ name, data, progress, clock, settings: definition.settings });
     const ended = await run(definition.handler, workflow, data);
-    const open = await workflow.settle();
+    const settled = await workflow.settle();
     // A step whose outcome nobody knows: what the handler made of it doesn't decide anything.
-    if (open !== null) throw open.error;
-    if (ended.ok) {
+    if (settled?.kind === "open") throw settled.error;
+    if (!ended.ok && !(ended.error instanceof Failure)) throw ended.error;
+    const refusal = await this.#refusalIn(ended, settled?.refusal, progress);
+    if (refusal === null && ended.ok) {
       const result = encodeResult(ended.value);
+      if (needsRow(result, gid)) {
+        const kept = await progress.once(RESULT, async () => result);
+        await workflow.end("commit");
+        await this.#submit(gid, { status: "succeed", rollbackReason: "", result: new Uint8Array() });
+        return kept;
+      }
       await workflow.end("commit");
       await this.#submit(gid, { status: "succeed", rollbackReason: "", result });
       return result;
     }
-    if (!(ended.error instanceof Failure)) throw ended.error;
+    const reason = refusal === null ? "" : reasonOf(refusal);
     await workflow.end("rollback");
-    await this.#submit(gid, { status: "failed", rollbackReason: ended.error.message, result: new Uint8Array() });
-    throw failed(gid, ended.error.message, ended.error);
+    await this.#submit(gid, { status: "failed", rollbackReason: reason, result: new Uint8Array() });
+    throw failed(gid, reason, refusal);
   }
 
-  #prepare(gid: string, name: string, data: Uint8Array, options: ExecuteOptions): Promise<WorkflowState> {
-    const { retryIntervalSeconds, timeoutMs, signal } = options;
+  /** dtm's gRPC answer leaves the result out (protocol.md 9, Q4), so an empty one is asked for where there is a way. */
+  async #resultIn({ gid, result }: WorkflowState, clock: Clock): Promise<Uint8Array> {
+    const { transport } = this.#coordinator;
+    if (result !== "" || transport.name === "http" || !canQuery(transport)) return Buffer.from(result, "base64");
+    const found = await this.#coordinator.query(gid, clock.limits());
+    if (found !== null && found.transType !== "workflow") throw conflict(gid, `it is a ${found.transType}'s`);
+    return Buffer.from(found?.result ?? "", "base64");
+  }
+
+  /**
+   * Why the workflow is to be undone, or null. What nobody waited for can come in time in a later run, which must not decide otherwise: so it
+   * is recorded before anything is undone.
+   */
+  async #refusalIn(ended: HandlerEnd, unnoticed: Failure | undefined, progress: Progress): Promise<Failure | null> {
+    if (!ended.ok) return ended.error instanceof Failure ? ended.error : null;
+    const decided = progress.dataOf(UNDONE);
+    if (decided !== null) return new Failure(Buffer.from(decided).toString("utf8"));
+    if (unnoticed === undefined) return null;
+    await progress.record(UNDONE, "succeed", Buffer.from(unnoticed.message));
+    return unnoticed;
+  }
+
+  #prepare(gid: string, name: string, data: Uint8Array, options: ExecuteOptions, clock: Clock): Promise<WorkflowState> {
+    const { retryIntervalSeconds } = options;
     const wire: TransactionOptions = retryIntervalSeconds === undefined ? {} : { retryIntervalSeconds };
-    const customData = JSON.stringify({ name, data: Buffer.from(data).toString("base64") });
+    const customData = customDataOf(name, data);
     const request = {
       gid,
       transType: "workflow" as const,
@@ -158,7 +229,7 @@ export class Workflows {
       queryPrepared: this.#callback,
       customData,
     };
-    return this.#coordinator.prepareWorkflow(request, { timeoutMs, signal });
+    return this.#coordinator.prepareWorkflow(request, clock.limits());
   }
 
   #submit(
@@ -176,6 +247,9 @@ export class Workflows {
 
   #callbackOf(callback: string): string {
     const { transport } = this.#coordinator;
+    if (transport.name === "grpc" && /^https?:/i.test(callback)) {
+      throw new DtmError("OPTION_INVALID", `callback: expected the host:port of a gRPC server, found ${describe(callback)}`);
+    }
     const url = transport.name === "grpc" && !callback.includes("/") ? `${callback}${GRPC_METHOD}` : callback;
     try {
       transport.checkAddress(url, "callback");
@@ -183,6 +257,15 @@ export class Workflows {
       throw new DtmError("OPTION_INVALID", cause instanceof Error ? cause.message : String(cause), { cause });
     }
     return url;
+  }
+}
+
+function canQuery(transport: Transport): boolean {
+  try {
+    transport.requireQuery();
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -194,6 +277,17 @@ async function run(handler: Definition["handler"], workflow: Workflow, data: Uin
   } catch (error) {
     return { ok: false, error };
   }
+}
+
+/** As far as the answer tells: over gRPC it has neither the type nor the name. */
+function requireOurs({ transType, customData }: WorkflowState, name: string, gid: string): void {
+  if (transType !== "" && transType !== "workflow") throw conflict(gid, `it is a ${transType}'s`);
+  const stored = nameIn(customData);
+  if (stored !== null && stored !== name) throw conflict(gid, `it is workflow ${stored}'s`);
+}
+
+function conflict(gid: string, found: string): TransactionError {
+  return new TransactionError("TRANSACTION_CONFLICT", `the gid ${gid} can't be used for this workflow: ${found}`, { gid });
 }
 
 function failed(gid: string, reason: string, cause?: unknown): TransactionError {

@@ -1,10 +1,16 @@
 /** Workflows and their corners, on the real coordinator in process and in virtual time. */
 import type { RequestListener } from "node:http";
 import type { XaDatabase, XaSession } from "@dtm/barrier/xa";
-import { coordinatorOf } from "@dtm/client-core/internal";
-import { ScriptedClient, ScriptedTransport } from "../../client-core/test/scripted.js";
+import { coordinatorOf, type Transport } from "@dtm/client-core/internal";
+import { ScriptedTransport } from "../../client-core/test/scripted.js";
 import { startCoordinator, type TestCoordinator } from "../../testing/src/index.js";
-import { Failure, Ongoing, Workflows, workflowListener } from "../src/index.js";
+import { Client, Failure, Ongoing, Workflows, workflowListener } from "../src/index.js";
+
+class ScriptedClient extends Client {
+  constructor(transport: Transport) {
+    super(transport, {});
+  }
+}
 
 let dtm: TestCoordinator;
 let workflows: Workflows;

@@ -42,9 +42,9 @@ const SOAK = {
 const SDK = {
   clients: "/packages/client(-core|-http|-grpc)?/",
   frameworks: "/packages/barrier/(src|test/(frameworks|kit|wire|xa))/",
-  testing: "/packages/testing/",
-  drivers: "/packages/barrier/test/(matrix/|readme)",
   examples: "/examples/(?!bank/)[^/]+/",
+  drivers: "/packages/barrier/test/(matrix/|readme)",
+  testing: "/packages/testing/",
 };
 
 const PHASES = {

@@ -1,0 +1,29 @@
+import { cutShort, isLate } from "../../../apps/server/test/kit/cut-short.js";
+import { faultMatrix } from "../src/index.js";
+import { RIGHT_OTHERS } from "./corpus/others.js";
+import { RIGHT_SAGAS } from "./corpus/sagas.js";
+
+const right = Object.entries({ ...RIGHT_SAGAS, ...RIGHT_OTHERS });
+
+/** The long form tries everything; the short one what there is time for, single faults first. */
+const MOST_RUNS = process.env["LONG_FORM"] === "1" ? undefined : 40;
+const LATE_RUNS = 12;
+
+test("the corpus is as large as it is meant to be", () => expect(right.length).toBeGreaterThanOrEqual(20));
+
+describe("what is right stays right under every fault", () => {
+  const late = new Set<string>();
+  afterAll(() => {
+    if (late.size > 0) cutShort(`fault matrix: ${late.size} of ${right.length} right transactions got ${LATE_RUNS} runs only`);
+  });
+
+  test.each(right)("%s", async (name, { scenario, invariant }) => {
+    if (isLate()) {
+      late.add(name);
+      await faultMatrix(scenario, { invariant, maxRuns: LATE_RUNS });
+      return;
+    }
+    const report = await faultMatrix(scenario, { invariant, maxRuns: MOST_RUNS });
+    if (MOST_RUNS === undefined) expect(report.skipped).toBe(0);
+  });
+});

@@ -3,6 +3,9 @@ import { faultMatrix } from "../src/index.js";
 import { RIGHT_OTHERS } from "./corpus/others.js";
 import { RIGHT_SAGAS } from "./corpus/sagas.js";
 
+// One transaction is hundreds of runs, and a starved machine makes four of them in a second.
+jest.setTimeout(600_000);
+
 const right = Object.entries({ ...RIGHT_SAGAS, ...RIGHT_OTHERS });
 
 /** The long form tries everything; the short one what there is time for, single faults first. */

@@ -2,6 +2,9 @@ import { faultMatrix, InvariantBroken } from "../src/index.js";
 import { WRONG_OTHERS } from "./corpus/others.js";
 import { type Case, RIGHT_SAGAS, WRONG_SAGAS } from "./corpus/sagas.js";
 
+// One transaction is hundreds of runs, and a starved machine makes four of them in a second.
+jest.setTimeout(600_000);
+
 const wrong = Object.entries({ ...WRONG_SAGAS, ...WRONG_OTHERS });
 
 const matrix = ({ scenario, invariant }: Case, seed?: string) => faultMatrix(scenario, { invariant, seed });

@@ -1,24 +1,27 @@
 /** PostgreSQL answers COMMIT without an error when a statement has failed, and rolls back: work that swallowed the error isn't a success. */
-import { randomBytes } from "node:crypto";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { barrier as drizzleBarrier } from "../../src/drizzle.js";
 import { barrier } from "../../src/pg.js";
+import { type Database, openDatabase } from "../kit/databases.js";
 import { withServer } from "../kit/with-server.js";
 
 withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
-  const schema = `aborted_${randomBytes(4).toString("hex")}`;
-  const table = `${schema}.barrier`;
+  const table = "barrier";
   const branch = () => ({ gid: "aborted-1", transType: "saga", branchId: "01", op: "action" });
+  let database: Database;
   let pool: pg.Pool;
   beforeAll(async () => {
-    pool = new pg.Pool({ connectionString: process.env["DTM_TEST_POSTGRES"], statement_timeout: 20_000 });
+    database = await openDatabase("postgres");
+    const { host, port, user, password, name } = database;
+    pool = new pg.Pool({ host, port, user, password, database: name, statement_timeout: 20_000 });
     await barrier.createTable(pool, { table });
   });
   afterAll(async () => {
-    // Tidying up only: a lock of somebody else's on a shared server is no finding of these tests.
-    await pool.query(`drop schema ${schema} cascade`).catch(() => undefined);
-    void pool.end();
+    // A client that nobody gave back would keep the pool from ending.
+    expect(pool.idleCount).toBe(pool.totalCount);
+    await pool.end();
+    await database.drop();
   });
   const rows = async () => (await pool.query(`select op from ${table}`)).rows;
 

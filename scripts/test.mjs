@@ -24,6 +24,8 @@ const CUT_SHORT = join(CACHE, "test/cut-short.txt");
 const MINUTES = 60;
 /** Of these minutes: what the SDKs' suites can leave out is left out from then on, and none of them begins. */
 const SDK_SHARE = 0.6;
+/** Of these minutes: from when on the checks of the packed packages are left out. */
+const PACKAGES_SHARE = 0.75;
 /** Of these minutes: from when on the long end-to-end tests leave out what they can. The simulation needs a part of the time as well. */
 const E2E_SHARE = 0.7;
 const SOAK = {

@@ -22,6 +22,8 @@ import {
   UseGuards,
 } from "@nestjs/common";
 import { GrpcMethod, Transport } from "@nestjs/microservices";
+import { ExpressAdapter } from "@nestjs/platform-express";
+import { FastifyAdapter } from "@nestjs/platform-fastify";
 import { Test } from "@nestjs/testing";
 import { map } from "rxjs";
 import { DtmBranch, DtmModule, InjectDtm } from "../../src/nest.js";
@@ -31,6 +33,11 @@ import { type GrpcHandler, grpcContract } from "./grpc-contract.js";
 import { BRANCH_QUERY, httpCall } from "./http-call.js";
 
 const CLIENT = { name: "the client" };
+const PLATFORMS = [
+  { platform: "Express", adapter: () => new ExpressAdapter() },
+  { platform: "Fastify", adapter: () => new FastifyAdapter() },
+] as const;
+type Platform = (typeof PLATFORMS)[number];
 const HANDLE = Symbol("the handler of the test");
 
 /** As many applications have it: every exception becomes a 200 with a code of their own. */
@@ -58,21 +65,23 @@ class BankController {
   }
 }
 
-async function start(controller: new (...given: never[]) => unknown, handle: Handler, hooks: object) {
+async function start({ adapter }: Platform, handle: Handler, hooks: object) {
   const testing = await Test.createTestingModule({
     imports: [DtmModule.forRoot({ client: CLIENT, ...hooks })],
-    controllers: [controller],
+    controllers: [BankController],
     providers: [{ provide: HANDLE, useValue: handle }],
   }).compile();
-  const app = testing.createNestApplication({ logger: false });
+  const app = testing.createNestApplication(adapter(), { logger: false });
   app.useGlobalFilters(new EverythingIs200());
   await app.listen(0, "127.0.0.1");
   return { url: `${await app.getUrl()}/service/branch`, close: () => app.close() };
 }
 
-frameworkContract("NestJS over Express, under a filter that answers everything with 200", (handle, options) =>
-  start(BankController, handle, options),
-);
+for (const platform of PLATFORMS) {
+  frameworkContract(`NestJS over ${platform.platform}, under a filter that answers everything with 200`, (handle, options) =>
+    start(platform, handle, options),
+  );
+}
 
 @Controller()
 class GrpcController {
@@ -119,7 +128,7 @@ function freePort(): Promise<number> {
   });
 }
 
-describe("NestJS", () => {
+describe.each(PLATFORMS)("NestJS over $platform", ({ adapter }) => {
   const query = `?${BRANCH_QUERY}`;
 
   class Refusing implements CanActivate {
@@ -191,7 +200,7 @@ describe("NestJS", () => {
       ],
       controllers: [OtherController],
     }).compile();
-    const app = testing.createNestApplication({ logger: false });
+    const app = testing.createNestApplication(adapter(), { logger: false });
     app.useGlobalFilters(new EverythingIs200());
     app.useGlobalInterceptors(new Wrapping());
     await app.listen(0, "127.0.0.1");
@@ -236,7 +245,7 @@ describe("NestJS", () => {
       }
     }
     const testing = await Test.createTestingModule({ controllers: [Alone] }).compile();
-    const app = testing.createNestApplication({ logger: false });
+    const app = testing.createNestApplication(adapter(), { logger: false });
     await app.listen(0, "127.0.0.1");
     expect((await httpCall(`${await app.getUrl()}/service/branch${query}`, "{}")).status).toBe(500);
     expect(said).toHaveBeenCalledTimes(1);

@@ -1,40 +1,68 @@
 import { randomBytes } from "node:crypto";
 import { type Branch, Failure } from "@dtm/protocol";
 import { Cluster, Redis } from "ioredis";
+import { createClient, createCluster } from "redis";
 import { BranchCall, runInBranch } from "../../src/context.js";
-import { barrier, type NodeRedisLike, type RedisLike } from "../../src/redis.js";
+import { barrier, type RedisLike } from "../../src/redis.js";
 import { withServer } from "../kit/with-server.js";
 
 const URL_GIVEN = process.env["DTM_TEST_REDIS"] ?? "";
 const CLUSTER_GIVEN = process.env["DTM_TEST_REDIS_CLUSTER"] ?? "";
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
-/** The surface of node-redis over a connection of ioredis: what the barrier gives to it, not that driver itself. */
-function asNodeRedis(redis: Redis): NodeRedisLike {
-  return Object.assign(
-    {
-      isOpen: true,
-      sendCommand: () => Promise.reject(new Error("must not be called")),
-    },
-    {
-      eval: (script: string, { keys, arguments: values }: { keys: string[]; arguments: string[] }) =>
-        redis.eval(script, keys.length, ...keys, ...values),
-    },
-  );
+interface Connected<C> {
+  readonly client: C;
+  close(): unknown;
 }
 
+const DRIVERS = {
+  ioredis: {
+    async connect(url: string): Promise<Connected<RedisLike>> {
+      const client = new Redis(url);
+      return { client, close: () => client.disconnect() };
+    },
+    async connectCluster(hosts: readonly Host[]): Promise<Connected<RedisLike>> {
+      const client = new Cluster([...hosts]);
+      return { client, close: () => client.disconnect() };
+    },
+  },
+  "node-redis": {
+    async connect(url: string): Promise<Connected<RedisLike>> {
+      const client = createClient({ url });
+      await client.connect();
+      return { client, close: () => client.destroy() };
+    },
+    async connectCluster(hosts: readonly Host[]): Promise<Connected<RedisLike>> {
+      const client = createCluster({ rootNodes: hosts.map((socket) => ({ socket })) });
+      await client.connect();
+      return { client, close: () => client.destroy() };
+    },
+  },
+} as const;
+
+interface Host {
+  readonly host: string;
+  readonly port: number;
+}
+
+const NAMES = ["ioredis", "node-redis"] as const;
+
 withServer({ name: "Redis", variable: "DTM_TEST_REDIS" }, () => {
-  describe.each(["ioredis", "the surface of node-redis"])("the barrier of Redis through %s", (driver) => {
+  describe.each(NAMES)("the barrier of Redis through %s", (driver) => {
     let redis: Redis;
     let client: RedisLike;
+    let close: () => unknown;
     let gid: string;
     let key: string;
 
-    beforeAll(() => {
+    beforeAll(async () => {
       redis = new Redis(URL_GIVEN);
-      client = driver === "ioredis" ? redis : asNodeRedis(redis);
+      ({ client, close } = await DRIVERS[driver].connect(URL_GIVEN));
     });
-    afterAll(() => redis.disconnect());
+    afterAll(async () => {
+      redis.disconnect();
+      await close();
+    });
     beforeEach(async () => {
       gid = `redis-${randomBytes(8).toString("hex")}`;
       key = `account-${gid}`;
@@ -153,21 +181,25 @@ withServer({ name: "Redis", variable: "DTM_TEST_REDIS" }, () => {
 });
 
 withServer({ name: "Redis Cluster", variable: "DTM_TEST_REDIS_CLUSTER" }, () => {
-  test("in a Cluster one hash tag keeps the keys together, and without one it is refused", async () => {
-    const hosts = CLUSTER_GIVEN.replace(/^rediss?:\/\/(?:[^@]*@)?/, "").split(",");
-    const cluster = new Cluster(hosts.map((host) => ({ host: host.split(":")[0] ?? "", port: Number(host.split(":")[1]) })));
+  test.each(NAMES)("%s in a Cluster: one hash tag keeps the keys together, and without one it is refused", async (driver) => {
+    const hosts = CLUSTER_GIVEN.replace(/^rediss?:\/\/(?:[^@]*@)?/, "")
+      .split(",")
+      .map((host) => ({ host: host.split(":")[0] ?? "", port: Number(host.split(":")[1]) }));
+    const cluster = new Cluster(hosts);
+    const { client, close } = await DRIVERS[driver].connectCluster(hosts);
     const tag = randomBytes(6).toString("hex");
     try {
       const branch: Branch = { gid: `g-{${tag}}`, branchId: "01", op: "compensate", transType: "saga" };
       const key = `account:{${tag}}`;
       await cluster.set(key, 100, "EX", 600);
-      await barrier.adjustAmount(cluster, key, -30, { branch: { ...branch, op: "action" } });
-      expect(await barrier.adjustAmount(cluster, key, 30, { branch })).toEqual({ ran: true, value: 100 });
+      await barrier.adjustAmount(client, key, -30, { branch: { ...branch, op: "action" } });
+      expect(await barrier.adjustAmount(client, key, 30, { branch })).toEqual({ ran: true, value: 100 });
       const loose: Branch = { ...branch, gid: `g-${tag}`, op: "action" };
-      await expect(barrier.adjustAmount(cluster, key, -30, { branch: loose })).rejects.toEqual(code("KEYS_IN_OTHER_SLOTS"));
+      await expect(barrier.adjustAmount(client, key, -30, { branch: loose })).rejects.toEqual(code("KEYS_IN_OTHER_SLOTS"));
       expect(await cluster.get(key)).toBe("100");
     } finally {
       cluster.disconnect();
+      await close();
     }
   });
 });

@@ -71,6 +71,11 @@ export class Activity {
     return this.#current.run(undefined, work);
   }
 
+  /** Node carries every storage that was ever used along with each promise, so thousands of runs would slow each other down. */
+  end(): void {
+    this.#current.disable();
+  }
+
   kill(worker: Worker): void {
     worker.die();
     this.#working.delete(worker);

@@ -25,7 +25,7 @@ export interface Point {
   readonly kind: PointKind;
   /** Its name, as in `g1/01.action#2`: the second delivery of that call. */
   readonly name: string;
-  /** Only these may be refused for good: `action` and `try`. */
+  /** Only these may be refused for good: `action` and `try`, unless they have succeeded before (R9). */
   readonly refusable: boolean;
 }
 
@@ -111,7 +111,8 @@ export class Faults {
     this.#counts.set(label, count);
     const name = `${label}#${count}`;
     this.points.push({ kind, name, refusable });
-    const fault = this.#schedule.get(name) ?? null;
+    const meant = this.#schedule.get(name) ?? null;
+    const fault = meant === "refuse" && !refusable ? null : meant;
     if (fault !== null) this.met.add(name);
     return { name, fault };
   }

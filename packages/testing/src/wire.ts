@@ -22,8 +22,8 @@ export interface Message<A> {
   readonly act: (worker: Worker) => Promise<A>;
   /** For the trace. */
   readonly tell: (answer: A) => string;
-  /** Of a branch that may refuse for good. */
-  readonly refusal?: A;
+  /** Of a branch that may refuse for good: its refusal, and whether it did what it was asked to. */
+  readonly refusal?: { readonly answer: A; readonly isSuccess: (answer: A) => boolean };
   /** The branch (of a request: the transaction) and the operation: what is reordered waits for the next other operation there. */
   readonly place?: { readonly branch: string; readonly op: string };
   /** The coordinator itself sends it, and stops to when it dies. */
@@ -48,13 +48,16 @@ export class Wire {
   /** Deliveries that are still to come. */
   pending = 0;
   readonly #held = new Set<Held>();
+  /** Calls that succeeded once, and so may not be refused when they are repeated (R9). */
+  readonly #succeeded = new Set<string>();
 
   constructor(private readonly parts: WireParts) {}
 
   send<A>(message: Message<A>): Promise<Reply<A>> {
     const { clock, activity, faults, say } = this.parts;
     const sender = activity.worker;
-    const { name, fault } = faults.pass(message.kind, message.label, message.refusal !== undefined);
+    const refusable = message.refusal !== undefined && !this.#succeeded.has(message.label);
+    const { name, fault } = faults.pass(message.kind, message.label, refusable);
     say(fault === null ? name : `${name}  ⚡ ${fault}`);
     return new Promise((resolve) => {
       const end = (reply: Reply<A>): void => {
@@ -84,7 +87,7 @@ export class Wire {
       case null:
         return deliver(end);
       case "refuse":
-        return message.refusal === undefined ? deliver(end) : this.#after(HOP_MS, () => this.#refuse(message, name, end));
+        return this.#after(HOP_MS, () => this.#refuse(message, name, end));
       case "crash-before":
         return this.#after(HOP_MS, dies);
       case "crash-after":
@@ -125,8 +128,9 @@ export class Wire {
 
   #refuse<A>(message: Message<A>, name: string, end: (reply: Reply<A>) => void): void {
     if (message.refusal === undefined) return;
-    this.parts.say(`${name}  ← ${message.tell(message.refusal)}`);
-    end({ answer: message.refusal });
+    const { answer } = message.refusal;
+    this.parts.say(`${name}  ← ${message.tell(answer)}`);
+    end({ answer });
     this.#answered(message);
   }
 
@@ -147,7 +151,10 @@ export class Wire {
         });
       };
       message.act(worker).then(
-        (answer) => over({ answer }, message.tell(answer)),
+        (answer) => {
+          if (message.refusal?.isSuccess(answer)) this.#succeeded.add(message.label);
+          over({ answer }, message.tell(answer));
+        },
         (cause: unknown) => {
           const text = cause instanceof Error ? cause.message : String(cause);
           over({ lost: text }, text);

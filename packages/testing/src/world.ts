@@ -111,6 +111,7 @@ export class World {
   async stop(): Promise<void> {
     await this.#coordinator?.stop(AbortSignal.abort());
     this.#coordinator = null;
+    this.activity.end();
   }
 
   /** Waits in virtual time. */
@@ -306,7 +307,7 @@ export class World {
       timeoutMs: call.timeoutMs,
       act: (worker) => this.activity.run(worker, () => this.services.call(request)),
       tell,
-      ...(call.op === "action" || call.op === "try" ? { refusal: REFUSED } : {}),
+      ...(call.op === "action" || call.op === "try" ? { refusal: { answer: REFUSED, isSuccess } } : {}),
       place: { branch, op: call.op },
       fromCoordinator: call.fromCoordinator,
     };
@@ -322,6 +323,10 @@ export class World {
 
 function tell({ status, body }: ServiceAnswer): string {
   return status === 200 ? "200" : `${status} ${body.toString("utf8")}`;
+}
+
+function isSuccess({ status, body }: ServiceAnswer): boolean {
+  return outcomeFromHttp(status, body.toString("utf8")).kind === "success";
 }
 
 function toReply<A>(answer: A): Reply<A> {

@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "nod
 import { join, relative } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { nativeDrivers } from "./lib/native.mjs";
 import { runJest, runNodeTests } from "./lib/runners.mjs";
 import { startServices } from "./lib/services.mjs";
 import { bold, dim, duration, giveUp, red, say, step, Trouble, yellow } from "./lib/terminal.mjs";
@@ -12,7 +13,7 @@ import { CACHE, manifest, prepareWorkspace, quietly, ROOT, workspaces } from "./
 const HELP = `npm test                       everything
 npm test -- --only unit,e2e    some of: checks, unit, sdk, packages (as npm packs them), bench, e2e, simulation
 npm run soak                   the long form: simulation and e2e with more of everything, and days of retention in minutes
-npm run soak -- --only e2e     some of: simulation, e2e, sdk, retention`;
+npm run soak -- --only e2e     some of: simulation, e2e, sdk, native (SQLite's compiled drivers), retention`;
 
 /** Suites add a line to this file when a server or tool that they need is missing. */
 const NOT_RUN = join(CACHE, "test/not-run.txt");
@@ -83,6 +84,11 @@ const LONG_PHASES = {
   simulation: PHASES.simulation,
   e2e: PHASES.e2e,
   sdk,
+  native: async () => {
+    const folder = await step("compiling better-sqlite3 and sqlite3 (once)", nativeDrivers);
+    const tests = ["--testPathPatterns", "/packages/barrier/test/matrix/", "--testNamePattern", "sqlite"];
+    return runJest("native", tests, { ...env(), DTM_TEST_NATIVE: folder });
+  },
   retention: async () =>
     runJest("retention", ["--testPathPatterns", "/test/soak/retention", "--runInBand"], { ...env(), ...(await services()) }),
 };

@@ -3,9 +3,9 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import Libsql from "libsql";
 import mysql from "mysql2/promise";
 import pg from "pg";
+import { SqliteProcess } from "./sqlite-process.js";
 import type { Server } from "./with-server.js";
 
 export type Row = Record<string, unknown>;
@@ -108,23 +108,18 @@ async function mariadb(name: string): Promise<Database> {
 async function sqlite(): Promise<Database> {
   const folder = mkdtempSync(join(tmpdir(), "dtm-barrier-"));
   const name = join(folder, "test.db");
-  const eye = new Libsql(name, { timeout: 10_000 });
-  eye.prepare("pragma journal_mode = wal").all();
+  const eye = new SqliteProcess(name);
+  await eye.run("pragma journal_mode = wal");
   return {
     host: "",
     port: 0,
     user: "",
     password: "",
     name,
-    async read(sql) {
-      const statement = eye.prepare(sql);
-      if (/^\s*select/i.test(sql)) return statement.all() as Row[];
-      statement.run();
-      return [];
-    },
+    read: (sql) => eye.run(sql),
     waiting: async () => 0,
     async drop() {
-      eye.close();
+      await eye.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -2,10 +2,10 @@ import { sql as drizzleSql } from "drizzle-orm";
 import { drizzle as onSqlite } from "drizzle-orm/better-sqlite3";
 import { drizzle as onMysql } from "drizzle-orm/mysql2";
 import { drizzle as onPostgres } from "drizzle-orm/node-postgres";
-import Libsql from "libsql";
 import mysql from "mysql2/promise";
 import pg from "pg";
 import { barrier } from "../../src/drizzle.js";
+import { SQLITE_DRIVER, Sqlite } from "../kit/sqlite-driver.js";
 import type { Bed } from "./bed.js";
 import { matrix } from "./matrix.js";
 
@@ -56,11 +56,11 @@ const mysqlBed: Bed = {
 };
 
 const sqlite: Bed = {
-  name: "Drizzle on libsql as better-sqlite3",
+  name: `Drizzle on ${SQLITE_DRIVER}`,
   on: "sqlite",
   sync: true,
   async open({ name }) {
-    const client = new Libsql(name);
+    const client = new Sqlite(name);
     const db = onSqlite(client as never);
     return {
       barrier,

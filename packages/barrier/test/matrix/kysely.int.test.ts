@@ -1,9 +1,9 @@
 import { CompiledQuery, type Dialect, Kysely, MysqlDialect, PostgresDialect, SqliteDialect, type Transaction } from "kysely";
-import Libsql from "libsql";
 import mysql from "mysql2";
 import pg from "pg";
 import { barrier } from "../../src/kysely.js";
 import type { Database, Kind } from "../kit/databases.js";
+import { Sqlite } from "../kit/sqlite-driver.js";
 import type { Bed } from "./bed.js";
 import { matrix } from "./matrix.js";
 
@@ -12,7 +12,7 @@ const DIALECTS: Readonly<Record<Kind, (database: Database) => Dialect>> = {
     new PostgresDialect({ pool: new pg.Pool({ host, port, user, password, database: name, max: 8 }) }),
   mysql: ({ host, port, user, password, name }) =>
     new MysqlDialect({ pool: mysql.createPool({ host, port, user, password, database: name, connectionLimit: 8 }) }),
-  sqlite: ({ name }) => new SqliteDialect({ database: new Libsql(name) }),
+  sqlite: ({ name }) => new SqliteDialect({ database: new Sqlite(name) }),
 };
 
 type Tables = Record<string, never>;

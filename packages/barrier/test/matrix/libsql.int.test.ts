@@ -1,15 +1,14 @@
-import Libsql from "libsql";
 import { barrier } from "../../src/libsql.js";
+import { SQLITE_DRIVER, Sqlite } from "../kit/sqlite-driver.js";
 import type { Bed } from "./bed.js";
 import { matrix } from "./matrix.js";
 
-/** Also stands for better-sqlite3, whose interface it has. */
 const bed: Bed = {
-  name: "libsql",
+  name: SQLITE_DRIVER,
   on: "sqlite",
   sync: true,
   async open({ name }) {
-    const db = new Libsql(name);
+    const db = new Sqlite(name);
     return {
       barrier,
       pool: null,

@@ -1,12 +1,13 @@
 /** Every scenario on one driver and one database. A file per driver calls it, so that they run side by side. */
 import { randomUUID } from "node:crypto";
 import { Ongoing } from "@dtm/protocol";
-import Libsql from "libsql";
 import pg from "pg";
 import type { RunResult } from "../../src/barrier.js";
 import { BranchCall, runInBranch } from "../../src/context.js";
 import { type Database, openDatabase, SERVERS, until } from "../kit/databases.js";
 import { finishLockedStatements } from "../kit/libsql-locks.js";
+import { SQLITE_DRIVER, Sqlite } from "../kit/sqlite-driver.js";
+import { SqliteProcess } from "../kit/sqlite-process.js";
 import { withServer } from "../kit/with-server.js";
 import { after, type Bed, type Session } from "./bed.js";
 
@@ -140,15 +141,15 @@ function scenarios(bed: Bed): void {
   if (bed.on === "sqlite") {
     test("a locked database is reported, and the retried call runs once", async () => {
       const gid = newGid();
-      const holder = new Libsql(database.name);
-      holder.exec("begin immediate");
+      const holder = new SqliteProcess(database.name);
+      await holder.run("begin immediate");
       await runInBranch(call({ gid, op: "action" }), async () => {
         await expect(again({ gid, op: "action" })).rejects.toThrow(/lock|busy|timed? ?out|timeout|P1008/i);
-        holder.exec("rollback");
+        await holder.run("rollback");
         await finishLockedStatements();
         expect(ran(await again({ gid, op: "action" }))).toBe(true);
       });
-      holder.close();
+      await holder.close();
       expect(await effects(`${gid} action`)).toBe(1);
     });
   } else {
@@ -248,12 +249,12 @@ function scenarios(bed: Bed): void {
   if (bed.on === "sqlite") {
     test("queryPrepared while a transaction writes: no answer, rather than a wrong one", async () => {
       const gid = newGid();
-      const holder = new Libsql(database.name);
-      holder.exec("begin immediate");
+      const holder = new SqliteProcess(database.name);
+      await holder.run("begin immediate");
       // The text only: V8 keeps an error's frames, and what they hold, until its stack is read.
       const text = textOf(await caught(ask(gid)));
-      holder.exec("rollback");
-      holder.close();
+      await holder.run("rollback");
+      await holder.close();
       await finishLockedStatements();
       expect(text).toMatch(/lock|busy|timed? ?out|timeout|P1008/i);
       expect(await rowsOf(gid)).toEqual([]);
@@ -347,8 +348,8 @@ function scenarios(bed: Bed): void {
 
 /** A real transaction object of another driver. */
 function foreignTransaction(bed: Bed): { tx: unknown; close(): void } {
-  if (bed.name.startsWith("libsql")) return { tx: new pg.Client(), close: () => undefined };
-  const other = new Libsql(":memory:");
+  if (bed.name === SQLITE_DRIVER) return { tx: new pg.Client(), close: () => undefined };
+  const other = new Sqlite(":memory:");
   other.exec("begin");
   return { tx: other, close: () => other.close() };
 }

@@ -1,6 +1,7 @@
 import { type Dialect, Sequelize, type Transaction } from "sequelize";
 import { barrier } from "../../src/sequelize.js";
 import type { Kind } from "../kit/databases.js";
+import { NATIVE } from "../kit/sqlite-driver.js";
 import type { Bed } from "./bed.js";
 import { matrix } from "./matrix.js";
 
@@ -17,6 +18,7 @@ function bed(dialect: Dialect, on: Kind): Bed {
         password,
         database: name,
         logging: false,
+        ...(on === "sqlite" ? { storage: name, dialectModule: NATIVE?.("sqlite3") } : {}),
         pool: { max: 8, acquire: 120_000 },
       });
       return {
@@ -36,7 +38,7 @@ function bed(dialect: Dialect, on: Kind): Bed {
   };
 }
 
-// Its SQLite needs the driver sqlite3, which is compiled or fetched on installation, and nothing else fits.
 matrix(bed("postgres", "postgres"));
 matrix(bed("mysql", "mysql"));
 matrix(bed("mariadb", "mysql"));
+if (NATIVE !== null) matrix(bed("sqlite", "sqlite"));

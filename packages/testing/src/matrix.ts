@@ -96,7 +96,7 @@ const DEFAULT_WITHIN_MS = 7 * 86_400_000;
 
 /**
  * Runs `scenario` without a fault, under every single fault, under every single fault behind each refusal of a branch, and with a refusal of
- * each repeat that a fault brought about.
+ * each repeat that a fault brought about. What succeeded once isn't refused later: services must promise that.
  *
  * @throws InvariantBroken for the first run, the smallest schedules first, whose invariant doesn't hold or whose transaction never ends;
  * DtmError OPTION_INVALID for a scenario that does nothing a fault could meet, and for a seed whose faults no longer come to pass.

@@ -133,6 +133,8 @@ async function slice(database, clients, way, work, ms) {
 
 async function measure(name, url, closing) {
   const database = await DATABASES[name](url);
+  // Before every connection of the pool is taken.
+  const durability = `- ${name}: ${await database.durability()}`;
   const clients = await Promise.all(Array.from({ length: options.concurrency }, () => database.connect()));
   closing.push(async () => {
     for (const client of clients) client.release();
@@ -162,7 +164,7 @@ async function measure(name, url, closing) {
       cost <= BAR ? "reached" : "MISSED",
     ]);
   }
-  return { rows, durability: `- ${name}: ${await database.durability()}` };
+  return { rows, durability };
 }
 
 await runScript(async (closing) => {

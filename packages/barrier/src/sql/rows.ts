@@ -78,44 +78,44 @@ function branchOf({ branch }: Guard): Pick<BarrierRow, "transType" | "gid" | "br
   return { transType: branch.transType, gid: branch.gid, branchId: branch.branchId };
 }
 
+const COLUMNS = "trans_type, gid, branch_id, op, barrier_id, reason";
+
+/** How a row that is there already is left alone. */
+const INSERT: Readonly<Record<Dialect, { readonly expects: Statement["expects"]; text(table: string, tuple: Tuple): string }>> = {
+  postgres: {
+    expects: "rows",
+    // The times are named since dtm's own script gives them no default, and rows without an age could never be cleaned up. The
+    // columns of the conflict rather than the constraint's name: tables of other scripts named it differently.
+    text: (table, tuple) => `insert into ${table}(${COLUMNS}, create_time, update_time) values ${tuple(", now(), now()")}
+      on conflict (gid, branch_id, op, barrier_id) do nothing returning op`,
+  },
+  mysql: {
+    expects: "affected",
+    text: (table, tuple) => `insert ignore into ${table}(${COLUMNS}) values ${tuple("")}`,
+  },
+  sqlite: {
+    expects: "rows",
+    text: (table, tuple) => `insert or ignore into ${table}(${COLUMNS}) values ${tuple("")} returning op`,
+  },
+};
+
+/** The places of the rows' values, each row with `more` behind them. */
+type Tuple = (more: string) => string;
+
+/** By dialect, number of rows and table: the text is the same for every call, and building it costs as much as all else here. */
+const PARTS = new Map<string, readonly string[]>();
+
 function insertIgnore(dialect: Dialect, table: TableName, list: readonly BarrierRow[]): Statement {
-  switch (dialect) {
-    case "postgres":
-      // The times are named since dtm's own script gives them no default, and rows without an age could never be cleaned up. The
-      // columns of the conflict rather than the constraint's name: tables of other scripts named it differently.
-      return join(
-        rows`insert into ${new Raw(table.full)}(trans_type, gid, branch_id, op, barrier_id, reason, create_time, update_time) values `,
-        list.map((row) => tuple(row, ", now(), now()")),
-        " on conflict (gid, branch_id, op, barrier_id) do nothing returning op",
-      );
-    case "mysql":
-      return join(
-        affected`insert ignore into ${new Raw(table.full)}(trans_type, gid, branch_id, op, barrier_id, reason) values `,
-        list.map((row) => tuple(row)),
-      );
-    case "sqlite":
-      return join(
-        rows`insert or ignore into ${new Raw(table.full)}(trans_type, gid, branch_id, op, barrier_id, reason) values `,
-        list.map((row) => tuple(row)),
-        " returning op",
-      );
+  const { expects, text } = INSERT[dialect];
+  const key = `${dialect} ${list.length} ${table.full}`;
+  let parts = PARTS.get(key);
+  if (parts === undefined) {
+    const tuple: Tuple = (more) => list.map(() => `(?, ?, ?, ?, ?, ?${more})`).join(", ");
+    parts = text(table.full, tuple).split("?");
+    PARTS.set(key, parts);
   }
-}
-
-function tuple(row: BarrierRow, more = ""): Statement {
-  return rows`(${row.transType}, ${row.gid}, ${row.branchId}, ${row.op}, ${row.id}, ${row.reason}${new Raw(more)})`;
-}
-
-function join(head: Statement, list: readonly Statement[], tail = ""): Statement {
-  const parts = [...head.parts];
-  const values = [...head.values];
-  list.forEach((piece, i) => {
-    const [first = "", ...others] = piece.parts;
-    parts.push(`${parts.pop() ?? ""}${i === 0 ? "" : ", "}${first}`, ...others);
-    values.push(...piece.values);
-  });
-  parts.push(`${parts.pop() ?? ""}${tail}`);
-  return { parts, values, expects: head.expects };
+  const values = list.flatMap(({ transType, gid, branchId, op, id, reason }) => [transType, gid, branchId, op, id, reason]);
+  return { parts, values, expects };
 }
 
 /** Takes the lock that the insert takes anyway, and is refused by the server outside a transaction. */

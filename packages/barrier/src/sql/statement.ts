@@ -66,9 +66,15 @@ export function withQuestionMarks({ parts }: Statement): string {
   return parts.join("?");
 }
 
+const NUMBERED = new WeakMap<readonly string[], string>();
+
 /** With `$1`, `$2`, … */
 export function withNumbers({ parts }: Statement): string {
-  return parts.reduce((text, part, i) => `${text}$${i}${part}`);
+  const known = NUMBERED.get(parts);
+  if (known !== undefined) return known;
+  const text = parts.reduce((before, part, i) => `${before}$${i}${part}`);
+  NUMBERED.set(parts, text);
+  return text;
 }
 
 /** As the dialect's own drivers want it. */

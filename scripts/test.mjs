@@ -86,7 +86,12 @@ const LONG_PHASES = {
   sdk,
   native: async () => {
     const folder = await step("compiling better-sqlite3 and sqlite3 (once)", nativeDrivers);
-    const tests = ["--testPathPatterns", "/packages/barrier/test/matrix/", "--testNamePattern", "sqlite"];
+    const tests = [
+      "--testPathPatterns",
+      "/packages/barrier/test/matrix/(libsql|kysely|typeorm|sequelize)\\.",
+      "--testNamePattern",
+      "sqlite",
+    ];
     return runJest("native", tests, { ...env(), DTM_TEST_NATIVE: folder });
   },
   retention: async () =>

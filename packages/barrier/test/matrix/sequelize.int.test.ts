@@ -2,7 +2,7 @@ import { type Dialect, Sequelize, type Transaction } from "sequelize";
 import { barrier } from "../../src/sequelize.js";
 import type { Kind } from "../kit/databases.js";
 import { NATIVE } from "../kit/sqlite-driver.js";
-import type { Bed } from "./bed.js";
+import { type Bed, oneAtATime } from "./bed.js";
 import { matrix } from "./matrix.js";
 
 function bed(dialect: Dialect, on: Kind): Bed {
@@ -21,11 +21,16 @@ function bed(dialect: Dialect, on: Kind): Bed {
         ...(on === "sqlite" ? { storage: name, dialectModule: NATIVE?.("sqlite3") } : {}),
         pool: { max: 8, acquire: 120_000 },
       });
+      const alone = oneAtATime();
       return {
         barrier,
         pool: sequelize,
         db: sequelize,
-        transaction: (work) => sequelize.transaction(async (transaction) => await work(transaction)),
+        transaction: (work) => {
+          const go = () => sequelize.transaction(async (transaction) => await work(transaction));
+          // Its driver waits for locks in four threads: with more transactions than that nobody could commit.
+          return on === "sqlite" ? alone(go) : go();
+        },
         exec: (tx, sql) => sequelize.query(sql, { transaction: tx as Transaction }),
         async idle(use) {
           const transaction = await sequelize.transaction();

@@ -50,6 +50,12 @@ const SDK = {
   testing: "/packages/testing/",
 };
 
+/**
+ * Tests of the barrier that run on SQLite's compiled drivers. A process each: such a driver is loaded into a process once, and its errors are
+ * of the first of the realms that jest makes, one a file, so that those of the next file aren't errors to it.
+ */
+const NATIVE = ["libsql", "drizzle", "knex", "kysely", "typeorm", "sequelize"];
+
 const PHASES = {
   checks,
   unit: async () =>
@@ -60,7 +66,7 @@ const PHASES = {
   sdk,
   packages: async () => {
     const late = (what) => leaveOut(PACKAGES_SHARE, `${what} (node scripts/pack.mjs)`);
-    if (late("the packages as npm packs them")) return { passed: 0, failed: 0, skipped: 0, failures: [] };
+    if (late("the packages as npm packs them")) return nothing();
     // Not before the dependencies are installed.
     const { checkPackages } = await import("./lib/packages.mjs");
     return checkPackages({ notRunFile: UNAVAILABLE, late });
@@ -86,13 +92,12 @@ const LONG_PHASES = {
   sdk,
   native: async () => {
     const folder = await step("compiling better-sqlite3 and sqlite3 (once)", nativeDrivers);
-    const tests = [
-      "--testPathPatterns",
-      "/packages/barrier/test/matrix/(libsql|kysely|typeorm|sequelize)\\.",
-      "--testNamePattern",
-      "sqlite",
-    ];
-    return runJest("native", tests, { ...env(), DTM_TEST_NATIVE: folder });
+    const total = nothing();
+    for (const file of NATIVE) {
+      const tests = ["--testPathPatterns", `/packages/barrier/test/matrix/${file}\\.`, "--testNamePattern", "sqlite"];
+      add(total, await runJest(`native-${file}`, [...tests, "--runInBand"], { ...env(), DTM_TEST_NATIVE: folder }));
+    }
+    return total;
   },
   retention: async () =>
     runJest("retention", ["--testPathPatterns", "/test/soak/retention", "--runInBand"], { ...env(), ...(await services()) }),
@@ -120,7 +125,7 @@ function without(...patterns) {
 }
 
 async function sdk() {
-  const total = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const total = nothing();
   for (const [name, pattern] of Object.entries(SDK)) {
     if (leaveOut(SDK_SHARE, `SDK suites "${name}" (npm test -- --only sdk)`)) continue;
     const end = await runJest(`sdk-${name}`, ["--testPathPatterns", pattern, "--maxWorkers=100%"], {
@@ -128,10 +133,18 @@ async function sdk() {
       ...env(),
       ...(await services()),
     });
-    for (const word of ["passed", "failed", "skipped"]) total[word] += end[word];
-    total.failures.push(...end.failures);
+    add(total, end);
   }
   return total;
+}
+
+function nothing() {
+  return { passed: 0, failed: 0, skipped: 0, failures: [] };
+}
+
+function add(total, end) {
+  for (const word of ["passed", "failed", "skipped"]) total[word] += end[word];
+  total.failures.push(...end.failures);
 }
 
 /** True, and told, when more than `share` of the minutes are over. */

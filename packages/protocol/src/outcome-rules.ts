@@ -60,7 +60,7 @@ const NO_HEADERS: AnswerHeaders = {};
 
 export function outcomeFromHttp(code: number, body: string, headers: AnswerHeaders = NO_HEADERS): Outcome {
   const kind = decide(HTTP_RULES, { code, body });
-  const text = kind === "unknown" ? `participant answered ${code}: ${body}` : body;
+  const text = kind === "unknown" && body === "" ? `participant answered ${code}` : body;
   return toOutcome(kind, text, { after: headers["retry-after"] });
 }
 

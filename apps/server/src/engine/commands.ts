@@ -59,7 +59,7 @@ export class Commands implements Coordinator {
   }
 
   async #submit(input: TransactionInput, type: TransactionType, owner: Owner): Promise<Transaction> {
-    const { scheduler, store } = this.parts;
+    const { engine, scheduler, store } = this.parts;
     const loaded = await this.#create(input, type, "submitted", owner);
     const { gid } = loaded.transaction;
     const submitted = await this.#leasing(gid, owner, store.submit(loaded));
@@ -69,12 +69,14 @@ export class Commands implements Coordinator {
         return loaded.transaction;
       case "moved":
         if (submitted.leased) this.#drive(submitted.loaded, owner, true);
+        else engine.hasten(gid);
         return submitted.loaded.transaction;
       case "exists": {
         const { status } = submitted.current.transaction;
         if (status !== "submitted") throw new Refusal("STATUS_CONFLICT", `current status '${status}', cannot sumbmit. FAILURE`);
         // Once more, over the stored branches (Q1).
         await store.nudge(gid, this.parts.clock.now());
+        engine.hasten(gid);
         scheduler.nudged(gid);
         return loaded.transaction;
       }
@@ -104,7 +106,10 @@ export class Commands implements Coordinator {
       const changed = await this.#leasing(gid, owner, change);
       if (changed.kind === "refused") throw cannotAbort(changed.current?.transaction ?? current.transaction);
       if (changed.leased) this.#drive(changed.loaded, owner, false);
-      else this.parts.scheduler.look();
+      else {
+        this.parts.engine.hasten(gid);
+        this.parts.scheduler.look();
+      }
       return changed.loaded.transaction;
     });
     if (aborted.options.waitResult) await this.#wait(aborted, "abort");
@@ -177,6 +182,7 @@ export class Commands implements Coordinator {
   async resetNextCronTime(gid: string): Promise<void> {
     checkGid(gid);
     if (!(await this.parts.store.nudge(gid, this.parts.clock.now()))) throw unknownGid(gid);
+    this.parts.engine.hasten(gid);
     this.parts.scheduler.nudged(gid);
   }
 
@@ -250,7 +256,10 @@ export class Commands implements Coordinator {
     try {
       return await write;
     } catch (cause) {
-      if (cause instanceof StoreUnavailable && owner !== "") this.parts.engine.recover(gid, owner, this.parts.clock.now());
+      if (cause instanceof StoreUnavailable && owner !== "") {
+        const at = this.parts.clock.now();
+        this.parts.engine.recover(gid, owner, { at, notBefore: at });
+      }
       throw cause;
     }
   }

@@ -77,8 +77,14 @@ describe("the first schedule, seconds from now", () => {
     ["submitted and driven at once: one interval, should this node die", "saga", {}, {}, 10],
     ["its own interval", "saga", {}, { options: { retryInterval: 3 } }, 3],
     ["submitted without a driver: now (R17)", "saga", { owner: "" }, {}, 0],
-    ["a prepared tcc: when it times out", "tcc", { status: "prepared", owner: "" }, {}, 35],
-    ["a prepared msg: when it is asked back", "msg", { status: "prepared", owner: "" }, { options: { timeoutToFail: 5 } }, 5],
+    ["a prepared tcc: one interval (protocol.md 4.1)", "tcc", { status: "prepared", owner: "" }, {}, 10],
+    [
+      "a prepared msg with a timeout below the interval: that",
+      "msg",
+      { status: "prepared", owner: "" },
+      { options: { timeoutToFail: 5 } },
+      5,
+    ],
     [
       "a prepared workflow: its first recall",
       "workflow",

@@ -80,7 +80,8 @@ async function withTopics(
   return { transaction, branches: branches.list };
 }
 
-function newTransaction(input: TransactionInput, { type, status, settings, owner, now }: Creation): Transaction {
+function newTransaction(input: TransactionInput, creation: Creation): Transaction {
+  const { type, status, settings, owner, now } = creation;
   const interval = baseInterval(input.options, settings);
   return {
     id: 0,
@@ -97,7 +98,7 @@ function newTransaction(input: TransactionInput, { type, status, settings, owner
     finishTime: null,
     rollbackTime: null,
     nextCronInterval: interval,
-    nextCronTime: firstDue(input, { type, status, settings, owner, now }, interval),
+    nextCronTime: firstDue(creation, interval),
     owner,
     result: "",
     rollbackReason: "",
@@ -108,11 +109,9 @@ function newTransaction(input: TransactionInput, { type, status, settings, owner
   };
 }
 
-/** A prepared one is looked at when it times out, a workflow one interval on; what is submitted without a driver is due at once (R17). */
-function firstDue(input: TransactionInput, { type, status, settings, owner, now }: Creation, interval: number): Millis {
-  if (status === "submitted") return owner === "" ? now : now + interval * 1000;
-  const timeout = input.options.timeoutToFail || settings.timeoutToFail;
-  return type === "workflow" || type === "saga" || timeout === 0 ? now + interval * 1000 : now + timeout * 1000;
+/** One interval on (protocol.md 4.1); what is submitted without a driver is due at once (R17). */
+function firstDue({ status, owner, now }: Creation, interval: number): Millis {
+  return status === "submitted" && owner === "" ? now : now + interval * 1000;
 }
 
 function checkPlan(input: TransactionInput, type: TransactionType): void {

@@ -33,7 +33,7 @@ export interface DestinationEvents {
 }
 
 interface Waiter {
-  readonly undo: boolean;
+  readonly pass: boolean;
   readonly resolve: (entry: Entry) => void;
   cancel: () => void;
 }
@@ -73,7 +73,7 @@ export class Destinations {
     }
     return new Promise((resolve) => {
       const queue = caller.undo ? state.undo : state.onward;
-      const waiter: Waiter = { undo: caller.undo, resolve, cancel: () => undefined };
+      const waiter: Waiter = { pass: caller.pass, resolve, cancel: () => undefined };
       waiter.cancel = this.clock.after(this.rules.patienceMs, () => {
         queue.splice(queue.indexOf(waiter), 1);
         resolve(FULL);
@@ -133,9 +133,14 @@ export class Destinations {
 
   #openNow(destination: string, state: State): void {
     state.open = true;
-    for (const waiter of [...state.undo.splice(0), ...state.onward.splice(0)]) {
-      waiter.cancel();
-      waiter.resolve(OPEN);
+    for (const queue of [state.undo, state.onward]) {
+      const waiting = queue.splice(0);
+      // Who may pass an open breaker waits on for a slot.
+      queue.push(...waiting.filter(({ pass }) => pass));
+      for (const waiter of waiting.filter(({ pass }) => !pass)) {
+        waiter.cancel();
+        waiter.resolve(OPEN);
+      }
     }
     this.events.opened(destination);
   }

@@ -273,8 +273,8 @@ describe("the alert (protocol.md 4.9)", () => {
     expect(node.alerts).toEqual([]);
     await node.until(() => node.participants.calls.length === 4);
     expect(node.alerts).toEqual([
-      { gid: "g", status: "submitted", branch: "/a", error: "participant answered 500: oops", retryCount: 3 },
-      { gid: "g", status: "submitted", branch: "/a", error: "participant answered 500: oops", retryCount: 4 },
+      { gid: "g", status: "submitted", branch: "/a", error: "oops", retryCount: 3 },
+      { gid: "g", status: "submitted", branch: "/a", error: "oops", retryCount: 4 },
     ]);
   });
 

@@ -5,7 +5,13 @@
  */
 import type { Outcome } from "@dtm/protocol";
 import type { Participants } from "../participants/participant.js";
-import type { BranchResult, FencedResult, TransactionStore } from "../stores/store.js";
+import {
+  type BranchResult,
+  type FencedResult,
+  StoreOverloaded,
+  StoreUnavailable,
+  type TransactionStore,
+} from "../stores/store.js";
 import type { Clock } from "./clock.js";
 import type { Log, Telemetry } from "./coordinator.js";
 import type { Caller, Destinations, Entry } from "./destinations.js";
@@ -71,8 +77,8 @@ export type Ended =
     }
   /** Another owner goes on. */
   | { readonly kind: "lost" }
-  /** The store failed or we did; `retryAt` is when no call of this drive can be in flight any more. */
-  | { readonly kind: "broken"; readonly cause: unknown; readonly retryAt: Millis };
+  /** The store failed or we did. From `callsEndAt` on none of its calls can be in flight; `retryAt` is when to go on unasked. */
+  | { readonly kind: "broken"; readonly cause: unknown; readonly callsEndAt: Millis; readonly retryAt: Millis };
 
 const UNTIL_WOKEN: Millis = 60_000;
 const UNTIL_A_SLOT: Millis = 1_000;
@@ -133,11 +139,7 @@ export class Drive {
     try {
       return await this.#loop();
     } catch (cause) {
-      return {
-        kind: "broken",
-        cause,
-        retryAt: Math.max(this.#lastDeadline, this.#now() + this.#transaction.nextCronInterval * 1000),
-      };
+      return this.#brokenOff(cause);
     } finally {
       this.#over = true;
     }
@@ -187,6 +189,15 @@ export class Drive {
     }
   }
 
+  /** A store that failed is tried again after the server's interval; a defect of ours waits as long as the transaction's own has grown. */
+  #brokenOff(cause: unknown): Ended {
+    const { nextCronInterval } = this.#transaction;
+    const outside = cause instanceof StoreUnavailable || cause instanceof StoreOverloaded;
+    const interval = outside ? Math.min(nextCronInterval, this.#settings.retryInterval) : nextCronInterval;
+    const callsEndAt = this.#lastDeadline;
+    return { kind: "broken", cause, callsEndAt, retryAt: Math.max(callsEndAt, this.#now() + interval * 1000) };
+  }
+
   async #carryOut(step: Step): Promise<Ended | null> {
     switch (step.kind) {
       case "call":
@@ -196,8 +207,9 @@ export class Drive {
           return null;
         }
         if (!this.#context.mayCall()) {
-          const retryAt = Math.max(this.#lastDeadline, this.#now());
-          return { kind: "broken", cause: new Error("the heartbeat is unconfirmed"), retryAt };
+          const callsEndAt = Math.max(this.#lastDeadline, this.#now());
+          const cause = new Error("the heartbeat is unconfirmed");
+          return { kind: "broken", cause, callsEndAt, retryAt: callsEndAt };
         }
         if (this.#recordFirst) return this.#inTurn(() => this.#record());
         for (const place of step.calls) this.#start(place);
@@ -215,15 +227,13 @@ export class Drive {
   }
 
   #view(): View {
-    const { options, createTime } = this.#transaction;
-    const timeout = options.timeoutToFail || this.#settings.timeoutToFail;
     return {
       transaction: this.#transaction,
       branches: this.#branches,
       plan: this.#plan,
       settings: this.#settings,
       now: this.#now(),
-      timeoutAt: timeout > 0 ? createTime + timeout * 1000 : null,
+      timeoutAt: this.#timeoutAt(),
       fresh: this.#fresh,
       started: this.#started,
       inFlight: this.#inFlight,
@@ -251,7 +261,9 @@ export class Drive {
       const turned = this.#transaction.status !== status;
       if (this.#over || turned || this.#context.stopping() || !this.#context.mayCall()) {
         this.#context.destinations.leave(destination, this.gid, null);
-        return this.#deferred(place, "full");
+        if (!turned) return this.#deferred(place, "full");
+        this.#inFlight.delete(place);
+        return this.#signal();
       }
       this.#started.add(place);
       this.#lastDeadline = Math.max(this.#lastDeadline, this.#now() + invocation.timeoutMs);
@@ -311,8 +323,11 @@ export class Drive {
   #troubled(place: number, branch: Branch | undefined, outcome: Exclude<Outcome, { kind: "success" }>): void {
     if (this.#trouble === null || this.#trouble.outcome.kind === "ongoing") this.#trouble = { place, outcome };
     if (outcome.kind === "failure") {
-      if (branch !== undefined && this.#transaction.type === "saga" && branch.op === "action")
+      if (branch !== undefined && this.#transaction.type === "saga" && branch.op === "action") {
+        // An answer, not an error: the schedule starts anew (protocol.md 4.9).
+        this.#progressed = true;
         return this.#settle(place, branch, "failed");
+      }
       this.#refused ||= branch !== undefined;
       return;
     }
@@ -469,12 +484,20 @@ export class Drive {
     return results;
   }
 
+  /** Counted from the submit where there was one (protocol.md 1.6). Null: never. */
+  #timeoutAt(): Millis | null {
+    const { status, options, createTime, submitTime } = this.#transaction;
+    const timeout = options.timeoutToFail || this.#settings.timeoutToFail;
+    if (timeout === 0) return null;
+    return (status === "prepared" ? createTime : (submitTime ?? createTime)) + timeout * 1000;
+  }
+
   /** Every waiting state has a clock: a saga's timeout is noticed when it passes, not at the next retry. */
   #noLaterThanTimeout(due: Millis, now: Millis): Millis {
-    const { type, status, options, createTime } = this.#transaction;
-    const timeout = (options.timeoutToFail || this.#settings.timeoutToFail) * 1000;
-    if (type !== "saga" || status !== "submitted" || timeout === 0 || createTime + timeout <= now) return due;
-    return Math.min(due, createTime + timeout);
+    const { type, status } = this.#transaction;
+    const timeoutAt = this.#timeoutAt();
+    if (type !== "saga" || status !== "submitted" || timeoutAt === null || timeoutAt <= now) return due;
+    return Math.min(due, timeoutAt);
   }
 
   #waitingOn(): string {

@@ -29,7 +29,7 @@ describe("a waiting caller is answered at the first of (R11)", () => {
     node.participants.script("/a", REPLIES.refuse);
     const caller = waiting(node, "saga", "g", { steps: undoable("/a") });
     await settle();
-    expect(caller.heard).toBe("ROLLED_BACK url:/a return failed: no stock FAILURE FAILURE");
+    expect(caller.heard).toBe("ROLLED_BACK url:/a return failed: no stock FAILURE");
     expect(node.status("g")).toBe("failed");
   });
 
@@ -79,7 +79,7 @@ describe("a waiting caller is answered at the first of (R11)", () => {
     await node.coordinator.registerBranch(aRegistration("tcc", "g", "01", { confirm: "/yes", cancel: "/no" }));
     const caller = waiting(node, "tcc", "g");
     await settle();
-    expect(caller.heard).toBe(`BRANCH_ERROR ${NOTICE}participant answered 500: oops`);
+    expect(caller.heard).toBe(`BRANCH_ERROR ${NOTICE}oops`);
   });
 
   test("of a concurrent msg's branches the error, not the one that is only ongoing", async () => {
@@ -88,7 +88,7 @@ describe("a waiting caller is answered at the first of (R11)", () => {
     node.participants.script("/busy", { ...REPLIES.ongoing, afterMs: 10 });
     const caller = waiting(node, "msg", "g", { steps: sends("/down", "/busy"), options: { concurrent: true } });
     await node.clock.advance(10);
-    expect(caller.heard).toBe(`BRANCH_ERROR ${NOTICE}participant answered 500: oops`);
+    expect(caller.heard).toBe(`BRANCH_ERROR ${NOTICE}oops`);
   });
 
   test("an abort waits when its prepare said so", async () => {

@@ -55,8 +55,9 @@ export class Engine {
   #reserved = 0;
   #events: EngineEvents = { dueAt: () => undefined, missed: () => undefined };
   #idle: (() => void) | null = null;
-  readonly #timers = new Set<() => void>();
-  readonly #watchers = new Set<() => void>();
+  /** Leases whose drive is not under way though they may be ours, by gid. */
+  readonly #recoveries = new Map<string, Map<Owner, Recovery>>();
+  readonly #watchers = new Map<string, Set<Watcher>>();
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -148,32 +149,68 @@ export class Engine {
   }
 
   /** The node may own it without knowing, since a reply of the store was lost: read it back later and go on (R7). */
-  recover(gid: string, owner: Owner, at: Millis, looks = 0): void {
+  recover(gid: string, owner: Owner, when: { readonly at: Millis; readonly notBefore: Millis }, looks = 0): void {
     if (this.#stopping) return;
-    this.#later(Math.max(RECOVERY_AT_LEAST, at - this.#parts.clock.now()), () => void this.#recoverNow(gid, owner, looks));
+    const { clock } = this.#parts;
+    const recoveries = this.#recoveries.get(gid) ?? new Map<Owner, Recovery>();
+    recoveries.get(owner)?.cancel();
+    const recover = (): void => {
+      recoveries.delete(owner);
+      if (recoveries.size === 0) this.#recoveries.delete(gid);
+      void this.#recoverNow(gid, owner, looks);
+    };
+    const cancel = clock.after(Math.max(RECOVERY_AT_LEAST, when.at - clock.now()), recover);
+    this.#recoveries.set(gid, recoveries.set(owner, { notBefore: when.notBefore, looks, recover, cancel }));
+  }
+
+  /** Somebody asked for this one: where its drive broke off here, it goes on as soon as none of its calls can be out (R4, R5). */
+  hasten(gid: string): void {
+    if (this.#stopping) return;
+    for (const [owner, { notBefore, looks, recover, cancel }] of [...(this.#recoveries.get(gid) ?? [])]) {
+      if (notBefore > this.#parts.clock.now()) {
+        this.recover(gid, owner, { at: notBefore, notBefore }, looks);
+        continue;
+      }
+      cancel();
+      recover();
+    }
   }
 
   /** For a waiting caller: the first of drive's end or patience over; another node's drive is watched through the store (R11). */
   async wait(transaction: Transaction): Promise<Waited> {
+    const { gid } = transaction;
+    const watcher: Watcher = { ended: null, wake: () => undefined };
+    const watchers = this.#watchers.get(gid) ?? new Set();
+    this.#watchers.set(gid, watchers.add(watcher));
+    try {
+      return await this.#watch(transaction, watcher);
+    } finally {
+      watchers.delete(watcher);
+      if (watchers.size === 0) this.#watchers.delete(gid);
+    }
+  }
+
+  async #watch(transaction: Transaction, watcher: Watcher): Promise<Waited> {
     const { clock, settings } = this.#parts;
     const { gid } = transaction;
-    const until = clock.monotonic() + patienceMs(transaction, settings.types[transaction.type]);
+    const patience = patienceMs(transaction, settings.types[transaction.type]);
+    const until = clock.monotonic() + patience;
     for (;;) {
-      const running = this.#drives.get(gid);
-      const left =
-        (running ? running.drive.startedAt + patienceMs(transaction, settings.types[transaction.type]) : until) -
-        clock.monotonic();
-      if (running !== undefined) {
-        const ended = await this.#endOrPatience(running, left);
-        if (ended === null) {
-          await running.drive.flush();
-          return { kind: "running", transaction: running.drive.transaction };
+      // Another node goes on with what was lost, or it was ended by force: the store tells.
+      if (watcher.ended !== null && watcher.ended.kind !== "lost") return watcher.ended;
+      watcher.ended = null;
+      const drive = this.#drives.get(gid)?.drive;
+      const left = (drive === undefined ? until : drive.startedAt + patience) - clock.monotonic();
+      if (drive !== undefined) {
+        if (left <= 0) {
+          await drive.flush();
+          return { kind: "running", transaction: drive.transaction };
         }
-        if (ended.kind !== "lost") return ended;
-        // Another node goes on, or it was ended by force: the store tells.
+        await this.#sleep(watcher, left);
         continue;
       }
       const stored = (await this.#parts.store.find(gid))?.transaction;
+      if (watcher.ended !== null) continue;
       if (stored === undefined) return { kind: "lost" };
       if (isFinal(stored.status)) return { kind: "final", transaction: stored };
       const rested = { kind: "rested", transaction: stored, due: stored.nextCronTime, answer: null } as const;
@@ -181,7 +218,7 @@ export class Engine {
       // What was asked for made it due, so a rest that is stored now is a drive's that came after.
       if (stored.owner === "" && stored.nextCronTime > clock.now()) return { ...rested, why: "pace" };
       if (left <= 0) return { kind: "running", transaction: stored };
-      await this.#sleep(Math.min(WATCH_EVERY, left));
+      await this.#sleep(watcher, Math.min(WATCH_EVERY, left));
     }
   }
 
@@ -189,13 +226,13 @@ export class Engine {
   beginStop(): void {
     this.#stopping = true;
     for (const { drive } of this.#drives.values()) drive.notice();
-    for (const wake of this.#watchers) wake();
+    for (const watchers of this.#watchers.values()) for (const watcher of watchers) watcher.wake();
   }
 
   /** Waits for the calls in flight, then rests what is left, due when those calls have surely ended. */
   async stop(deadline: AbortSignal): Promise<void> {
     this.beginStop();
-    for (const cancel of this.#timers) cancel();
+    for (const recoveries of this.#recoveries.values()) for (const { cancel } of recoveries.values()) cancel();
     const idle = new Promise<void>((resolve) => {
       this.#idle = resolve;
     });
@@ -216,9 +253,13 @@ export class Engine {
     telemetry.drove(drive.transaction.type, ended.kind === "broken", seconds);
     if (ended.kind === "broken") {
       log.error({ gid, err: ended.cause }, "drive broke off");
-      this.recover(gid, drive.owner, ended.retryAt);
+      this.recover(gid, drive.owner, { at: ended.retryAt, notBefore: ended.callsEndAt });
     }
     if (ended.kind === "rested") this.#rested(ended);
+    for (const watcher of this.#watchers.get(gid) ?? []) {
+      watcher.ended = ended;
+      watcher.wake();
+    }
     this.#lookIfStarved();
     if (this.#drives.size === 0) this.#idle?.();
   }
@@ -243,43 +284,42 @@ export class Engine {
       const ours = loaded !== null && loaded.transaction.owner === owner && !isFinal(loaded.transaction.status);
       if (ours && !this.#drives.has(gid) && !this.#stopping) this.begin({ loaded, owner, fresh: false, pass: false });
       const again = LOOK_AGAIN_AFTER[looks];
-      if (!ours && again !== undefined) this.recover(gid, owner, clock.now() + again, looks + 1);
+      if (!ours && again !== undefined) this.recover(gid, owner, soon(clock.now() + again), looks + 1);
     } catch (cause) {
       log.warn({ gid, err: cause }, "the store can't be read; trying again");
-      this.recover(gid, owner, clock.now() + settings.transCronInterval * 1000, looks);
+      this.recover(gid, owner, soon(clock.now() + settings.transCronInterval * 1000), looks);
     }
   }
 
-  #endOrPatience(running: Running, left: Millis): Promise<Ended | null> {
+  /** Until its drive here ends, or a stop begins, or the delay is over. */
+  #sleep(watcher: Watcher, delay: Millis): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#parts.clock.after(Math.max(0, left), () => resolve(null));
-      void running.ended.then((ended) => {
+      const cancel = this.#parts.clock.after(delay, resolve);
+      watcher.wake = () => {
         cancel();
-        resolve(ended);
-      });
-    });
-  }
-
-  /** Until the store is looked at again; a stop wakes it, since somebody waits for an answer. */
-  #sleep(delay: Millis): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        cancel();
-        this.#watchers.delete(wake);
         resolve();
       };
-      const cancel = this.#parts.clock.after(delay, wake);
-      this.#watchers.add(wake);
     });
   }
+}
 
-  #later(delay: Millis, callback: () => void): void {
-    const cancel = this.#parts.clock.after(delay, () => {
-      this.#timers.delete(cancel);
-      callback();
-    });
-    this.#timers.add(cancel);
-  }
+/** No call of ours is out. */
+function soon(at: Millis): { readonly at: Millis; readonly notBefore: Millis } {
+  return { at, notBefore: 0 };
+}
+
+/** Who waits for a transaction, and how a drive of this process ended meanwhile. */
+interface Watcher {
+  ended: Ended | null;
+  wake: () => void;
+}
+
+interface Recovery {
+  /** Until then a call of the drive that broke off may be under way. */
+  readonly notBefore: Millis;
+  readonly looks: number;
+  readonly recover: () => void;
+  readonly cancel: () => void;
 }
 
 interface Running {

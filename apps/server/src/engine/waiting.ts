@@ -59,8 +59,9 @@ function unfinishedBranch(answer: Outcome | null): Refusal {
   }
 }
 
-function rolledBack(transaction: Transaction): Refusal {
-  return new Refusal("ROLLED_BACK", `${transaction.rollbackReason} FAILURE`);
+/** A reason that ends with the word already keeps it once, as in dtm's answer. */
+function rolledBack({ rollbackReason }: Transaction): Refusal {
+  return new Refusal("ROLLED_BACK", rollbackReason.endsWith(" FAILURE") ? rollbackReason : `${rollbackReason} FAILURE`);
 }
 
 function notYet(): Refusal {

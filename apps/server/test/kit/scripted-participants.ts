@@ -13,7 +13,7 @@ export const REPLIES = {
   ok: { outcome: { kind: "success" } },
   refuse: { outcome: { kind: "failure", reason: "no stock" } },
   ongoing: { outcome: { kind: "ongoing", reason: "" } },
-  error: { outcome: { kind: "unknown", message: "participant answered 500: oops" } },
+  error: { outcome: { kind: "unknown", message: "oops" } },
   /** Never answers: the caller's timeout ends it. */
   hang: { outcome: { kind: "success" }, afterMs: Number.POSITIVE_INFINITY },
 } as const satisfies Record<string, Reply>;

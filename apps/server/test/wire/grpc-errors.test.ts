@@ -117,7 +117,7 @@ describe("a waiting caller (4.12)", () => {
     node.participants.script("b", said(ABORTED, "no stock"));
     expect(answerOf(await client.dtm("Submit", saga("g", ["a", "b"], waiting)))).toEqual({
       code: ABORTED,
-      message: "url:b return failed: no stock FAILURE FAILURE",
+      message: "url:b return failed: no stock FAILURE",
     });
     expect(node.stored("g").transaction.status).toBe("failed");
   });

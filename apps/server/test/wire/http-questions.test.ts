@@ -32,7 +32,7 @@ describe.each(PATHS)("$path", ({ useFront }) => {
           protocol: "http",
           options: '{"wait_result":true,"retry_interval":7,"branch_headers":{"a":"b"},"concurrent":false}',
           next_cron_interval: 7,
-          next_cron_time: "2023-11-14T22:13:55.000Z",
+          next_cron_time: "2023-11-14T22:13:27.000Z",
           wait_result: true,
           retry_interval: 7,
           branch_headers: { a: "b" },

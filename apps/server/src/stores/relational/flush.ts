@@ -2,6 +2,7 @@
  * One batch, one transaction, and what may happen to it (rules.md R7). Rolled back for sure: the same batch again. Refused for its data:
  * once more with a savepoint per operation, so that the bad one fails alone. A reply of COMMIT that never came: the lane's own row is
  * read, which waits for the transaction in doubt, so the answer is final; only when it can't be read the outcome stays unknown.
+ * A database that takes connections and answers none is as good as away: from its first silence on nobody waits longer than the patience.
  */
 import { randomBytes } from "node:crypto";
 import { StoreRejected, StoreUnavailable } from "../store.js";
@@ -16,6 +17,12 @@ const TRIES = 12;
 type Outcome = ReadonlyMap<Operation, Answer | Error>;
 type Run = (session: Session, batch: readonly Operation[], troubleOf: TroubleOf) => Promise<Outcome>;
 type TroubleOf = (cause: unknown) => Trouble;
+type InTime = <T>(work: Promise<T>) => Promise<T>;
+
+interface How {
+  readonly run: Run;
+  readonly inTime: InTime;
+}
 
 type Attempt =
   | { readonly kind: "done"; readonly outcome: Outcome }
@@ -51,48 +58,54 @@ export class Flusher {
 
   async #settle(batch: readonly Operation[]): Promise<Outcome> {
     let run: Run = runTogether;
+    const silence = new Silence(this.#line.patienceMs);
     for (let tried = 1; ; tried++) {
       const session = await this.#line.session();
-      const attempt = await this.#attempt(session, batch, run);
+      const attempt = await this.#attempt(session, batch, { run, inTime: silence.limit() });
       switch (attempt.kind) {
         case "done":
           return attempt.outcome;
         case "unknown":
           this.#line.drop();
+          silence.noticed();
           if (await this.#committed(attempt)) return attempt.outcome;
           break;
         case "failed":
-          if (attempt.trouble === "lost") this.#line.drop();
-          if (attempt.trouble === "down" || tried >= TRIES) throw unavailable(attempt.cause);
+          if (attempt.trouble === "lost") {
+            this.#line.drop();
+            silence.noticed();
+          }
+          if (attempt.trouble === "down" || tried >= TRIES || silence.isTooLong()) throw unavailable(attempt.cause);
           if (attempt.trouble === "data") run = runApart;
           else await pause(Math.random() * Math.min(5 * 2 ** tried, 500));
       }
       if (tried >= TRIES) throw new StoreUnavailable(`the batch could not be committed in ${TRIES} tries`);
+      if (attempt.kind === "unknown" && silence.isTooLong()) throw unavailable(attempt.cause);
     }
   }
 
-  async #attempt(session: Session, batch: readonly Operation[], run: Run): Promise<Attempt> {
+  async #attempt(session: Session, batch: readonly Operation[], { run, inTime }: How): Promise<Attempt> {
     const token = `${++this.#batches}`;
     let outcome: Outcome;
     const before = session.changes;
     try {
-      await session.begin();
+      await inTime(Promise.resolve(session.begin()));
       // With the first statement, so that it costs no round trip of its own; but nothing is written while idle: a claim that finds
       // nothing leaves no trace.
       const writes = batch.some((operation) => "gid" in operation);
       if (writes) session.noteBatch(this.#lane, token);
-      outcome = await run(session, batch, (cause) => troubleOf(session, cause));
+      outcome = await inTime(run(session, batch, (cause) => troubleOf(session, cause)));
       if (!writes && session.changes > before) session.noteBatch(this.#lane, token);
-      await session.noted();
+      await inTime(session.noted());
     } catch (cause) {
       return this.#failed(session, troubleOf(session, cause), cause);
     }
     try {
-      await session.commit();
+      await inTime(session.commit());
       return { kind: "done", outcome };
     } catch (cause) {
       if (session.changes === before) return { kind: "done", outcome };
-      const trouble = session.troubleOf(cause);
+      const trouble = troubleOf(session, cause);
       return trouble === "lost" ? { kind: "unknown", outcome, token, cause } : this.#failed(session, trouble, cause);
     }
   }
@@ -145,7 +158,34 @@ const runApart: Run = async (session, batch, trouble) => {
   return outcome;
 };
 
+/** How long one batch has met a database that doesn't answer. */
+class Silence {
+  #since: number | null = null;
+
+  constructor(private readonly patienceMs: number) {}
+
+  noticed(): void {
+    this.#since ??= performance.now();
+  }
+
+  isTooLong(): boolean {
+    return this.#since !== null && performance.now() - this.#since >= this.patienceMs;
+  }
+
+  /** For one attempt. The first may take as long as statements take; who was silent once gets the patience and no more. */
+  limit(): InTime {
+    if (this.#since === null) return (work) => work;
+    const deadline = performance.now() + this.patienceMs;
+    return (work) => within(deadline, work);
+  }
+}
+
+class Late extends Error {
+  override readonly name = "Late";
+}
+
 function troubleOf(session: Session, cause: unknown): Trouble {
+  if (cause instanceof Late) return "lost";
   return cause instanceof RowVanished ? "again" : session.troubleOf(cause);
 }
 
@@ -159,7 +199,7 @@ function newLane(): string {
 
 function within<T>(deadline: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("no answer in time")), Math.max(0, deadline - performance.now()));
+    const timer = setTimeout(() => reject(new Late("no answer in time")), Math.max(0, deadline - performance.now()));
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

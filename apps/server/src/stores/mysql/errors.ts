@@ -14,11 +14,10 @@ export class GidTooAlike extends Error {
   override readonly name = "GidTooAlike";
 }
 
+/** Only the server refuses data, and it gives a number. Without one nothing is known but that no answer came: of a socket, a driver, a pool. */
 export function troubleOf(cause: unknown, broken: boolean): Trouble {
-  if (!types.isNativeError(cause)) return "data";
-  if (broken || cause.name === "NoAnswer" || ("fatal" in cause && cause.fatal === true)) return "lost";
   const number = errnoOf(cause);
-  if (number === null) return isConnectionError(cause) ? "lost" : "data";
+  if (number === null || broken || isFatal(cause)) return "lost";
   if (AGAIN.has(number)) return "again";
   if (LOST.has(number)) return "lost";
   return DATA.has(number) ? "data" : "down";
@@ -34,7 +33,6 @@ export function isDuplicate(cause: unknown): boolean {
   return errnoOf(cause) === 1062;
 }
 
-function isConnectionError(cause: Error): boolean {
-  if ("code" in cause && typeof cause.code === "string" && /^(E[A-Z]+|PROTOCOL_.*)$/.test(cause.code)) return true;
-  return /connection|pool is closed/i.test(cause.message);
+function isFatal(cause: unknown): boolean {
+  return types.isNativeError(cause) && "fatal" in cause && cause.fatal === true;
 }

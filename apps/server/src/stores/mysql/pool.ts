@@ -63,8 +63,24 @@ export class Pool {
     });
   }
 
+  /** The driver would wait for ever for one that is free; who comes too late for it goes without. */
   connect(): Promise<PoolConnection> {
-    return this.#pool.getConnection();
+    return new Promise((resolve, reject) => {
+      let isLate = false;
+      const timer = setTimeout(() => {
+        isLate = true;
+        reject(new Error(`no connection became free for ${this.patienceMs / 1000} s`));
+      }, this.patienceMs);
+      const given = (connection: PoolConnection): void => {
+        // After the rejection nobody else would give it back.
+        if (isLate) connection.release();
+        else resolve(connection);
+      };
+      this.#pool
+        .getConnection()
+        .then(given, reject)
+        .finally(() => clearTimeout(timer));
+    });
   }
 
   /** A connection of one's own, outside of the pool. */

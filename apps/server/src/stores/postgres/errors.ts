@@ -1,5 +1,4 @@
 /** What an error of PostgreSQL means: for a batch (rules.md R7), and for somebody who starts the server. */
-import { types } from "node:util";
 import pg from "pg";
 import type { Trouble } from "../relational/database.js";
 
@@ -10,9 +9,10 @@ const DATA: ReadonlySet<string> = new Set(["22", "23", "54"]);
 const LOST: ReadonlySet<string> = new Set(["08", "57"]);
 const READ_ONLY = "25006";
 
+/** Only the server refuses data, and it gives a code. Without one nothing is known but that no answer came: of a socket, a driver, a pool. */
 export function troubleOf(cause: unknown, broken: boolean): Trouble {
   const code = codeOf(cause);
-  if (code === null) return broken || isConnectionError(cause) ? "lost" : "data";
+  if (code === null) return "lost";
   if (broken || isFatal(cause) || code === READ_ONLY) return "lost";
   if (AGAIN.has(code)) return "again";
   const family = code.slice(0, 2);
@@ -27,12 +27,4 @@ export function codeOf(cause: unknown): string | null {
 
 function isFatal(cause: unknown): boolean {
   return cause instanceof pg.DatabaseError && (cause.severity === "FATAL" || cause.severity === "PANIC");
-}
-
-/** Errors of the socket have a code; those of the driver itself only a text. */
-function isConnectionError(cause: unknown): boolean {
-  if (!types.isNativeError(cause)) return false;
-  if (cause.name === "NoAnswer") return true;
-  if ("code" in cause && typeof cause.code === "string" && /^E[A-Z]+$/.test(cause.code)) return true;
-  return /connection|not queryable|timeout expired/i.test(cause.message);
 }

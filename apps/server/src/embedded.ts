@@ -173,6 +173,7 @@ class Life {
         clock.after(delay, () => {
           if (this.#alive) callback();
         }),
+      giveWay: () => this.during(async () => clock.giveWay?.()),
     };
   }
 

@@ -8,6 +8,8 @@ export interface Clock {
   monotonic(): Millis;
   /** Calls once after at least `delay`; the returned function cancels. Spans over 2^31-1 ms are split. */
   after(delay: Millis, callback: () => void): () => void;
+  /** Ends when the process has looked at its other work once. Absent where time is virtual: nothing else waits there. */
+  giveWay?(): Promise<void>;
 }
 
 const LONGEST_TIMER: Millis = 2 ** 31 - 1;
@@ -26,4 +28,5 @@ export const systemClock: Clock = {
     arm(delay);
     return () => clearTimeout(timer);
   },
+  giveWay: () => new Promise((resolve) => setImmediate(resolve)),
 };

@@ -54,6 +54,11 @@ describe("topics", () => {
     expect(Buffer.from(loaded.branches[2]?.payload ?? []).toString()).toBe('{"step":1}');
   });
 
+  test("more than 10,000 branches in all are refused", async () => {
+    const steps = sends(...Array.from({ length: 5_000 }, () => "topic://three"));
+    await expect(create(anInput("msg", "g", { steps }))).rejects.toThrow("a transaction has at most 10000 branches, found 10002");
+  });
+
   test("one subscriber: the plain id", async () => {
     expect(shape(await create(anInput("msg", "g", { steps: sends("topic://one") })))).toEqual(["01 action /s1"]);
   });

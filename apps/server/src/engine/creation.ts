@@ -6,7 +6,7 @@ import { checkOrders, type Plan, readPlan } from "./plan.js";
 import { Refusal } from "./refusal.js";
 import type { TypeSettings } from "./settings.js";
 import type { Branch, GlobalStatus, Loaded, Millis, Owner, Transaction, TransactionType } from "./transaction.js";
-import { checkSeconds } from "./validate.js";
+import { checkCount, checkSeconds } from "./validate.js";
 
 export interface Creation {
   readonly type: TransactionType;
@@ -73,6 +73,7 @@ async function withTopics(
     }
     const urls = await topics.subscribers(step.action.slice(TOPIC_PREFIX.length));
     if (urls === null || urls.length === 0) throw new Refusal("TOPIC_NOT_FOUND", "topic not found");
+    checkCount("branches", branches.list.length + urls.length);
     for (const [place, url] of urls.entries()) {
       branches.add(urls.length === 1 ? branchId(index) : `${branchId(index)}-${branchId(place)}`, "action", url, payload);
     }

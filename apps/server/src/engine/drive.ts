@@ -82,6 +82,10 @@ export type Ended =
 
 const UNTIL_WOKEN: Millis = 60_000;
 const UNTIL_A_SLOT: Millis = 1_000;
+/** An answer that needs no I/O (nothing to call, a refused URL) comes in the same tick, so a drive must stop for others by itself. */
+const WORK_AT_ONCE = 64;
+/** A machine looks at every row in each turn. */
+const ROWS_PER_WORK = 256;
 
 export class Drive {
   readonly gid: string;
@@ -114,6 +118,8 @@ export class Drive {
   #over = false;
   #handOver = false;
   #signalled = false;
+  /** Done since it last gave way. */
+  #work = 0;
   #wake: (() => void) | null = null;
 
   constructor(context: DriveContext, start: DriveStart) {
@@ -181,12 +187,20 @@ export class Drive {
 
   async #loop(): Promise<Ended> {
     for (;;) {
+      if (this.#workedLong()) await this.#context.clock.giveWay?.();
       if (this.#over) return { kind: "lost" };
       const ended = this.#handOver
         ? await this.#inTurn(() => this.#handBack())
         : await this.#carryOut(machines[this.#transaction.type](this.#view()));
       if (ended !== null) return ended;
     }
+  }
+
+  #workedLong(): boolean {
+    this.#work += 1 + this.#branches.length / ROWS_PER_WORK;
+    if (this.#work < WORK_AT_ONCE) return false;
+    this.#work = 0;
+    return true;
   }
 
   /** A store that failed is tried again after the server's interval; a defect of ours waits as long as the transaction's own has grown. */
@@ -463,14 +477,9 @@ export class Drive {
     if (isFinal(current.transaction.status)) return { kind: "final", transaction: current.transaction };
     if (current.transaction.owner !== this.owner) return { kind: "lost" };
     this.#transaction = current.transaction;
-    this.#branches = [...current.branches];
     this.#plan = readPlanLeniently(current.transaction.type, current.transaction.customData);
     this.#pending = [...unwritten, ...this.#pending];
-    for (const { branchId, op, status } of this.#pending) {
-      const place = this.#branches.findIndex((branch) => branch.branchId === branchId && branch.op === op);
-      const branch = this.#branches[place];
-      if (branch?.status === "prepared") this.#branches[place] = { ...branch, status };
-    }
+    this.#branches = withResults(current.branches, this.#pending);
     this.#answers.clear();
     this.#trouble = null;
     this.#pass = true;
@@ -545,6 +554,14 @@ export class Drive {
 /** How long a caller waits for this transaction at most, from the drive's start (R11). */
 export function patienceMs(transaction: Transaction, settings: TypeSettings): Millis {
   return Math.max(settings.requestTimeout * 1000, requestTimeoutMs(transaction, settings)) + 2_000;
+}
+
+function withResults(branches: readonly Branch[], results: readonly BranchResult[]): Branch[] {
+  const statuses = new Map(results.map(({ branchId, op, status }) => [`${op}/${branchId}`, status]));
+  return branches.map((branch) => {
+    const status = branch.status === "prepared" ? statuses.get(`${branch.op}/${branch.branchId}`) : undefined;
+    return status === undefined ? branch : { ...branch, status };
+  });
 }
 
 /** rollback_reason is a column of 1024 characters (protocol.md 9, Q6); C# cuts at 1023 itself. */

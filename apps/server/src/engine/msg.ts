@@ -46,11 +46,19 @@ function deliver(view: View): Step {
   const delayedUntil = (transaction.submitTime ?? transaction.createTime) + view.plan.delay * 1000;
   if (view.now < delayedUntil) return { kind: "rest", pace: "reset", until: delayedUntil };
 
-  const left = view.branches.flatMap((branch, place) => (branch.op === "action" && branch.status !== "succeed" ? [place] : []));
-  const first = left[0];
-  if (first === undefined) return { kind: "move", to: "succeed" };
-  const candidates = transaction.options.concurrent ? left : [first];
+  const candidates = undelivered(view, transaction.options.concurrent ? view.branches.length : 1);
+  if (candidates.length === 0) return { kind: "move", to: "succeed" };
   const startable = candidates.filter((place) => !view.inFlight.has(place) && !view.answers.has(place));
   if (startable.length > 0) return startUpTo(view, startable);
   return view.inFlight.size > 0 ? AWAIT : restAfter(view, candidates);
+}
+
+/** The places of the first `most` actions that have not succeeded. */
+function undelivered({ branches }: View, most: number): number[] {
+  const places: number[] = [];
+  for (const [place, { op, status }] of branches.entries()) {
+    if (places.length === most) break;
+    if (op === "action" && status !== "succeed") places.push(place);
+  }
+  return places;
 }

@@ -43,11 +43,13 @@ function goForward(view: View): Step {
   if (left.length === 0) return { kind: "move", to: "succeed" };
   if (timedOut(view)) return { kind: "move", to: "aborting", reason: timeoutReason(view) };
 
+  // One after the other, only the first can have had its turn.
+  const reached = view.plan.concurrent ? left : left.slice(0, 1);
   const limit = view.transaction.options.retryLimit || view.settings.retryLimit;
-  const unanswered = left.filter(
+  const unanswered = reached.filter(
     (step) => isOpen(view, step) && view.answers.get(actionPlace(step)) === undefined && mayStart(view, step),
   );
-  const again = limit > 0 ? left.filter((step) => isOpen(view, step) && isTemporary(view, step)) : [];
+  const again = limit > 0 ? reached.filter((step) => isOpen(view, step) && isTemporary(view, step)) : [];
   if (again.length > 0 && view.retries >= limit) {
     return { kind: "move", to: "aborting", reason: `RetryCount is greater than RetryLimit, RetryLimit: ${limit}` };
   }
@@ -55,7 +57,7 @@ function goForward(view: View): Step {
   const next = startable.length > 0 ? startUpTo(view, startable) : AWAIT;
   if (next.kind === "call") return next;
   if (view.inFlight.size > 0) return view.timeoutAt === null ? AWAIT : { kind: "await", until: view.timeoutAt };
-  return restAfter(view, left.map(actionPlace));
+  return restAfter(view, reached.map(actionPlace));
 }
 
 function goBack(view: View): Step {
@@ -111,7 +113,9 @@ function failureReason(view: View, step: number): string {
 
 /** A row without its pair counts as a step, so that it fails loudly instead of being left out. */
 function stepsOf(view: View): readonly number[] {
-  return Array.from({ length: Math.ceil(view.branches.length / 2) }, (_, step) => step);
+  const steps: number[] = [];
+  for (let step = 0; 2 * step < view.branches.length; step++) steps.push(step);
+  return steps;
 }
 
 function actionOf(view: View, step: number): Branch {

@@ -1,5 +1,5 @@
 import { anInput, aRegistration, sends, undoable } from "../../test/kit/inputs.js";
-import type { BranchInput, TransactionInput } from "./coordinator.js";
+import type { BranchInput, StepInput, TransactionInput } from "./coordinator.js";
 import { Refusal } from "./refusal.js";
 import type { TransactionOptions } from "./transaction.js";
 import { checkBranch, checkTransaction } from "./validate.js";
@@ -16,6 +16,8 @@ function refusal(work: () => unknown): Refusal {
   }
   throw new Error("it was not refused");
 }
+
+const steps = (count: number): StepInput[] => Array.from({ length: count }, () => ({ action: "", compensate: "" }));
 
 const saga = (fields: Parameters<typeof anInput>[2] = {}, gid = "g"): TransactionInput =>
   anInput("saga", gid, { steps: undoable("/a"), ...fields });
@@ -43,6 +45,7 @@ describe("a transaction", () => {
       saga({ steps: undoable("/a", "/b"), payloads: [Buffer.from("{}")] }),
       /index out of range/,
     ],
+    ["there are over 10,000 steps", saga({ steps: steps(10_001) }), /^a transaction has at most 10000 steps, found 10001$/],
     ["a payload is over 1 MiB", saga({ payloads: [Buffer.alloc(MIB + 1)] }), /payload is 1048577 bytes/],
     ["a msg's action is over its column", anInput("msg", "g", { steps: sends("a".repeat(1025)) }), /action is longer/],
   ])("is refused when %s", (_name, input, message) => {
@@ -68,6 +71,7 @@ describe("a transaction", () => {
     }),
     ["retry_limit is negative", { retryLimit: -1 }, /retry_limit must be a whole number/],
     ["retry_limit is no whole number", { retryLimit: 1.5 }, /retry_limit must be a whole number/],
+    ["retry_limit is over 10,000", { retryLimit: 10_001 }, /^retry_limit is over 10000: 10001$/],
     ["retry_limit is infinite", { retryLimit: Number.POSITIVE_INFINITY }, /retry_limit/],
     [
       "a header name that HTTP refuses",
@@ -92,6 +96,8 @@ describe("a transaction", () => {
     ["a payload of exactly 1 MiB", saga({ payloads: [Buffer.alloc(MIB)] })],
     ["more payloads than steps", saga({ payloads: [Buffer.from("1"), Buffer.from("2")] })],
     ["no steps", anInput("saga", "g")],
+    ["10,000 steps", saga({ steps: steps(10_000) })],
+    ["a retry_limit of 10,000", saga({ options: { retryLimit: 10_000 } })],
     ["ten years", saga({ options: { timeoutToFail: TEN_YEARS } })],
     ["zeros, which mean the server's settings", saga({ options: { timeoutToFail: 0, requestTimeout: 0, retryInterval: 0 } })],
     ["ordinary headers", saga({ options: { branchHeaders: { "X-Tenant": "a, b", authorization: "Bearer x" } } })],

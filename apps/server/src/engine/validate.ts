@@ -7,6 +7,10 @@ import type { TransactionOptions, TransactionType } from "./transaction.js";
 
 const TEN_YEARS_SECONDS = 10 * 366 * 86_400;
 const PAYLOAD_LIMIT = 1024 * 1024;
+/** A drive looks at every row in each of its turns, so twice as many cost four times as much. */
+const MOST_STEPS = 10_000;
+/** They are made without delay, and nothing else of the saga happens meanwhile. */
+const MOST_RETRIES = 10_000;
 /** dtm's column widths, in characters (protocol.md 5.1). */
 const WIDTHS = {
   gid: 128,
@@ -71,6 +75,7 @@ function checkOptions(options: TransactionOptions): void {
   checkSeconds("retry_interval", options.retryInterval);
   if (!Number.isSafeInteger(options.retryLimit) || options.retryLimit < 0)
     refuse(`retry_limit must be a whole number, 0 or more; found ${options.retryLimit}`);
+  if (options.retryLimit > MOST_RETRIES) refuse(`retry_limit is over ${MOST_RETRIES}: ${options.retryLimit}`);
   for (const name in options.branchHeaders) {
     const value = options.branchHeaders[name] ?? "";
     try {
@@ -104,6 +109,7 @@ function storedText(options: TransactionOptions): string {
 
 function checkSteps(input: TransactionInput): void {
   const { steps, payloads } = input;
+  checkCount("steps", steps.length);
   if (steps.length > payloads.length) {
     refuse(
       `steps and payloads differ: index out of range [${payloads.length}] with length ${payloads.length}, ${steps.length} steps need as many payloads`,
@@ -114,6 +120,11 @@ function checkSteps(input: TransactionInput): void {
     checkText("url", step.compensate, "compensate");
   }
   for (const payload of payloads) checkPayload(payload, "payload");
+}
+
+/** Also of the branches that topics make of a msg's steps. */
+export function checkCount(name: "steps" | "branches", count: number): void {
+  if (count > MOST_STEPS) refuse(`a transaction has at most ${MOST_STEPS} ${name}, found ${count}`);
 }
 
 function checkPayload(payload: Uint8Array, name: string): void {

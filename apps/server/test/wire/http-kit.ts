@@ -24,6 +24,7 @@ export const LOCAL: AccessSettings = { host: "127.0.0.1", authToken: "", allowIn
 export type WireOptions = Partial<
   Pick<HttpListenerParts, "access" | "checks" | "mounts" | "useFront" | "metricsText" | "tls"> & {
     readonly coordinator: (real: Coordinator) => Coordinator;
+    readonly clock: VirtualClock;
   }
 > &
   Pick<TestNodeOptions, "settings" | "types">;
@@ -40,9 +41,9 @@ export interface Sent {
 }
 
 export class WireServer {
-  readonly clock = new VirtualClock();
-  readonly store = new MemoryStore({ now: () => this.clock.now() });
-  readonly participants = new ScriptedParticipants(this.clock);
+  readonly clock: VirtualClock;
+  readonly store: MemoryStore;
+  readonly participants: ScriptedParticipants;
   /** `api ok` or `api fail`, as the metric counts. */
   readonly served: string[] = [];
   readonly logged: string[] = [];
@@ -52,7 +53,11 @@ export class WireServer {
   readonly #agent = new Agent({ keepAlive: true });
 
   constructor(options: WireOptions = {}) {
-    const { clock, store } = this;
+    const clock = options.clock ?? new VirtualClock();
+    const store = new MemoryStore({ now: () => clock.now() });
+    this.clock = clock;
+    this.store = store;
+    this.participants = new ScriptedParticipants(clock);
     const log = this.#log();
     const topics = new Topics({ store, clock, log, refreshMs: 60_000 });
     const telemetry = {

@@ -57,13 +57,18 @@ export function runInBranch<T>(call: BranchCall, work: () => T): T {
   return storage().run(call, work);
 }
 
+/** The branch call that this code serves; undefined outside the handler of a branch. */
+export function servedBranch(): BranchCall | undefined {
+  return storage().getStore();
+}
+
 /**
  * The branch call that this code serves.
  *
  * @throws DtmError NOT_IN_BRANCH outside the handler of a branch.
  */
 export function currentBranch(): BranchCall {
-  const call = storage().getStore();
+  const call = servedBranch();
   if (call === undefined) {
     throw new DtmError(
       "NOT_IN_BRANCH",

@@ -3,7 +3,8 @@
  * coordinator reads as it was meant (protocol.md 3.2 and 3.3). Knows no framework; express.ts, fastify.ts, nest.ts and grpc.ts do.
  */
 import { BRANCH_KEYS, branchFrom, DtmError, Failure, Ongoing } from "@dtm/protocol";
-import { BranchCall, runInBranch } from "./context.js";
+import { BranchCall } from "./context.js";
+import { runAsBranch } from "./nested.js";
 
 /** Reads a named value of a request: from the query over HTTP, from the metadata (without its `dtm-`) over gRPC. */
 export type ReadValue = (key: string) => string | null | undefined;
@@ -67,7 +68,7 @@ export function readQuery(url: string): ReadValue {
 }
 
 /**
- * Runs the handler as the branch that the request names. Never throws: what went wrong is in what it returns, and an error that isn't a
+ * Runs the handler as the branch that the request names, and waits for the nested branches that it opened. Never throws: what went wrong is in what it returns, and an error that isn't a
  * verdict has been told to `onError`.
  */
 export async function serve(read: ReadValue, handle: (call: BranchCall) => unknown, options: ServeOptions = {}): Promise<Served> {
@@ -79,7 +80,7 @@ export async function serve(read: ReadValue, handle: (call: BranchCall) => unkno
   }
   let served: Served;
   try {
-    served = fromResult(call, await runInBranch(call, async () => handle(call)));
+    served = fromResult(call, await runAsBranch(call, () => handle(call)));
   } catch (cause) {
     served = fromError(call, cause);
   }

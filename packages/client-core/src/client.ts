@@ -2,7 +2,7 @@
 import { Coordinator, type CoordinatorSettings } from "./coordinator.js";
 import { realTime } from "./deadline.js";
 import { checkGid } from "./gid.js";
-import { nestedParts, type ParentBranch, runGlobal } from "./global.js";
+import { openNested, type ParentBranch, runGlobal } from "./global.js";
 import { Msg } from "./msg.js";
 import { type CallOptions, checkTimeout, type MsgOptions, type SagaOptions, type TransactionOptions } from "./options.js";
 import { waitForEnd } from "./query.js";
@@ -85,14 +85,15 @@ export abstract class Client {
   }
 
   /**
-   * Nested branches, for a service that serves a TCC branch itself. Errors are the handler's to pass on: whoever opened the global
-   * transaction submits or aborts it.
+   * Nested branches, for a service that serves a TCC branch itself. The entry points of @dtm/barrier wait for them and pass their first error
+   * on, also one that the handler has caught or not awaited: whoever opened the global transaction then aborts it. Where no entry point serves
+   * the parent, passing errors on is left to the caller.
    *
    * @param parent - Default: the branch call that the running code serves.
-   * @throws DtmError NOT_IN_BRANCH, BRANCH_INVALID.
+   * @throws DtmError NOT_IN_BRANCH, BRANCH_INVALID; TRANSACTION_CONFLICT after the end of the parent's handler.
    */
   tccFrom(parent?: ParentBranch): Tcc {
-    return new Tcc(nestedParts(this[COORDINATOR], "tcc", parent));
+    return openNested(this[COORDINATOR], "tcc", parent, (parts) => new Tcc(parts));
   }
 
   /** An XA transaction, the global part; as {@link Client.tcc}. The local part is in `@dtm/barrier/xa`. */
@@ -105,7 +106,7 @@ export abstract class Client {
 
   /** Nested XA branches; as {@link Client.tccFrom}. */
   xaFrom(parent?: ParentBranch): Xa {
-    return new Xa(nestedParts(this[COORDINATOR], "xa", parent));
+    return openNested(this[COORDINATOR], "xa", parent, (parts) => new Xa(parts));
   }
 
   /** A new global id, from the coordinator. Transactions without `gid` make one by themselves and don't need it. */

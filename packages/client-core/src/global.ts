@@ -4,7 +4,7 @@
  * catches its error, or forgets to await it, gets the rollback all the same.
  */
 
-import { currentBranch } from "@dtm/barrier/internal";
+import { currentBranch, nest } from "@dtm/barrier/internal";
 import { DtmError } from "@dtm/protocol";
 import { BranchIds } from "./branch-ids.js";
 import type { Coordinator } from "./coordinator.js";
@@ -45,7 +45,7 @@ export abstract class BranchScope {
 
   protected track<T>(call: () => Promise<T>): Promise<T> {
     if (this.#closed) {
-      const message = `expected a branch inside the callback of ${this.gid}, found one after its end`;
+      const message = `expected a branch inside the callback or handler of ${this.gid}, found one after its end`;
       return Promise.reject(new DtmError("TRANSACTION_CONFLICT", message));
     }
     const running = call();
@@ -155,9 +155,21 @@ function counters(): WeakMap<object, BranchIds> {
   return created;
 }
 
-export function nestedParts(coordinator: Coordinator, transType: "tcc" | "xa", given: ParentBranch | undefined): ScopeParts {
+/** Nested branches of `given`, or of the call that the running code serves; that call waits for them. */
+export function openNested<Scope extends BranchScope>(
+  coordinator: Coordinator,
+  transType: "tcc" | "xa",
+  given: ParentBranch | undefined,
+  open: (parts: ScopeParts) => Scope,
+): Scope {
   coordinator.limits({});
   const parent: ParentBranch = given ?? currentBranch();
+  const scope = open(nestedParts(coordinator, transType, parent));
+  nest(parent, scope);
+  return scope;
+}
+
+function nestedParts(coordinator: Coordinator, transType: "tcc" | "xa", parent: ParentBranch): ScopeParts {
   if (parent.transType !== transType) {
     throw new DtmError(
       "BRANCH_INVALID",

@@ -1,5 +1,5 @@
 /** Two-phase messages: steps that are carried out once the local transaction has committed (protocol.md 6.4). */
-import { BranchCall, runInBranch } from "@dtm/barrier/internal";
+import { BranchCall, runAsBranch } from "@dtm/barrier/internal";
 import { type BranchAddress, DtmError, Failure, MSG_BRANCH, TOPIC_PREFIX } from "@dtm/protocol";
 import { type Address, type AddressLike, describe, type PayloadArgument, urlOf, type WithPayload } from "./address.js";
 import { callBranch } from "./answer.js";
@@ -127,7 +127,7 @@ export class Msg {
     });
     let value: T;
     try {
-      value = await runInBranch(call, async () => work());
+      value = await runAsBranch(call, work);
     } catch (error) {
       await this.#decide(error);
       throw error;

@@ -1,5 +1,6 @@
 /** What every entry point over HTTP promises, whichever framework serves it. */
 import { Failure, Ongoing, outcomeFromHttp } from "@dtm/protocol";
+import { ScriptedClient, ScriptedTransport } from "../../../client-core/test/scripted.js";
 import { type BranchCall, currentBranch } from "../../src/context.js";
 import type { ServeOptions } from "../../src/serve.js";
 import { BRANCH_QUERY, httpCall } from "./http-call.js";
@@ -68,6 +69,73 @@ export function frameworkContract(name: string, open: Serve): void {
         transType: "xa",
         coordinator: "http://d:1/api",
         phase2Url: "http://s/xa?a=1",
+      });
+    });
+
+    describe("nested branches", () => {
+      const parts = { try: "http://seat", confirm: "http://seat", cancel: "http://seat" };
+      const query = "branch_id=01&gid=g-1&op=try&trans_type=tcc";
+      const transport = new ScriptedTransport({});
+      const client = new ScriptedClient(transport);
+      let answer: () => void = () => undefined;
+      /** Refuses when it is told to. */
+      transport.branch = async () => {
+        await new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+        return { outcome: { kind: "failure", reason: "sold out" }, body: Buffer.alloc(0) };
+      };
+      const refuse = async (): Promise<void> => {
+        while (!transport.log.includes("branch http://seat")) await new Promise(setImmediate);
+        answer();
+      };
+      beforeEach(() => void transport.log.splice(0));
+
+      test.each<[string, () => unknown]>([
+        [
+          "not awaited",
+          () =>
+            void client
+              .tccFrom()
+              .branch(parts)
+              .catch(() => undefined),
+        ],
+        [
+          "swallowed",
+          () =>
+            client
+              .tccFrom()
+              .branch(parts)
+              .catch(() => undefined),
+        ],
+        [
+          "swallowed, of a parent made by hand",
+          () =>
+            client
+              .tccFrom({ ...currentBranch() })
+              .branch(parts)
+              .catch(() => undefined),
+        ],
+      ])("nested, %s: the refusal is the branch's own", async (_, work) => {
+        handle = async () => {
+          await work();
+          return "done";
+        };
+        const [reply] = await Promise.all([call("{}", query), refuse()]);
+        expect(reply.status).toBe(409);
+        expect(reply.body).toContain("sold out");
+      });
+
+      test("nested, opened after the handler's end, is refused", async () => {
+        let late: Promise<unknown> = Promise.resolve();
+        handle = () => {
+          const call = currentBranch();
+          late = new Promise((resolve) => setTimeout(resolve, 50)).then(() => client.tccFrom(call).branch(parts));
+          late.catch(() => undefined);
+        };
+        expect((await call("{}", query)).status).toBe(200);
+        await expect(late).rejects.toMatchObject({ code: "TRANSACTION_CONFLICT" });
+        expect(transport.log).toEqual([]);
       });
     });
 

@@ -1,5 +1,6 @@
 /** What every entry point over gRPC promises. */
 import { Failure, Ongoing, outcomeFromGrpc } from "@dtm/protocol";
+import { ScriptedClient, ScriptedTransport } from "../../../client-core/test/scripted.js";
 import { type BranchCall, currentBranch } from "../../src/context.js";
 import type { ServeOptions } from "../../src/serve.js";
 import { BRANCH_METADATA, grpcCall, type Message } from "./grpc-call.js";
@@ -52,6 +53,21 @@ export function grpcContract(name: string, open: ServeGrpc): void {
       await call();
       // The coordinator itself sends an empty one.
       expect(seen[1]?.coordinator).toBeUndefined();
+    });
+
+    test.each(["not awaited", "swallowed"])("nested, %s: the refusal is the branch's own", async (how) => {
+      const transport = new ScriptedTransport({});
+      transport.branch = async () => ({ outcome: { kind: "failure", reason: "sold out" }, body: Buffer.alloc(0) });
+      const client = new ScriptedClient(transport);
+      handle = async () => {
+        const branch = client.tccFrom().branch({ try: "http://seat", confirm: "http://seat", cancel: "http://seat" });
+        const swallowed = branch.catch(() => undefined);
+        if (how === "swallowed") await swallowed;
+        return undefined;
+      };
+      const reply = await call({}, { ...BRANCH_METADATA, op: "try", trans_type: "tcc" });
+      expect(reply.code).toBe(10);
+      expect(reply.details).toContain("sold out");
     });
 
     test.each(["no money", "ONGOING", "the order is ONGOING"])("a Failure (%s) is ABORTED", async (text) => {

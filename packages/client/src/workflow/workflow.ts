@@ -1,5 +1,5 @@
 /** The steps of one workflow, as its handler takes them. */
-import { BranchCall, runInBranch } from "@dtm/barrier/internal";
+import { BranchCall, runAsBranch } from "@dtm/barrier/internal";
 import { commitXa, prepareXa, rollbackXa, type XaDatabase } from "@dtm/barrier/xa";
 import { type Address, BranchAnswer, type NoCompensation, noCompensation, type WithPayload } from "@dtm/client-core";
 import { type AddressLike, BranchIds, type EncodedPayload, toJsonText, urlOf } from "@dtm/client-core/internal";
@@ -304,7 +304,7 @@ export class Workflow {
 }
 
 async function inBranch<T>(branch: Branch, work: () => Promise<T> | T): Promise<T> {
-  return runInBranch(new BranchCall(branch), async () => work());
+  return runAsBranch(new BranchCall(branch), work);
 }
 
 function isNone(compensate: unknown): compensate is NoCompensation {

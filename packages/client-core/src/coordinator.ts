@@ -42,6 +42,14 @@ const SHARE_OF_A_TRY = 0.5;
 /** A waiting caller's request may use this much; the rest is for asking how it ended. */
 const SHARE_OF_WAITING = 0.8;
 
+/** What the caller knows of the gid before it submits. */
+export interface Submission {
+  /** This client prepared it, so what is stored is the caller's own transaction; otherwise a gid that is used up belongs to somebody else. */
+  readonly prepared: boolean;
+  /** An earlier submit of the caller's ended without a clear outcome, so a gid that is used up may be its own. */
+  readonly again: boolean;
+}
+
 interface Settled<T> {
   readonly reply: Reply<T>;
   /** An earlier try may have been carried out, so an answer can be about our own success. */
@@ -103,19 +111,15 @@ export class Coordinator {
     if (state.status !== "prepared") throw conflict(about, state, reply);
   }
 
-  /**
-   * @param prepared - This client prepared it, so what is stored is the caller's own transaction; otherwise a gid that is used up belongs
-   * to somebody else.
-   */
-  async submit(request: TransactionRequest, options: CallOptions, { prepared }: { readonly prepared: boolean }): Promise<void> {
+  async submit(request: TransactionRequest, options: CallOptions, { prepared, again }: Submission): Promise<void> {
     const waiting = request.options.waitResult;
     const limits = waiting ? this.#waitingLimits(request, options) : this.limits(options);
     if (waiting) this.transport.requireQuery();
     const deadline = new Deadline(limits);
     const share = waiting ? SHARE_OF_WAITING : SHARE_OF_A_TRY;
     // An error answered to a waiting caller is mostly a branch's, and the coordinator goes on: asking tells more than submitting again.
-    const again = waiting ? isSilent : isUnclear;
-    const settled = await this.#repeat(deadline, share, (call) => this.transport.send("submit", request, call), again);
+    const worthRepeating = waiting ? isSilent : isUnclear;
+    const settled = await this.#repeat(deadline, share, (call) => this.transport.send("submit", request, call), worthRepeating);
     const reply = wordOnAll(settled);
     if (reply.kind === "done") return;
     const about = { what: "submit", gid: request.gid };
@@ -123,8 +127,10 @@ export class Coordinator {
     const state = await this.#stored(request, reply, deadline, about);
     if (state === null) throw this.#nothingStored(about, reply, deadline, settled.unheard);
     // "cannot sumbmit" is how the wire spells it: the gid was used up before this request came.
-    const usedUp = reply.kind === "conflict" && reply.message.includes("cannot sumbmit") && !prepared && !settled.repeated;
-    if (usedUp) throw conflict(about, state, reply);
+    const usedUp = reply.kind === "conflict" && reply.message.includes("cannot sumbmit");
+    if (usedUp && !prepared && !settled.repeated && !again) throw conflict(about, state, reply);
+    // Who calls again wants to know what became of it, which is more than that it was accepted once.
+    if (usedUp && again && isUndone(state)) throw failed(state, reply);
     return this.#judgeSubmit(request, state, reply, deadline);
   }
 
@@ -321,6 +327,10 @@ export class Coordinator {
     const message = `${subject} was under way when the client was closed: what the coordinator did is unknown`;
     return new TransactionError("CLIENT_CLOSED", message, { gid });
   }
+}
+
+function isUndone({ status }: Stored): boolean {
+  return status === "aborting" || status === "failed";
 }
 
 /** A refusal of one try is no word on an earlier one that may have arrived, or still will. */

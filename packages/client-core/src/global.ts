@@ -85,7 +85,7 @@ export async function runGlobal<Scope extends BranchScope, T>(
   const ended = await endOf(scope, work);
   const failure = ended.ok ? givenUp(options.signal, gid) : ended;
   if (failure === null && ended.ok) {
-    await coordinator.submit(request, call, { prepared: true });
+    await coordinator.submit(request, call, { prepared: true, again: false });
     return ended.value;
   }
   const error = failure?.error;

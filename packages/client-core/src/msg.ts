@@ -3,6 +3,7 @@ import { BranchCall, runAsBranch } from "@dtm/barrier/internal";
 import { type BranchAddress, DtmError, Failure, MSG_BRANCH, TOPIC_PREFIX } from "@dtm/protocol";
 import { type Address, type AddressLike, describe, type PayloadArgument, urlOf, type WithPayload } from "./address.js";
 import { callBranch } from "./answer.js";
+import { Attempts } from "./attempts.js";
 import type { Coordinator } from "./coordinator.js";
 import { randomGid } from "./gid.js";
 import { quietly } from "./global.js";
@@ -22,6 +23,7 @@ export class Msg {
   readonly #options: MsgOptions;
   readonly #steps: StepRequest[] = [];
   readonly #payloads: EncodedPayload[] = [];
+  readonly #attempts = new Attempts();
   #delaySeconds = 0;
   #queryPrepared: string | null = null;
 
@@ -87,7 +89,8 @@ export class Msg {
 
   /**
    * Hands the message over: from now on the steps are carried out until they succeed. Resolves when that is durable; with
-   * `waitResult` when all have succeeded.
+   * `waitResult` when all have succeeded. After an outcome that is unclear (COORDINATOR_UNREACHABLE, COORDINATOR_ERROR, DEADLINE_EXCEEDED) it
+   * may be called again: what became of the first one is found out.
    *
    * @throws DtmError TRANSACTION_FAILED when the message was aborted, or its query said that the local transaction failed;
    * TRANSACTION_RUNNING when a waited-for message hasn't ended yet; TRANSACTION_CONFLICT when the gid is used up, COORDINATOR_REFUSED,
@@ -146,7 +149,7 @@ export class Msg {
     const all = over<MsgOptions>(this.#options, options);
     const url = urlOf(queryPrepared, "queryPrepared");
     this.#coordinator.transport.checkAddress(url, "queryPrepared");
-    await this.#coordinator.prepare(this.#request(all, url), all);
+    await this.#attempts.make(() => this.#coordinator.prepare(this.#request(all, url), all));
     this.#queryPrepared = url;
   }
 
@@ -185,7 +188,8 @@ export class Msg {
   async #submit(options: MsgOptions): Promise<void> {
     const request = this.#request(options, this.#queryPrepared);
     const customData = this.#delaySeconds === 0 ? {} : { customData: JSON.stringify({ delay: this.#delaySeconds }) };
-    await this.#coordinator.submit({ ...request, ...customData }, options, { prepared: this.#queryPrepared !== null });
+    const submission = { prepared: this.#queryPrepared !== null, again: this.#attempts.mayHaveActed };
+    await this.#attempts.make(() => this.#coordinator.submit({ ...request, ...customData }, options, submission));
   }
 
   async #abort(options: MsgOptions): Promise<void> {

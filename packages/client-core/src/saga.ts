@@ -1,6 +1,7 @@
 /** Sagas: steps with their compensations, sent with one submit (protocol.md 6.4). */
 import { DtmError } from "@dtm/protocol";
 import { type Address, describe, urlOf, type WithPayload } from "./address.js";
+import { Attempts } from "./attempts.js";
 import type { Coordinator } from "./coordinator.js";
 import { randomGid } from "./gid.js";
 import { type CallOptions, over, type SagaOptions, toWireOptions } from "./options.js";
@@ -56,6 +57,7 @@ export class Saga {
   readonly #coordinator: Coordinator;
   readonly #options: SagaOptions;
   readonly #steps: AddedStep[] = [];
+  readonly #attempts = new Attempts();
   #concurrent = false;
 
   /** @internal */
@@ -95,10 +97,11 @@ export class Saga {
   }
 
   /**
-   * Hands the saga to the coordinator. Resolves when it is durable there; with `waitResult` when it has succeeded.
+   * Hands the saga to the coordinator. Resolves when it is durable there; with `waitResult` when it has succeeded. After an outcome that is
+   * unclear (COORDINATOR_UNREACHABLE, COORDINATOR_ERROR, DEADLINE_EXCEEDED) it may be called again: what became of the first one is found out.
    *
-   * @throws DtmError TRANSACTION_FAILED when a waited-for saga was rolled back (or is on its way there), TRANSACTION_RUNNING when it
-   * hasn't ended yet, TRANSACTION_CONFLICT when the gid is used up, COORDINATOR_REFUSED, COORDINATOR_ERROR, COORDINATOR_UNREACHABLE,
+   * @throws DtmError TRANSACTION_FAILED when a waited-for saga, or one that is submitted again, was rolled back (or is on its way there),
+   * TRANSACTION_RUNNING when a waited-for one hasn't ended yet, TRANSACTION_CONFLICT when the gid is used up, COORDINATOR_REFUSED, COORDINATOR_ERROR, COORDINATOR_UNREACHABLE,
    * DEADLINE_EXCEEDED, STEP_INVALID.
    */
   async submit(options: SubmitOptions = {}): Promise<Submitted> {
@@ -112,7 +115,8 @@ export class Saga {
       payloads: this.#steps.map((step) => step.payload),
       ...this.#customData(),
     };
-    await this.#coordinator.submit(request, all, { prepared: false });
+    const { mayHaveActed: again } = this.#attempts;
+    await this.#attempts.make(() => this.#coordinator.submit(request, all, { prepared: false, again }));
     return { gid: this.gid };
   }
 

@@ -1,6 +1,6 @@
 /** What the coordinator's answers become: what is repeated, what is asked, and which error comes out. */
 import { currentBranch } from "@dtm/barrier/internal";
-import { DtmError, Failure } from "@dtm/protocol";
+import { DtmError, Failure, type GlobalStatus } from "@dtm/protocol";
 import { type Client, noCompensation } from "../src/index.js";
 import {
   conflict,
@@ -112,6 +112,60 @@ describe("submit of a saga, not waiting", () => {
       result: "COORDINATOR_UNREACHABLE",
       log: ["submit", "submit", "submit", "submit"],
     });
+  });
+});
+
+describe("submit, called again after an outcome that was unclear", () => {
+  const used = (status: GlobalStatus): Script => ({
+    submit: [silent, silent, silent, silent, conflict(SUBMIT)],
+    query: [silent, silent, silent, silent, stored(status)],
+  });
+  const submitTwice = async (saga: { submit(options?: object): Promise<unknown> }, options?: object): Promise<void> => {
+    await expect(saga.submit(options)).rejects.toMatchObject({ code: "COORDINATOR_UNREACHABLE" });
+    await saga.submit(options);
+  };
+
+  test.each<[string, Script, (client: Client) => Promise<unknown>, string]>([
+    ["a saga's own success", used("succeed"), (client) => submitTwice(saga(client)), "ok"],
+    ["… that is still under way", used("submitted"), (client) => submitTwice(saga(client)), "ok"],
+    ["… that was rolled back", used("failed"), (client) => submitTwice(saga(client)), "TRANSACTION_FAILED"],
+    ["… that is being rolled back", used("aborting"), (client) => submitTwice(saga(client)), "TRANSACTION_FAILED"],
+    ["waited for, succeeded", used("succeed"), (client) => submitTwice(saga(client), { waitResult: true }), "ok"],
+    ["waited for, failed", used("failed"), (client) => submitTwice(saga(client), { waitResult: true }), "TRANSACTION_FAILED"],
+    ["a message's own success", used("succeed"), (client) => submitTwice(msg(client)), "ok"],
+    ["… that was aborted", used("failed"), (client) => submitTwice(msg(client)), "TRANSACTION_FAILED"],
+  ])("%s", async (_, script, work, result) => {
+    expect((await run(script, work)).result).toBe(result);
+  });
+
+  test("after a prepare that was unclear", async () => {
+    const script = { prepare: [silent], submit: [conflict(SUBMIT)], query: [silent, silent, silent, silent, stored("succeed")] };
+    const ran = await run(script, async (client) => {
+      const message = msg(client);
+      await expect(message.prepare("http://query")).rejects.toMatchObject({ code: "COORDINATOR_UNREACHABLE" });
+      await message.submit();
+    });
+    expect(ran.result).toBe("ok");
+  });
+
+  test("after a wait that ended before the saga did", async () => {
+    const script = { submit: [ongoing, conflict(SUBMIT)], query: [stored("submitted"), stored("succeed")] };
+    const ran = await run(script, async (client) => {
+      const waited = saga(client);
+      await expect(waited.submit({ waitResult: true })).rejects.toMatchObject({ code: "TRANSACTION_RUNNING" });
+      await waited.submit({ waitResult: true });
+    });
+    expect(ran.result).toBe("ok");
+  });
+
+  test("what was given up before anything was sent leaves nothing open", async () => {
+    const ran = await run({ submit: [conflict(SUBMIT)], query: [stored("succeed")] }, async (client) => {
+      const given = saga(client);
+      const gone = given.submit({ signal: AbortSignal.abort(new Error("enough")) });
+      await expect(gone).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+      await given.submit();
+    });
+    expect(ran.result).toBe("TRANSACTION_CONFLICT");
   });
 });
 

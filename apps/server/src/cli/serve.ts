@@ -8,6 +8,7 @@ import { type OpenLog, openLog } from "../telemetry/log.js";
 import { serverVersion } from "../version.js";
 import { Member } from "../workers/member.js";
 import { Supervisor } from "../workers/supervisor.js";
+import { probePorts } from "./ports.js";
 import { resetData } from "./reset.js";
 
 /** What a part that forgot its deadline gets beyond it. */
@@ -15,8 +16,10 @@ const PATIENCE_MS = 5_000;
 
 export async function serve(loaded: LoadedConfig, options: { readonly reset: boolean }): Promise<void> {
   const { config, warnings } = loaded;
-  const log = openLog({ level: config.LogLevel, outputs: config.Log.Outputs });
   const member = Member.here();
+  // A worker's port is the supervisor's, who has asked.
+  if (member === null) await probePorts(config);
+  const log = openLog({ level: config.LogLevel, outputs: config.Log.Outputs });
   if (member === null && config.Workers > 1) return supervise(loaded, log);
   try {
     for (const warning of warnings) log.warn({}, warning);

@@ -1,5 +1,6 @@
 /** Transactions in a MySQL (8) or MariaDB (10.6 or newer) database, dtm's tables included; several nodes may share it. */
 import type { Flushed } from "../lane.js";
+import { HEARTBEATS } from "../relational/pulse.js";
 import { RelationalStore } from "../relational/store.js";
 import type { Store } from "../store.js";
 import { Connection } from "./connection.js";
@@ -23,7 +24,7 @@ const LANES = 2;
 /** Opens nothing yet: `open` does, and says what keeps it from it (DatabaseUnusable, MigrationRefused). */
 export function openMysql(options: MysqlOptions): Store {
   const { lanes = LANES, flushed } = options;
-  const pool = new Pool(options, options.maxConnections - lanes);
+  const pool = new Pool(options, options.maxConnections - lanes - HEARTBEATS);
   return new RelationalStore({
     lanes,
     ...(flushed === undefined ? {} : { flushed }),

@@ -1,8 +1,9 @@
-/** What needs no lane, through the pool. */
+/** What needs no lane, through the pool; the heartbeat through a connection of its own. */
 import type pg from "pg";
+import { answerLimit, Pulse } from "../relational/pulse.js";
 import { paged, positionOf, repeated, unanswered } from "../relational/reading.js";
 import type { Reads } from "../relational/store.js";
-import { Connection, type Query } from "./connection.js";
+import { Connection, cut, type Query } from "./connection.js";
 import { troubleOf } from "./errors.js";
 import type { Pool } from "./pool.js";
 import { findKeys, keysBefore } from "./sql/keys.js";
@@ -37,14 +38,15 @@ export function readsThrough(pool: Pool): Reads {
       (cause) => troubleOf(cause, false),
       pool.patienceMs,
     );
+  const pulse = pulseThrough(pool);
   return {
     async ping() {
       await once((db) => db.rows("SELECT 1", [])).catch((cause: unknown) => {
         throw unanswered(cause);
       });
     },
-    heartbeat: (epoch, leaseMs) => read((db) => beat(db, epoch, leaseMs)),
-    retire: (epoch) => read((db) => retire(db, epoch)),
+    heartbeat: (epoch, leaseMs) => pulse.ask((db) => beat(db, epoch, leaseMs), answerLimit(leaseMs)),
+    retire: (epoch) => pulse.ask((db) => retire(db, epoch), pool.patienceMs),
     find: async (gid) => (await read((db) => loadByGid(db, [gid]))).get(gid) ?? null,
     ownedBy: (owner) => read((db) => loadByOwner(db, owner)),
     waitingDestinations: (atLeast) => read((db) => waitingDestinations(db, atLeast)),
@@ -63,6 +65,19 @@ export function readsThrough(pool: Pool): Reads {
       const { page, nextPosition } = paged(await read((db) => keysBefore(db, cat, before, limit + 1)), limit);
       return { entries: page, nextPosition };
     },
-    close: () => pool.end(),
+    async close() {
+      await pulse.close();
+      await pool.end();
+    },
   };
+}
+
+function pulseThrough(pool: Pool): Pulse<Query> {
+  return new Pulse<Query>({
+    async connect() {
+      const client = await pool.dedicated();
+      return { db: new Connection(client, pool.tables), cut: () => cut(client), close: () => client.end() };
+    },
+    troubleOf: (cause) => troubleOf(cause, false),
+  });
 }

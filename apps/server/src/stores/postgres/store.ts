@@ -1,5 +1,6 @@
 /** Transactions in a PostgreSQL database (13 or newer), dtm's tables included; several nodes may share it. */
 import type { Flushed } from "../lane.js";
+import { HEARTBEATS } from "../relational/pulse.js";
 import { RelationalStore } from "../relational/store.js";
 import type { Store } from "../store.js";
 import { Connection } from "./connection.js";
@@ -20,7 +21,7 @@ const LANES = 1;
 
 /** Opens nothing yet: `open` does, and says what keeps it from it (DatabaseUnusable, MigrationRefused). */
 export function openPostgres(options: PostgresOptions): Store {
-  const pool = new Pool(options, options.maxConnections - LANES);
+  const pool = new Pool(options, options.maxConnections - LANES - HEARTBEATS);
   return new RelationalStore({
     lanes: LANES,
     ...(options.flushed === undefined ? {} : { flushed: options.flushed }),

@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import { StoreRejected, StoreUnavailable } from "../store.js";
 import { type AnswerOf, RowVanished, runBatch } from "./batch.js";
 import { messageOf, type Session, type Trouble } from "./database.js";
-import { type Line, pause } from "./line.js";
+import { Late, type Line, pause, within } from "./line.js";
 import type { Answer, Operation } from "./operation.js";
 
 /** Deadlocks and serialization failures in a row; each pause lets the other side end. */
@@ -180,10 +180,6 @@ class Silence {
   }
 }
 
-class Late extends Error {
-  override readonly name = "Late";
-}
-
 function troubleOf(session: Session, cause: unknown): Trouble {
   if (cause instanceof Late) return "lost";
   return cause instanceof RowVanished ? "again" : session.troubleOf(cause);
@@ -195,11 +191,4 @@ function unavailable(cause: unknown): StoreUnavailable {
 
 function newLane(): string {
   return randomBytes(12).toString("base64url");
-}
-
-function within<T>(deadline: number, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Late("no answer in time")), Math.max(0, deadline - performance.now()));
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

@@ -70,3 +70,17 @@ export class Line {
 export function pause(millis: number): Promise<void> {
   return new Promise((wake) => setTimeout(wake, millis));
 }
+
+/** What was waited for may still happen. */
+export class Late extends Error {
+  override readonly name = "Late";
+}
+
+/** `deadline` on the monotonic clock. */
+export function within<T>(deadline: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = (): void => reject(new Late("no answer in time"));
+    const timer = setTimeout(late, Math.max(0, deadline - performance.now()));
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

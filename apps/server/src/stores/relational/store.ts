@@ -31,7 +31,7 @@ import { type Answer, type Answers, laneOf, type OfKind, type Operation, weightO
 import { SweepFloor } from "./sweep-floor.js";
 import { fitted, isStorable, refuseBranches, refuseLoaded, refuseText } from "./texts.js";
 
-/** What needs no lane: reads of what is committed, and the heartbeat, which must not wait behind anything (R2). */
+/** What needs no lane: reads of what is committed, and the heartbeat, which waits behind none of them (R2). */
 export interface Reads {
   ping(): Promise<void>;
   heartbeat(epoch: string, leaseMs: Millis): Promise<boolean>;

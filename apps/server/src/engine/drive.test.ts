@@ -265,6 +265,23 @@ describe("in flight when the saga turns (R10)", () => {
 });
 
 describe("the alert (protocol.md 4.9)", () => {
+  test("one for each branch that failed in the drive, with the same count; the waiting caller hears of the first", async () => {
+    const node = await TestNode.started({ settings: { alertRetryLimit: 1 } });
+    node.participants.script("/down", REPLIES.error);
+    node.participants.script("/busy", REPLIES.ongoing);
+    node.participants.script("/out", { outcome: { kind: "failure", reason: "no paper" } });
+    const steps = sends("/busy", "/down", "/ok", "/out");
+    const caller = hearing(
+      node.coordinator.submit(anInput("msg", "g", { steps, options: { concurrent: true, waitResult: true } })),
+    );
+    await settle();
+    expect(node.alerts).toEqual([
+      { gid: "g", status: "submitted", branch: "/down", error: "oops", retryCount: 1 },
+      { gid: "g", status: "submitted", branch: "/out", error: "no paper", retryCount: 1 },
+    ]);
+    expect(caller.heard).toMatch(/^BRANCH_ERROR .*oops$/s);
+  });
+
   test("on the third failing drive in a row, and on each after it", async () => {
     const node = await TestNode.started();
     node.participants.script("/a", REPLIES.error);

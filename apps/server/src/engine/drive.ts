@@ -80,6 +80,8 @@ export type Ended =
   /** The store failed or we did. From `callsEndAt` on none of its calls can be in flight; `retryAt` is when to go on unasked. */
   | { readonly kind: "broken"; readonly cause: unknown; readonly callsEndAt: Millis; readonly retryAt: Millis };
 
+type Trouble = Exclude<Outcome, { readonly kind: "success" }>;
+
 const UNTIL_WOKEN: Millis = 60_000;
 const UNTIL_A_SLOT: Millis = 1_000;
 /** An answer that needs no I/O (nothing to call, a refused URL) comes in the same tick, so a drive must stop for others by itself. */
@@ -113,8 +115,8 @@ export class Drive {
   #retryAfterMs: Millis = 0;
   /** A destination was down, so its answer ends the rest early (R13); who only found no slot rests its second (R12). */
   #shutOut = false;
-  /** The first outcome that keeps it from going on (protocol.md 4.5), ongoing only if nothing worse; for a waiting caller and the alert. */
-  #trouble: { readonly place: number; readonly outcome: Outcome } | null = null;
+  /** What keeps it from going on, by place, in the order it was heard; of ongoing and something worse at one place the worse. */
+  readonly #troubles = new Map<number, Trouble>();
   #over = false;
   #handOver = false;
   #signalled = false;
@@ -330,12 +332,13 @@ export class Drive {
       return;
     }
     this.#progressed = true;
-    if (this.#trouble?.place === place) this.#trouble = null;
+    this.#troubles.delete(place);
     this.#settle(place, branch, "succeed");
   }
 
-  #troubled(place: number, branch: Branch | undefined, outcome: Exclude<Outcome, { kind: "success" }>): void {
-    if (this.#trouble === null || this.#trouble.outcome.kind === "ongoing") this.#trouble = { place, outcome };
+  #troubled(place: number, branch: Branch | undefined, outcome: Trouble): void {
+    if (this.#troubles.get(place)?.kind === "ongoing") this.#troubles.delete(place);
+    if (!this.#troubles.has(place)) this.#troubles.set(place, outcome);
     if (outcome.kind === "failure") {
       if (branch !== undefined && this.#transaction.type === "saga" && branch.op === "action") {
         // An answer, not an error: the schedule starts anew (protocol.md 4.9).
@@ -411,7 +414,7 @@ export class Drive {
     // What an action answered while this write was under way came after the turn (R10); what it met before is no trouble of the way back.
     if (step.to === "aborting") this.#takePending();
     this.#answers.clear();
-    this.#trouble = null;
+    this.#troubles.clear();
     this.#retryAfterMs = 0;
     return isFinal(step.to) ? { kind: "final", transaction: this.#transaction } : null;
   }
@@ -466,7 +469,7 @@ export class Drive {
       kind: "rested",
       transaction: this.#transaction,
       due: rest.nextCronTime,
-      answer: this.#trouble?.outcome ?? null,
+      answer: this.#answerForCaller(),
       why,
     };
   }
@@ -481,7 +484,7 @@ export class Drive {
     this.#pending = [...unwritten, ...this.#pending];
     this.#branches = withResults(current.branches, this.#pending);
     this.#answers.clear();
-    this.#trouble = null;
+    this.#troubles.clear();
     this.#pass = true;
     return null;
   }
@@ -518,13 +521,22 @@ export class Drive {
     return "";
   }
 
+  /** The first one (protocol.md 4.5), ongoing only if nothing worse. */
+  #answerForCaller(): Outcome | null {
+    const troubles = [...this.#troubles.values()];
+    return troubles.find(({ kind }) => kind !== "ongoing") ?? troubles[0] ?? null;
+  }
+
+  /** One for each branch that failed in this drive (protocol.md 4.9); a probe is no attempt (R13). */
   #alert(attempts: number): void {
-    const trouble = this.#trouble;
-    const branch = trouble === null ? undefined : this.#branches[trouble.place];
-    if (trouble === null || branch === undefined || attempts < this.#context.settings.alertRetryLimit) return;
-    const { outcome } = trouble;
-    const error = outcome.kind === "unknown" ? outcome.message : outcome.kind === "success" ? "" : outcome.reason;
-    this.#context.alert({ gid: this.gid, status: this.#transaction.status, branch: branch.url, error, retryCount: attempts });
+    if (attempts < this.#context.settings.alertRetryLimit) return;
+    for (const [place, trouble] of this.#troubles) {
+      const branch = this.#branches[place];
+      const probed = this.#answers.get(place)?.kind === "deferred";
+      if (branch === undefined || probed || trouble.kind === "ongoing") continue;
+      const error = trouble.kind === "unknown" ? trouble.message : trouble.reason;
+      this.#context.alert({ gid: this.gid, status: this.#transaction.status, branch: branch.url, error, retryCount: attempts });
+    }
   }
 
   #signal(): void {

@@ -63,10 +63,24 @@ test("posts dtm's payload (protocol.md 4.9)", async () => {
   expect(results).toEqual(["sent"]);
 });
 
-test("tells a hook again that answered with an error", async () => {
+test.each([204, 302, 404, 500, 503])("an answer of %d is one: the hook has heard, and is not told again", async (status) => {
   answer = (response) => {
-    response.statusCode = heard.length < 3 ? 500 : 200;
+    response.statusCode = status;
     response.end();
+  };
+  const alerts = hook();
+  alerts.alert(event("g1"));
+  alerts.alert(event("g2"));
+  await until(() => heard.length === 2);
+  await alerts.close();
+  expect(heard).toHaveLength(2);
+  expect(results).toEqual(["sent", "sent"]);
+});
+
+test("tells a hook again that broke off", async () => {
+  answer = (response) => {
+    if (heard.length < 3) response.destroy();
+    else response.end();
   };
   const alerts = hook();
   alerts.alert(event("g1"));
@@ -76,16 +90,13 @@ test("tells a hook again that answered with an error", async () => {
 });
 
 test("gives up after four attempts, and says so without the URL, which may carry a key", async () => {
-  answer = (response) => {
-    response.statusCode = 500;
-    response.end();
-  };
+  answer = (response) => void response.destroy();
   const alerts = hook();
   alerts.alert(event("g1"));
   await until(() => heard.length === 4);
   await alerts.close();
   expect(results).toEqual(["failed"]);
-  expect(warned).toEqual([{ gid: "g1", attempts: 4, trouble: "answered 500" }]);
+  expect(warned).toEqual([{ gid: "g1", attempts: 4, trouble: "SocketError" }]);
 });
 
 test("does not wait for a hook that never answers", async () => {
@@ -114,10 +125,7 @@ test("keeps no more than its queue holds; the rest is dropped and said", async (
 });
 
 test("closing ends the pauses and counts what was not sent", async () => {
-  answer = (response) => {
-    response.statusCode = 500;
-    response.end();
-  };
+  answer = (response) => void response.destroy();
   const alerts = hook({ backOffMs: 3_600_000 });
   for (let n = 0; n < 7; n++) alerts.alert(event(`g${n}`));
   await until(() => heard.length === 4);

@@ -1,6 +1,6 @@
 /**
  * The alert webhook: dtm's payload (protocol.md 4.9), posted beside the work and never in its way. The queue is bounded, a hook that
- * is down is retried a few times, and what can't be told is counted and logged.
+ * can't be reached is tried a few times, and what can't be told is counted and logged.
  */
 import { request } from "undici";
 import type { Log } from "../engine/coordinator.js";
@@ -78,7 +78,7 @@ class WebHook implements Alerts {
     }
   }
 
-  /** Null when the hook took it: dtm ignores its answer, we only want to know that there is one. */
+  /** Null when the hook answered: whatever it says, it has heard, and the same alert once more would be one too many. */
   async #post({ gid, status, branch, error, retryCount }: AlertEvent): Promise<string | null> {
     try {
       const answer = await request(this.options.url, {
@@ -88,7 +88,7 @@ class WebHook implements Alerts {
         signal: AbortSignal.timeout(this.options.timeoutMs ?? 5_000),
       });
       await answer.body.dump();
-      return answer.statusCode < 400 ? null : `answered ${answer.statusCode}`;
+      return null;
     } catch (cause) {
       return cause instanceof Error ? cause.name : "failed";
     }

@@ -188,7 +188,20 @@ export class Commands implements Coordinator {
 
   #create(input: TransactionInput, type: TransactionType, status: GlobalStatus, owner: Owner): Loaded | Promise<Loaded> {
     const { settings, clock, topics } = this.parts;
-    return createLoaded(input, { type, status, owner, settings: settings.types[type], now: clock.now() }, topics);
+    const create = (from: TransactionInput): Loaded | Promise<Loaded> =>
+      createLoaded(from, { type, status, owner, settings: settings.types[type], now: clock.now() }, topics);
+    const loaded = create(input);
+    if (!(loaded instanceof Promise)) return loaded;
+    return loaded.catch(async (cause: unknown) => {
+      await this.#mustBeStored(input.gid, cause);
+      return create({ ...input, steps: [] });
+    });
+  }
+
+  /** What is stored keeps the branches it was prepared with (protocol.md 1.6): a topic that was deleted since is no matter. */
+  async #mustBeStored(gid: string, cause: unknown): Promise<void> {
+    const unknownTopic = cause instanceof Refusal && cause.code === "TOPIC_NOT_FOUND";
+    if (!unknownTopic || (await this.parts.store.find(gid)) === null) throw cause;
   }
 
   #branchRows(input: BranchInput): Branch[] {

@@ -35,6 +35,19 @@ describe.each(PATHS)("$path", ({ useFront }) => {
   });
 
   describe("submit", () => {
+    test("a topic that was deleted since the prepare is no matter: the prepared branches are delivered to", async () => {
+      await server.get("subscribe?topic=gone&url=http://first");
+      const body = { gid: "submit-gone", trans_type: "msg", steps: [{ action: "topic://gone" }], payloads: ["1"] };
+      expect(await server.post("prepare", body)).toMatchObject(DONE);
+      await server.send("DELETE", "topic/gone", null);
+      expect(await server.post("prepare", body)).toMatchObject(DONE);
+      expect(await server.post("submit", { ...body, wait_result: true })).toMatchObject(DONE);
+      expect(await server.rows("submit-gone")).toEqual(["01 action http://first succeed"]);
+      expect(await server.post("submit", body)).toMatchObject(failure("current status 'succeed', cannot sumbmit. FAILURE"));
+      expect(await server.post("submit", { ...body, gid: "submit-new" })).toMatchObject(problem("topic not found"));
+      expect(await server.status("submit-new")).toBeNull();
+    });
+
     test("answers at once; the branches are those of the prepare", async () => {
       const steps = [{ action: "http://prepared" }];
       await server.post("prepare", { gid: "submit-1", trans_type: "msg", steps, payloads: ["1"] });

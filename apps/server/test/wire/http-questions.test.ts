@@ -120,9 +120,29 @@ describe.each(PATHS)("$path", ({ useFront }) => {
       expect((await list("?status=prepared")).gids).toEqual(["x-xa", "x-tcc"]);
       expect((await list("?transType=msg&status=succeed")).gids).toEqual(["y-msg"]);
       expect((await list("?gidPrefix=x-")).gids).toEqual(["x-xa", "x-tcc"]);
-      expect((await list(`?createTimeStart=${from + 1}`)).gids).toEqual(["y-msg", "x-xa"]);
+      expect((await list(`?createTimeStart=${from + 1_000}`)).gids).toEqual(["y-msg", "x-xa"]);
       expect((await list(`?createTimeStart=${from}&createTimeEnd=${from}`)).gids).toEqual(["x-tcc"]);
       expect((await list("?createTimeStart=0&createTimeEnd=")).gids).toHaveLength(3);
+    });
+
+    test("cuts times to whole seconds; who was created within the second of the end is in", async () => {
+      await server.clock.advance(400);
+      await server.post("prepare", { gid: "at-400", trans_type: "tcc" });
+      await server.clock.advance(599);
+      await server.post("prepare", { gid: "at-999", trans_type: "tcc" });
+      await server.clock.advance(1);
+      await server.post("prepare", { gid: "at-1000", trans_type: "tcc" });
+      const from = Date.parse(START);
+      expect((await list(`?createTimeStart=${from + 999}`)).gids).toEqual(["at-1000", "at-999", "at-400"]);
+      expect((await list(`?createTimeStart=${from + 1_000}`)).gids).toEqual(["at-1000"]);
+      expect((await list(`?createTimeEnd=${from + 1}`)).gids).toEqual(["at-999", "at-400"]);
+      expect((await list(`?createTimeEnd=${from + 1_000}`)).gids).toEqual(["at-1000", "at-999", "at-400"]);
+    });
+
+    test.each(["status=done", "transType=2pc", "status=Prepared"])("of %s is an empty page: nothing has it", async (search) => {
+      await server.post("prepare", { gid: "some", trans_type: "tcc" });
+      const empty = { status: 200, text: '{"transactions":[],"next_position":""}' };
+      expect(await server.get(`all?${search}`)).toMatchObject(empty);
     });
 
     test("of one gid: a list of one, or null", async () => {
@@ -137,8 +157,8 @@ describe.each(PATHS)("$path", ({ useFront }) => {
       ["createTimeStart=x", "convert to int error: x"],
       ["createTimeEnd=1.5", "convert to int error: 1.5"],
       ["limit=0", "limit must be 1 or more, found 0"],
-      ["status=done", 'status must be one of prepared, submitted, aborting, succeed, failed; found "done"'],
-      ["transType=2pc", 'transType must be one of saga, tcc, xa, msg, workflow; found "2pc"'],
+      ["position=gid-7", "convert to int error: gid-7"],
+      ["status=done&position=x", "convert to int error: x"],
     ])("refuses %s", async (search, message) => {
       expect(await server.get(`all?${search}`)).toMatchObject(problem(message));
     });
@@ -230,6 +250,7 @@ describe.each(PATHS)("$path", ({ useFront }) => {
       expect((parsed(await server.get("queryKV?cat=topics")) as { kv: readonly unknown[] }).kv).toHaveLength(3);
       expect((parsed(await server.get("queryKV")) as { kv: readonly unknown[] }).kv).toHaveLength(3);
       expect(await server.get("scanKV?limit=x")).toMatchObject(problem("convert to int error: x"));
+      expect(await server.get("scanKV?position=a")).toMatchObject(problem("convert to int error: a"));
     });
   });
 });

@@ -1,5 +1,5 @@
 /** Query parameters of GET requests. A number that isn't one is refused in dtm's words (protocol.md 1.12). */
-import { GLOBAL_STATUSES, isGlobalStatus, isTransactionType, TRANSACTION_TYPES } from "@dtm/protocol";
+import { isGlobalStatus, isTransactionType } from "@dtm/protocol";
 import { Refusal } from "../../engine/refusal.js";
 import type { ListFilter } from "../../stores/store.js";
 
@@ -28,6 +28,12 @@ export class Query {
     return number;
   }
 
+  /** A token of a page before; "" when absent. Every store's tokens are numbers. */
+  position(): string {
+    const position = this.whole("position");
+    return position === null ? "" : String(position);
+  }
+
   limit(): number {
     const limit = this.whole("limit") ?? DEFAULT_PAGE;
     if (limit < 1) throw new Refusal("INVALID_INPUT", `limit must be 1 or more, found ${limit}`);
@@ -35,29 +41,29 @@ export class Query {
   }
 }
 
-/** `all`: times are Unix milliseconds, both inclusive; `gidPrefix` is ours. */
-export function listFilter(query: Query): ListFilter {
+/**
+ * `all`: times are Unix milliseconds, cut to whole seconds, and the second of the end is in; `gidPrefix` is ours. Null when nothing can
+ * match: no transaction has an unknown status or type.
+ */
+export function listFilter(query: Query): ListFilter | null {
   const status = query.text("status");
   const type = query.text("transType");
   const gidPrefix = query.text("gidPrefix");
-  const createdFrom = query.whole("createTimeStart") ?? 0;
-  const createdTo = query.whole("createTimeEnd") ?? 0;
-  if (status !== "" && !isGlobalStatus(status)) return refuseWord("status", status, GLOBAL_STATUSES);
-  if (type !== "" && !isTransactionType(type)) return refuseWord("transType", type, TRANSACTION_TYPES);
+  const createdFrom = wholeSecond(query.whole("createTimeStart") ?? 0);
+  const createdTo = wholeSecond(query.whole("createTimeEnd") ?? 0);
+  const page = { limit: query.limit(), position: query.position() };
+  if (status !== "" && !isGlobalStatus(status)) return null;
+  if (type !== "" && !isTransactionType(type)) return null;
   return {
-    limit: query.limit(),
-    position: query.text("position"),
+    ...page,
     ...(status === "" ? {} : { status }),
     ...(type === "" ? {} : { type }),
     ...(gidPrefix === "" ? {} : { gidPrefix }),
     ...(createdFrom === 0 ? {} : { createdFrom }),
-    ...(createdTo === 0 ? {} : { createdTo }),
+    ...(createdTo === 0 ? {} : { createdTo: createdTo + 999 }),
   };
 }
 
-function refuseWord(name: string, found: string, expected: readonly string[]): never {
-  throw new Refusal(
-    "INVALID_INPUT",
-    `${name} must be one of ${expected.join(", ")}; found ${JSON.stringify(found.slice(0, 45))}`,
-  );
+function wholeSecond(at: number): number {
+  return Math.floor(at / 1000) * 1000;
 }

@@ -4,6 +4,7 @@
  */
 import type { Coordinator, Log, TopicRegistry, TransactionInput } from "../../engine/coordinator.js";
 import { Refusal } from "../../engine/refusal.js";
+import type { Page } from "../../stores/store.js";
 import { handleJsonRpc } from "../json-rpc/handle.js";
 import type { Exposure } from "./access.js";
 import { type Answer, JSON_TYPE, json, METRICS_TYPE, SUCCESS, text } from "./answer.js";
@@ -100,6 +101,7 @@ export const ROUTES: readonly Route[] = [
   ),
 ];
 
+const NO_TRANSACTIONS: Page = { transactions: [], nextPosition: "" };
 const PONG: Answer = json({ msg: "pong" });
 const ALIVE: Answer = json({ status: "alive" });
 
@@ -144,7 +146,8 @@ async function listAll(api: Api, { search }: ApiRequest): Promise<Answer> {
     const found = await api.coordinator.query(gid);
     return json({ transactions: found === null ? null : [encodeTransaction(found.transaction)], next_position: "" });
   }
-  const page = await api.coordinator.list(listFilter(query));
+  const filter = listFilter(query);
+  const page = filter === null ? NO_TRANSACTIONS : await api.coordinator.list(filter);
   return json({ transactions: page.transactions.map(encodeTransaction), next_position: page.nextPosition });
 }
 
@@ -159,6 +162,6 @@ async function resetCronTime(api: Api, { search }: ApiRequest): Promise<Answer> 
 
 async function scanKeys(api: Api, { search }: ApiRequest): Promise<Answer> {
   const query = new Query(search);
-  const page = await api.topics.scanKeys({ cat: query.text("cat"), position: query.text("position"), limit: query.limit() });
+  const page = await api.topics.scanKeys({ cat: query.text("cat"), position: query.position(), limit: query.limit() });
   return json({ kv: page.entries.map(encodeKeyValue), next_position: page.nextPosition });
 }

@@ -23,6 +23,8 @@ export interface CoreParts {
   readonly alert: (event: AlertEvent) => void;
   readonly random: () => number;
   readonly newEpoch: () => string;
+  /** Whether the process of this epoch provably ended (R2). Absent: nothing is provable, and every lease is waited for. */
+  readonly isGone?: (epoch: string) => boolean;
   /** Told how late each due transaction was claimed, in milliseconds. */
   readonly claimLag?: (millis: number) => void;
 }
@@ -53,7 +55,8 @@ export function buildCore(parts: CoreParts): Core {
   const engine: Engine = new Engine({ ...parts, destinations });
   const lag = parts.claimLag === undefined ? {} : { lag: parts.claimLag };
   const loop: ClaimLoop = new ClaimLoop({ store, engine, clock, log, intervalMs: settings.transCronInterval * 1000, ...lag });
-  const heartbeat = new Heartbeat({ store, engine, clock, log, everyMs: settings.heartbeatMs, leaseMs: settings.leaseMs });
+  const { heartbeatMs: everyMs, leaseMs } = settings;
+  const heartbeat = new Heartbeat({ store, engine, clock, log, everyMs, leaseMs, isGone: parts.isGone });
   engine.listen({ dueAt: (at) => loop.dueAt(at), missed: (destination) => probes.missed(destination) });
   const coordinator = new Commands({ store, engine, scheduler: loop, topics: parts.topics, clock, settings });
   return {

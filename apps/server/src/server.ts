@@ -2,9 +2,7 @@
  * Builds the server: the only file that knows every part. What is listed first starts first and stops last (R18).
  * What each part does is its own file's business; how settings are read is config/'s.
  */
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
 import type { Config } from "./config/schema.js";
 import { toEngineSettings } from "./config/to-engine.js";
 import { buildCore, type Core } from "./core.js";
@@ -14,6 +12,7 @@ import { driverNamed } from "./participants/driver.js";
 import { egressFrom } from "./participants/egress-rules.js";
 import { openParticipants } from "./participants/open.js";
 import type { Participants } from "./participants/participant.js";
+import { Epochs } from "./scheduler/epoch.js";
 import { Retention } from "./scheduler/retention.js";
 import { type Service, StartError } from "./service.js";
 import { explainOpening, openStore } from "./stores/open.js";
@@ -54,6 +53,7 @@ export function buildServer(config: Config, log: Log, overrides: ServerOverrides
   const alerts = openAlerts({ url: config.AlertWebHook, log, count: metrics.alerted });
   const topics = new Topics({ store, clock: systemClock, log, refreshMs: config.ConfigUpdateInterval * 1000 });
   const settings = toEngineSettings(config);
+  const epochs = new Epochs();
   const core = buildCore({
     store,
     participants,
@@ -64,7 +64,8 @@ export function buildServer(config: Config, log: Log, overrides: ServerOverrides
     telemetry: metrics,
     alert: (event) => alerts.alert(event),
     random: Math.random,
-    newEpoch,
+    newEpoch: () => epochs.fresh(),
+    isGone: (epoch) => epochs.isGone(epoch),
     claimLag: metrics.claimLag,
   });
   watch(metrics, { config, core, store });
@@ -165,13 +166,6 @@ function pem(setting: string, path: string): string {
   } catch (cause) {
     throw new StartError(`${setting} names ${path}, which can't be read: ${(cause as NodeJS.ErrnoException).code}`, { cause });
   }
-}
-
-/** R1, R2: never repeated, and says where to look for the process. */
-function newEpoch(): string {
-  return `${hostname()
-    .replaceAll(/[^\w.-]/g, "-")
-    .slice(0, 64)}.${process.pid}.${randomBytes(6).toString("hex")}`;
 }
 
 /** A start that fails at a listener names its setting. */

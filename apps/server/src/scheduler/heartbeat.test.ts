@@ -2,6 +2,7 @@ import { anInput, undoable } from "../../test/kit/inputs.js";
 import { REPLIES } from "../../test/kit/scripted-participants.js";
 import { TestNode } from "../../test/kit/test-node.js";
 import { settle, VirtualClock } from "../engine/virtual-clock.js";
+import { saga } from "../stores/contract/fixtures.js";
 import { MemoryStore } from "../stores/memory/store.js";
 
 function shared(): { clock: VirtualClock; store: MemoryStore } {
@@ -110,4 +111,29 @@ test("a graceful stop declares its epoch dead: others need not wait for the leas
   const beats = jest.spyOn(store, "heartbeat");
   await clock.advance(10_000);
   expect(beats).not.toHaveBeenCalled();
+});
+
+test("an earlier process of this host that is gone is dead at once, one that may live is not (R2)", async () => {
+  const { clock, store } = shared();
+  for (const epoch of ["killed", "elsewhere"]) await store.heartbeat(epoch, 5_000);
+  await store.create(saga({ gid: "left", owner: "killed:1", nextCronTime: clock.now() + 3_600_000 }));
+  const node = await TestNode.started({ clock, store, name: "next", isGone: (epoch) => epoch === "killed" });
+  await settle();
+  expect(node.participants.urls).not.toEqual([]);
+  expect(store.peek("left")?.transaction.owner).not.toMatch(/^killed/);
+  expect(await store.liveEpochs()).toEqual(["elsewhere", "next.1"]);
+  expect(node.logged).toContainEqual({
+    level: "info",
+    event: "its process is gone: declared dead",
+    fields: { epoch: "killed" },
+  });
+});
+
+test("a start that can't look for earlier processes goes on", async () => {
+  const { clock, store } = shared();
+  const node = new TestNode({ clock, store, isGone: () => true });
+  node.watched.fail("liveEpochs", "before");
+  await node.core.start();
+  expect(node.logged).toContainEqual(expect.objectContaining({ level: "warn" }));
+  expect(await store.liveEpochs()).toEqual(["node.1"]);
 });

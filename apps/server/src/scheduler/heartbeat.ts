@@ -18,6 +18,8 @@ export class Heartbeat {
       readonly log: Log;
       readonly everyMs: Millis;
       readonly leaseMs: Millis;
+      /** Whether the process of an epoch provably ended. Absent: nobody can tell, so nobody is looked for. */
+      readonly isGone: ((epoch: string) => boolean) | undefined;
     },
   ) {}
 
@@ -26,6 +28,7 @@ export class Heartbeat {
     if (!this.parts.store.shared) return;
     this.#running = true;
     await this.#beat();
+    await this.#retireGone();
     this.#schedule();
   }
 
@@ -36,6 +39,20 @@ export class Heartbeat {
     this.#cancel();
     await this.#beating;
     await this.parts.store.retire(this.parts.engine.epoch);
+  }
+
+  /** What an earlier process of this host left is due now, not when its lease has lapsed; a failure only costs that time. */
+  async #retireGone(): Promise<void> {
+    const { store, isGone, log } = this.parts;
+    if (isGone === undefined) return;
+    try {
+      for (const epoch of (await store.liveEpochs()).filter(isGone)) {
+        await store.retire(epoch);
+        log.info({ epoch }, "its process is gone: declared dead");
+      }
+    } catch (cause) {
+      log.warn({ err: cause }, "could not look for earlier processes of this host");
+    }
   }
 
   #schedule(): void {

@@ -141,6 +141,8 @@ export interface TransactionStore {
   heartbeat(epoch: string, leaseMs: Millis): Promise<boolean>;
   /** Declares an epoch dead at once (a graceful stop, or a process of this host that is provably gone). */
   retire(epoch: string): Promise<void>;
+  /** Epochs that weren't declared dead; none where the store isn't shared. */
+  liveEpochs(): Promise<readonly string[]>;
 
   /** Saves transaction and branches, or neither. "exists" leaves the stored one untouched. */
   create(loaded: Loaded): Promise<CreateResult>;

@@ -19,6 +19,7 @@ export interface TestNodeOptions {
   readonly clock?: VirtualClock;
   readonly store?: MemoryStore;
   readonly name?: string;
+  readonly isGone?: (epoch: string) => boolean;
   readonly heard?: (call: Call) => void;
   readonly alerted?: (event: AlertEvent) => void;
   readonly written?: (method: string, args: readonly unknown[]) => void;
@@ -55,6 +56,7 @@ export class TestNode {
       },
       random: options.random ?? (() => 0),
       newEpoch: () => `${options.name ?? "node"}.${++epochs}`,
+      ...(options.isGone === undefined ? {} : { isGone: options.isGone }),
       claimLag: (millis) => this.lags.push(millis),
     });
   }

@@ -156,6 +156,7 @@ export class Node {
         this.#leases.delete(epoch);
         return store.retire(epoch);
       }),
+      liveEpochs: read(store.liveEpochs),
       create: write(async (loaded) => {
         const result = await store.create(loaded);
         this.parts.written(loaded.transaction.gid);

@@ -40,6 +40,15 @@ export function sharedContract({ store }: Section): void {
     expect(await storedTransaction(store(), gid)).toMatchObject({ owner: "" });
   });
 
+  test("who lives is told, until it is declared dead", async () => {
+    if (!store().shared) return expect(await store().liveEpochs()).toEqual([]);
+    await store().heartbeat("here", LONG);
+    await store().heartbeat("there", LONG);
+    expect([...(await store().liveEpochs())].sort()).toEqual(["here", "there"]);
+    await store().retire("there");
+    expect(await store().liveEpochs()).toEqual(["here"]);
+  });
+
   test("a caller's change takes over from a dead owner only (R5)", async () => {
     if (!store().shared) return;
     await store().heartbeat("here", LONG);

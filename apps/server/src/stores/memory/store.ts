@@ -65,6 +65,10 @@ export class MemoryStore extends MemoryKeys implements Store {
     this.#dead.add(epoch);
   }
 
+  async liveEpochs(): Promise<readonly string[]> {
+    return [...this.#alive.keys()];
+  }
+
   async create(loaded: Loaded): Promise<CreateResult> {
     const current = this.#rows.get(loaded.transaction.gid);
     if (current !== undefined) return { kind: "exists", current };

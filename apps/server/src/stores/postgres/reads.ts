@@ -9,7 +9,7 @@ import type { Pool } from "./pool.js";
 import { findKeys, keysBefore } from "./sql/keys.js";
 import { listGlobals } from "./sql/list.js";
 import { loadByGid, loadByOwner } from "./sql/load.js";
-import { beat, retire } from "./sql/nodes.js";
+import { allLiveEpochs, beat, retire } from "./sql/nodes.js";
 import { summary } from "./sql/summary.js";
 import { waitingDestinations } from "./sql/waiting.js";
 
@@ -47,6 +47,7 @@ export function readsThrough(pool: Pool): Reads {
     },
     heartbeat: (epoch, leaseMs) => pulse.ask((db) => beat(db, epoch, leaseMs), answerLimit(leaseMs)),
     retire: (epoch) => pulse.ask((db) => retire(db, epoch), pool.patienceMs),
+    liveEpochs: () => read((db) => allLiveEpochs(db)),
     find: async (gid) => (await read((db) => loadByGid(db, [gid]))).get(gid) ?? null,
     ownedBy: (owner) => read((db) => loadByOwner(db, owner)),
     waitingDestinations: (atLeast) => read((db) => waitingDestinations(db, atLeast)),

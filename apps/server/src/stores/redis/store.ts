@@ -32,6 +32,7 @@ import { Dispatcher, type Replicas } from "./dispatch.js";
 import { Keys, shardOf, TAGS, type Tag } from "./keys.js";
 import { entriesFrom, fieldOf } from "./kv.js";
 import { Listing } from "./listing.js";
+import { liveEpochs } from "./live-epochs.js";
 import { CHANGE } from "./lua/change.js";
 import { CREATE } from "./lua/create.js";
 import { CREATE_KEY, DELETE_KEY, UPDATE_KEY } from "./lua/keys.js";
@@ -136,6 +137,11 @@ class RedisStore implements Store {
   async retire(epoch: string): Promise<void> {
     this.#mustBeOpen();
     await this.#nodes.retire(epoch);
+  }
+
+  async liveEpochs(): Promise<readonly string[]> {
+    this.#mustBeOpen();
+    return liveEpochs(this.#reading, this.#nodes);
   }
 
   async create(loaded: Loaded): Promise<CreateResult> {

@@ -36,6 +36,7 @@ export interface Reads {
   ping(): Promise<void>;
   heartbeat(epoch: string, leaseMs: Millis): Promise<boolean>;
   retire(epoch: string): Promise<void>;
+  liveEpochs(): Promise<readonly string[]>;
   find(gid: string): Promise<Loaded | null>;
   ownedBy(owner: Owner): Promise<readonly Loaded[]>;
   waitingDestinations(atLeast: number): Promise<readonly string[]>;
@@ -119,6 +120,10 @@ export class RelationalStore implements Store {
 
   async retire(epoch: string): Promise<void> {
     await this.#reads.retire(epoch);
+  }
+
+  async liveEpochs(): Promise<readonly string[]> {
+    return this.#reads.liveEpochs();
   }
 
   async create(loaded: Loaded): Promise<CreateResult> {

@@ -112,6 +112,10 @@ class SqliteStore implements Store {
 
   async retire(): Promise<void> {}
 
+  async liveEpochs(): Promise<readonly string[]> {
+    return [];
+  }
+
   async create(loaded: Loaded): Promise<CreateResult> {
     const { word, rows } = await this.#write(writeOf("create", refuseUnstorable(loaded)));
     return word === "created" ? { kind: "created" } : { kind: "exists", current: one(rows) };

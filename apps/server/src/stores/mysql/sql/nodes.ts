@@ -20,6 +20,8 @@ const BURY = `
 
 const LIVE = "SELECT epoch FROM dtm_node WHERE dead_at IS NULL AND epoch IN (?)";
 
+const ALL_LIVE = "SELECT epoch FROM dtm_node WHERE dead_at IS NULL";
+
 const DEAD = "SELECT epoch FROM dtm_node WHERE dead_at > utc_timestamp(3) - INTERVAL 1 DAY";
 const LONG_DEAD = "SELECT epoch FROM dtm_node WHERE dead_at <= utc_timestamp(3) - INTERVAL 1 DAY";
 
@@ -47,6 +49,11 @@ export async function bury(db: Query): Promise<void> {
 
 export async function liveEpochs(db: Query, epochs: readonly string[]): Promise<ReadonlySet<string>> {
   return new Set((await db.rows(LIVE, [epochs])).map((row) => textAt(row, 0)));
+}
+
+/** Not declared dead, though a lease may have lapsed. */
+export async function allLiveEpochs(db: Query): Promise<string[]> {
+  return (await db.rows(ALL_LIVE, [])).map((row) => textAt(row, 0));
 }
 
 /** A node is looked for a day long; what it could leave after that, `adopt` finds. */

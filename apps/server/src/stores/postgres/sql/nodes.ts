@@ -16,6 +16,8 @@ const BURY = (node: string): string => `
 
 const LIVE = (node: string): string => `SELECT epoch FROM ${node} WHERE dead_at IS NULL AND epoch = ANY ($1::text[])`;
 
+const ALL_LIVE = (node: string): string => `SELECT epoch FROM ${node} WHERE dead_at IS NULL`;
+
 const COUNT_LIVE = (node: string): string => `
   SELECT count(*) FROM ${node} WHERE dead_at IS NULL AND expires_at > clock_timestamp()`;
 
@@ -39,6 +41,11 @@ export async function bury(db: Query): Promise<void> {
 export async function liveEpochs(db: Query, epochs: readonly string[]): Promise<ReadonlySet<string>> {
   const rows = await db.rows(LIVE(db.tables.node), [texts(epochs)]);
   return new Set(rows.map((row) => textAt(row, 0)));
+}
+
+/** Not declared dead, though a lease may have lapsed. */
+export async function allLiveEpochs(db: Query): Promise<string[]> {
+  return (await db.rows(ALL_LIVE(db.tables.node), [])).map((row) => textAt(row, 0));
 }
 
 export async function countLiveNodes(db: Query): Promise<number> {

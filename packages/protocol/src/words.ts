@@ -9,7 +9,8 @@ export const BRANCH_STATUSES = ["prepared", "succeed", "failed"] as const;
 export type BranchStatus = (typeof BRANCH_STATUSES)[number];
 
 export const PROTOCOLS = ["http", "grpc", "json-rpc"] as const;
-export type Protocol = (typeof PROTOCOLS)[number];
+/** Any other text is kept as it is, and what it stands beside is called by its URL: HTTP for http:// and https://, else gRPC (protocol.md 3.1). */
+export type Protocol = (typeof PROTOCOLS)[number] | (string & {});
 
 export const RESULT = { success: "SUCCESS", failure: "FAILURE", ongoing: "ONGOING" } as const;
 export const TOPIC_PREFIX = "topic://";

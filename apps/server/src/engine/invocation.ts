@@ -42,6 +42,6 @@ export function requestTimeoutMs(transaction: Transaction, settings: TypeSetting
 }
 
 function recallPayload(transaction: Transaction, plan: Plan): Uint8Array {
-  const overHttp = transaction.protocol !== "grpc" || /^https?:\/\//.test(transaction.queryPrepared);
+  const overHttp = transaction.protocol === "http" || /^https?:\/\//.test(transaction.queryPrepared);
   return overHttp ? plan.data : workflow.WorkflowData.encode({ Data: Buffer.from(plan.data) }).finish();
 }

@@ -32,6 +32,8 @@ describe("a transaction", () => {
     ["the type is a name of a prototype", anInput("constructor", "g"), /unknown trans type/],
     ["query_prepared is over its column", saga({ queryPrepared: "q".repeat(1025) }), /query_prepared is longer than 1024/],
     ["query_prepared has a NUL", saga({ queryPrepared: "/q\0" }), /query_prepared contains a NUL/],
+    ["protocol is over its column", saga({ protocol: "p".repeat(46) }), /protocol is longer than 45/],
+    ["protocol has a NUL", saga({ protocol: "http\0" }), /protocol contains a NUL/],
     ["custom_data is over its column", saga({ customData: "c".repeat(1025) }), /custom_data is longer than 1024/],
     ["an action is over its column", saga({ steps: sends("a".repeat(1025)) }), /action is longer than 1024/],
     [

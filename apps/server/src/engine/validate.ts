@@ -16,6 +16,7 @@ const WIDTHS = {
   gid: 128,
   url: 1024,
   query_prepared: 1024,
+  protocol: 45,
   custom_data: 1024,
   options: 1024,
   result: 1024,
@@ -41,6 +42,7 @@ export function checkTransaction(input: TransactionInput): TransactionType {
   checkGid(input.gid);
   const type = checkType(input.type);
   checkText("query_prepared", input.queryPrepared);
+  checkText("protocol", input.protocol);
   checkText("custom_data", input.customData);
   checkOptions(input.options);
   if (type === "saga" || type === "msg") checkSteps(input);

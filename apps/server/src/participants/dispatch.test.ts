@@ -14,6 +14,9 @@ test.each([
   ["http://h/x?method=m", "json-rpc", "json-rpc"],
   ["http://h/x", "json-rpc", "http"],
   ["h/method", "json-rpc", "grpc"],
+  ["http://h/x", "soap", "http"],
+  ["https://h/x?method=m", "soap", "http"],
+  ["h:1/a.B/C", "soap", "grpc"],
 ] as const)("%s with protocol %s goes over %s (protocol.md 3.1)", (url, protocol, transport) => {
   expect(transportOf({ url, protocol })).toBe(transport);
 });
@@ -21,6 +24,8 @@ test.each([
 test.each<[string, Protocol, string]>([
   ["http://Host/pay?id=1#x", "http", "http://host/pay"],
   ["http://host:80/pay", "http", "http://host/pay"],
+  ["HTTP://Host:80/Pay", "http", "http://host/Pay"],
+  ["Https://host:443/pay", "http", "https://host/pay"],
   ["https://host:8443", "http", "https://host:8443/"],
   ["http://host/rpc?method=a", "json-rpc", "http://host/rpc"],
   ["host:1/a.B/C", "grpc", "host:1/a.B/C"],

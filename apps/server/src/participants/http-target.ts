@@ -18,10 +18,10 @@ export interface HttpTarget {
 export type ParsedTarget = HttpTarget | { readonly error: string };
 
 export function parseTarget(url: string): ParsedTarget {
-  const head = /^https?:\/\/([^/?#]*)/.exec(url);
+  const head = /^(https?):\/\/([^/?#]*)/i.exec(url);
   if (head === null) return { error: `unsupported protocol scheme in '${url}'` };
-  const [start, authority = ""] = head;
-  const scheme = url.startsWith("https") ? "https" : "http";
+  const [start, written, authority = ""] = head;
+  const scheme = written?.toLowerCase() === "https" ? "https" : "http";
   const parsed = parseAuthority(scheme, authority);
   if (parsed === null) return { error: `bad url: '${url}'` };
   const { origin, hostname, port, username, password } = parsed;

@@ -111,6 +111,12 @@ describe("what is sent (protocol.md 3.2)", () => {
     expect(seen[0]?.headers["content-type"]).toBe("application/json");
   });
 
+  test("a scheme in capitals is the same scheme", async () => {
+    const { origin, seen } = await service();
+    expect(await participants().call(invocation(origin.replace("http://", "HTTP://"), { payload: EMPTY }))).toEqual(SUCCESS);
+    expect(seen).toMatchObject([{ method: "GET" }]);
+  });
+
   test("xa is POST even without a payload", async () => {
     const { origin, seen } = await service();
     await participants().call(invocation(`${origin}/xa`, { payload: EMPTY, type: "xa", op: "commit" }));

@@ -24,7 +24,7 @@ const BODIES: readonly (readonly [name: string, body: unknown, message: RegExp])
   ["a gid that isn't a text", saga({ gid: 7 }), /^gid must be a text, found 7$/],
   ["an unknown type", saga({ trans_type: "sagas" }), /^unknown trans type: 'sagas'/],
   ["no type", saga({ trans_type: null }), /^unknown trans type: ''/],
-  ["an unknown protocol", saga({ protocol: "soap" }), /^unknown protocol "soap"/],
+  ["a protocol over its column", saga({ protocol: "p".repeat(46) }), /^protocol is longer than 45 characters$/],
   ["more steps than payloads", saga({ payloads: [] }), /index out of range/],
   ["steps that aren't a list", saga({ steps: {} }), /^steps must be a list, found an object$/],
   ["a step that isn't an object", saga({ steps: ["http://a"] }), /^steps\[0\] must be an object/],

@@ -64,6 +64,19 @@ describe.each(PATHS)("$path", ({ useFront }) => {
       server.participants.inFlight("http://held").answer({ kind: "success" });
     });
 
+    test.each(["soap", "HTTP"])(
+      "of protocol %s: kept as it is, and its branches are called (protocol.md 3.1)",
+      async (protocol) => {
+        const gid = `submit-${protocol}`;
+        const steps = [{ action: "http://any" }];
+        expect(
+          await server.post("submit", { gid, trans_type: "saga", protocol, steps, payloads: [""], wait_result: true }),
+        ).toMatchObject(DONE);
+        expect(parsed(await server.get(`query?gid=${gid}`))).toMatchObject({ transaction: { protocol } });
+        expect(server.participants.calls.at(-1)?.invocation).toMatchObject({ protocol, url: "http://any" });
+      },
+    );
+
     test("after the end is a conflict, misspelt as ever", async () => {
       const body = { gid: "submit-3", trans_type: "saga", wait_result: true };
       expect(await server.post("submit", body)).toMatchObject(DONE);

@@ -90,6 +90,8 @@ describe("a transaction", () => {
     ["json-rpc", "json-rpc"],
     ["", "http"],
     [null, "http"],
+    ["HTTP", "HTTP"],
+    ["soap", "soap"],
   ])("protocol %p is %s", (protocol, expected) => {
     expect(decodeTransaction({ protocol }, OVER_HTTP).protocol).toBe(expected);
   });

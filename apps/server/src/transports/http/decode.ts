@@ -3,9 +3,7 @@
  * duplicate and unknown keys, `[]` for an empty map, numbers as texts. Only what is named here is read, so the server's own columns
  * (`id`, `status`, `owner`, …) can't be set from outside. What the values may be is judged by the commands (R22).
  */
-import { PROTOCOLS, type Protocol } from "@dtm/protocol";
 import type { BranchInput, StepInput, TransactionInput } from "../../engine/coordinator.js";
-import { Refusal } from "../../engine/refusal.js";
 import type { TransactionOptions } from "../../engine/transaction.js";
 import { fieldsOf, flagOf, isObject, type JsonObject, listOf, textMapOf, textOf, wholeOf } from "./json.js";
 
@@ -57,7 +55,7 @@ export function decodeTransaction(body: unknown, rules: DecodeRules): Transactio
   return {
     gid: decodeGid(fields["gid"], rules),
     type: textOf(fields["trans_type"], "trans_type"),
-    protocol: decodeProtocol(fields["protocol"]),
+    protocol: textOf(fields["protocol"], "protocol") || "http",
     steps,
     payloads,
     queryPrepared: textOf(fields["query_prepared"], "query_prepared"),
@@ -119,16 +117,6 @@ function decodeOptions(fields: JsonObject): TransactionOptions {
 function decodeGid(value: unknown, rules: DecodeRules): string {
   const gid = textOf(value, "gid");
   return rules.cleanGid ? gid.replace(UNCLEAN, "") : gid;
-}
-
-function decodeProtocol(value: unknown): Protocol {
-  const text = textOf(value, "protocol");
-  if (text === "") return "http";
-  for (const protocol of PROTOCOLS) if (protocol === text) return protocol;
-  throw new Refusal(
-    "INVALID_INPUT",
-    `unknown protocol ${JSON.stringify(text.slice(0, 45))}, expected http, grpc, json-rpc or nothing`,
-  );
 }
 
 /** Go refuses a branch whose values aren't all texts; here `"branch_id":1` and an object as `data` are understood (protocol.md 1.9). */

@@ -23,6 +23,16 @@ describe("a saga's custom_data", () => {
     expect(orders(text)).toEqual(expected);
   });
 
+  test("keys in any case, as Go reads them; the exact one wins", () => {
+    expect(readPlan("saga", '{"Concurrent":true,"ORDERS":{"1":[0]}}')).toMatchObject({ concurrent: true });
+    expect(orders('{"ORDERS":{"1":[0]}}')).toEqual({ 1: [0] });
+    expect(readPlan("saga", '{"Concurrent":true,"concurrent":false}').concurrent).toBe(false);
+  });
+
+  test.each(["null", "false"])("concurrent as %s is sequential", (value) => {
+    expect(readPlan("saga", `{"concurrent":${value}}`).concurrent).toBe(false);
+  });
+
   test("null as a whole says nothing", () => {
     expect(readPlan("saga", "null").concurrent).toBe(false);
   });
@@ -32,6 +42,13 @@ describe("a saga's custom_data", () => {
     ["a list", "[]", /not a JSON object/],
     ["a text", '"x"', /not a JSON object/],
     ["orders that are no map", '{"orders":3}', /orders is not a map/],
+    ["concurrent as a text", '{"concurrent":"true"}', /concurrent is not true or false/],
+    ["concurrent as a number", '{"concurrent":1}', /concurrent is not true or false/],
+    ["an order that is null", '{"orders":{"1":[null]}}', /orders names step null, which is not a whole number/],
+    ["an order that is a flag", '{"orders":{"1":[true]}}', /orders names step true/],
+    ["an order that is an empty text", '{"orders":{"1":[""]}}', /orders names step ""/],
+    ["an order that is a list", '{"orders":{"1":[[]]}}', /orders names step \[\]/],
+    ["an order that is no step", '{"orders":{"":[0]}}', /orders names step ""/],
     ["a step's orders that are no list", '{"orders":{"1":0}}', /orders\[1\] is not a list/],
   ])("refuses %s", (_name, text, message) => {
     expect(() => readPlan("saga", text)).toThrow(message);
@@ -56,7 +73,7 @@ describe("orders", () => {
     ["a predecessor outside", { 1: [4] }, /names step 4/],
     ["a negative one", { 1: [-1] }, /names step -1/],
     ["a fraction", { 1: [0.5] }, /names step 0.5/],
-    ["a word", { one: [0] }, /names step NaN/],
+    ["a word", { one: [0] }, /names step "one"/],
     ["itself", { 1: [1] }, /cycle at step 1/],
     ["two that wait for each other", { 1: [2], 2: [1] }, /cycle/],
     ["a longer cycle", { 1: [2], 2: [3], 3: [1] }, /cycle/],
@@ -87,6 +104,11 @@ describe("a workflow's custom_data", () => {
     const plan = readPlan("workflow", JSON.stringify({ name: "transfer", data: Buffer.from("in").toString("base64") }));
     expect(plan.name).toBe("transfer");
     expect(Buffer.from(plan.data).toString()).toBe("in");
+  });
+
+  test("keys in any case", () => {
+    const plan = readPlan("workflow", '{"Name":"transfer","DATA":"aW4="}');
+    expect([plan.name, Buffer.from(plan.data).toString()]).toEqual(["transfer", "in"]);
   });
 
   test("without either", () => {

@@ -23,11 +23,15 @@ export function readPlan(type: TransactionType, customData: string): Plan {
   const data = parseObject(customData);
   switch (type) {
     case "saga":
-      return { ...EMPTY, concurrent: data["concurrent"] === true, orders: readOrders(data["orders"]) };
+      return {
+        ...EMPTY,
+        concurrent: readConcurrent(fieldOf(data, "concurrent")),
+        orders: readOrders(fieldOf(data, "orders")),
+      };
     case "msg":
-      return { ...EMPTY, delay: readDelay(data) };
+      return { ...EMPTY, delay: readDelay(fieldOf(data, "delay")) };
     case "workflow":
-      return { ...EMPTY, name: text(data["name"]), data: Buffer.from(text(data["data"]), "base64") };
+      return { ...EMPTY, name: text(fieldOf(data, "name")), data: Buffer.from(text(fieldOf(data, "data")), "base64") };
   }
 }
 
@@ -71,6 +75,17 @@ function parseObject(customData: string): Record<string, unknown> {
   return { ...parsed };
 }
 
+/** Go matches keys case-insensitively; an exact one wins here. */
+function fieldOf(data: Record<string, unknown>, name: string): unknown {
+  const key = Object.hasOwn(data, name) ? name : Object.keys(data).find((each) => each.toLowerCase() === name);
+  return key === undefined ? undefined : data[key];
+}
+
+function readConcurrent(value: unknown): boolean {
+  if (value !== null && value !== undefined && typeof value !== "boolean") throw new Error("concurrent is not true or false");
+  return value === true;
+}
+
 /** PHP sends a list when the keys happen to be 0..n, and null when there are none (protocol.md 6.7). */
 function readOrders(value: unknown): ReadonlyMap<number, readonly number[]> {
   if (value === null || value === undefined) return new Map();
@@ -79,16 +94,20 @@ function readOrders(value: unknown): ReadonlyMap<number, readonly number[]> {
   for (const [step, before] of Object.entries(value)) {
     if (before === null) continue;
     if (!Array.isArray(before)) throw new Error(`orders[${step}] is not a list of step numbers`);
-    orders.set(Number(step), before.map(Number));
+    orders.set(stepNumber(step), before.map(stepNumber));
   }
   return orders;
 }
 
-/** Go matches the key case-insensitively. */
-function readDelay(data: Record<string, unknown>): number {
-  const key = Object.keys(data).find((name) => name.toLowerCase() === "delay");
-  const value = key === undefined ? 0 : (data[key] ?? 0);
-  const delay = typeof value === "string" ? Number(value) : value;
+/** A key is always a text, and a number may be one; whether there is such a step is checkOrders' question. */
+function stepNumber(value: unknown): number {
+  const number = typeof value === "string" && /^-?\d+$/.test(value) ? Number(value) : value;
+  if (typeof number === "number" && Number.isInteger(number)) return number;
+  throw new Error(`orders names step ${String(JSON.stringify(value)).slice(0, 45)}, which is not a whole number`);
+}
+
+function readDelay(value: unknown): number {
+  const delay = typeof value === "string" ? Number(value) : (value ?? 0);
   if (typeof delay !== "number" || !Number.isFinite(delay) || delay < 0) throw new Error("delay is not a number of seconds");
   return delay;
 }

@@ -2,6 +2,11 @@
 import { NO_OPTIONS, type TransactionOptions } from "../engine/transaction.js";
 
 export function optionsToJson(options: TransactionOptions): string {
+  if (options === NO_OPTIONS) return PLAIN;
+  return toJson(options);
+}
+
+function toJson(options: TransactionOptions): string {
   const { waitResult, timeoutToFail, requestTimeout, retryInterval, branchHeaders, concurrent, retryLimit } = options;
   return JSON.stringify({
     wait_result: waitResult || undefined,
@@ -29,7 +34,8 @@ export function optionsFromJson(text: string): TransactionOptions {
   };
 }
 
-const PLAIN = optionsToJson(NO_OPTIONS);
+/** What nothing said looks like. */
+export const PLAIN = toJson(NO_OPTIONS);
 
 function parsed(text: string): Readonly<Record<string, unknown>> {
   try {

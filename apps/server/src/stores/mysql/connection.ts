@@ -7,6 +7,11 @@ export type Row = readonly Cell[];
 /** Lists become `a, b`, lists of lists `(a, b), (c, d)`. */
 export type Bound = Cell | readonly Cell[] | readonly (readonly Cell[])[];
 
+export interface Request {
+  readonly sql: string;
+  readonly values: readonly Bound[];
+}
+
 /** What a statement needs, whether it comes from a lane's connection or from the pool. */
 export interface Query {
   readonly zone: Zone;
@@ -42,20 +47,25 @@ export class Connection implements Query {
   ) {}
 
   async rows(sql: string, values: readonly Bound[]): Promise<readonly Row[]> {
-    const found = await this.#send(sql, values);
-    return Array.isArray(found) ? (found as unknown as Row[]) : [];
+    return rowsOf(await this.#send(sql, values));
   }
 
   async run(sql: string, values: readonly Bound[] = []): Promise<number> {
-    const { affectedRows = 0 } = (await this.#send(sql, values)) as ResultSetHeader;
-    this.changes += affectedRows;
-    return affectedRows;
+    const changed = changedBy(await this.#send(sql, values));
+    this.changes += changed;
+    return changed;
   }
 
   later(sql: string, values: readonly Bound[]): void {
     this.changes++;
     this.#harmless = false;
     this.#waiting.push(this.driver.format(sql, [...values]));
+  }
+
+  /** All in one packet, with what waits in front; the answers of each, in order. Inside a transaction only. */
+  async burst(requests: readonly Request[]): Promise<readonly QueryResult[]> {
+    this.changes++;
+    return this.#together(requests.map(({ sql, values }) => this.driver.format(sql, [...values])));
   }
 
   begin(sql: string): void {
@@ -92,14 +102,22 @@ export class Connection implements Query {
 
   /** All in one packet: the server stops at the first that fails. */
   async #send(sql: string, values: readonly Bound[]): Promise<QueryResult> {
-    const before = [...this.#waiting];
+    if (this.#waiting.length === 0) return this.#answered(this.driver.query({ sql, values: [...values], rowsAsArray: true }));
+    const [result] = await this.#together([this.driver.format(sql, [...values])]);
+    if (result === undefined) throw new Error("a statement had no answer");
+    return result;
+  }
+
+  /** The answers of the given ones, without those of what waited. */
+  async #together(statements: readonly string[]): Promise<readonly QueryResult[]> {
+    const before = this.#waiting.length;
+    const all = [...this.#waiting, ...statements];
     this.#forget();
-    if (before.length === 0) return this.#answered(this.driver.query({ sql, values: [...values], rowsAsArray: true }));
-    const all = [...before, this.driver.format(sql, [...values])];
     const results = await this.#answered(this.driver.query({ sql: all.join(";\n"), rowsAsArray: true }));
+    if (all.length === 1) return [results];
     if (!Array.isArray(results) || results.length !== all.length)
       throw new Error(`${all.length} statements had another number of answers`);
-    return results[before.length] as QueryResult;
+    return results.slice(before) as QueryResult[];
   }
 
   async #answered(work: Promise<[QueryResult, unknown]>): Promise<QueryResult> {
@@ -117,4 +135,13 @@ export class Connection implements Query {
       clearTimeout(timer);
     }
   }
+}
+
+export function rowsOf(result: QueryResult): readonly Row[] {
+  return Array.isArray(result) ? (result as unknown as Row[]) : [];
+}
+
+/** How many rows a statement found to change. */
+export function changedBy(result: QueryResult): number {
+  return (result as ResultSetHeader).affectedRows ?? 0;
 }

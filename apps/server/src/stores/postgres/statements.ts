@@ -13,6 +13,7 @@ import { lockGlobals } from "./sql/lock-globals.js";
 import { bury, liveEpochs } from "./sql/nodes.js";
 import { oldestOwn } from "./sql/oldest-own.js";
 import { own } from "./sql/own.js";
+import { quick } from "./sql/quick.js";
 import { replaceGlobals } from "./sql/replace-globals.js";
 import { resetDue } from "./sql/reset-due.js";
 import { settle } from "./sql/settle.js";
@@ -25,6 +26,7 @@ export function statementsOn(db: Query): Statements {
     return ids.length === 0 ? [] : loadById(db, ids);
   };
   return {
+    quick: (work) => quick(db, work),
     insertGlobals: (rows) => insertGlobals(db, rows),
     insertBranches: (rows) => insertBranches(db, rows),
     lockGlobals: (gids) => lockGlobals(db, gids),

@@ -5,7 +5,9 @@
 import { type Branch, isFinal, type Loaded, mergeSubmitted, type Transaction } from "../../engine/transaction.js";
 import type { BranchResult, CallerChange } from "../store.js";
 import type { Answer, GidOperation, OfKind, Operation, WideOperation } from "./operation.js";
+import { runQuick } from "./quick.js";
 import { type DriverChange, epochOf, type GidResult, type Statements } from "./statements.js";
+import { together } from "./together.js";
 import { waves } from "./waves.js";
 
 /** A row that was there a moment ago is gone: the same batch again finds out. */
@@ -15,11 +17,15 @@ export class RowVanished extends Error {
 
 export type AnswerOf = Map<Operation, Answer>;
 
-export async function runBatch(sql: Statements, batch: readonly Operation[]): Promise<AnswerOf> {
+/** Quickly: with the assumptions of quick.ts, and `Overtaken` when one doesn't hold. */
+export async function runBatch(sql: Statements, batch: readonly Operation[], how: "quickly" | "carefully"): Promise<AnswerOf> {
   const answers: AnswerOf = new Map();
   for (const wave of waves(batch)) {
     if (wave.kind === "wide") answers.set(wave.operation, await runWide(sql, wave.operation));
-    else await runWave(sql, wave.operations, answers);
+    else {
+      const left = how === "quickly" ? await runQuick(sql, wave.operations, answers) : wave.operations;
+      if (left.length > 0) await runWave(sql, left, answers);
+    }
   }
   return answers;
 }
@@ -238,12 +244,6 @@ function register(
   }
   gathered.branches.push(...branches);
   return "registered";
-}
-
-/** Rejects with the first error in order, and not before all are over: nothing may be left that goes on in the next transaction. */
-async function together<T extends readonly unknown[]>(work: [...T]): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  for (const end of await Promise.allSettled(work)) if (end.status === "rejected") throw end.reason;
-  return Promise.all(work) as Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>;
 }
 
 /** Whom the operation would give the transaction to. */

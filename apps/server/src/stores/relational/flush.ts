@@ -10,6 +10,7 @@ import { type AnswerOf, RowVanished, runBatch } from "./batch.js";
 import { messageOf, type Session, type Trouble } from "./database.js";
 import { Late, type Line, pause, within } from "./line.js";
 import type { Answer, Operation } from "./operation.js";
+import { Overtaken } from "./quick.js";
 
 /** Deadlocks and serialization failures in a row; each pause lets the other side end. */
 const TRIES = 12;
@@ -57,7 +58,7 @@ export class Flusher {
   }
 
   async #settle(batch: readonly Operation[]): Promise<Outcome> {
-    let run: Run = runTogether;
+    let run: Run = runQuickly;
     const silence = new Silence(this.#line.patienceMs);
     for (let tried = 1; ; tried++) {
       const session = await this.#line.session();
@@ -76,7 +77,9 @@ export class Flusher {
             silence.noticed();
           }
           if (attempt.trouble === "down" || tried >= TRIES || silence.isTooLong()) throw unavailable(attempt.cause);
-          if (attempt.trouble === "data") run = runApart;
+          // What the quick way ran into may be no more than a taken gid.
+          if (run === runQuickly && (attempt.trouble === "data" || attempt.cause instanceof Overtaken)) run = runTogether;
+          else if (attempt.trouble === "data") run = runApart;
           else await pause(Math.random() * Math.min(5 * 2 ** tried, 500));
       }
       if (tried >= TRIES) throw new StoreUnavailable(`the batch could not be committed in ${TRIES} tries`);
@@ -139,14 +142,16 @@ export class Flusher {
   }
 }
 
-const runTogether: Run = (session, batch) => runBatch(session.statements, batch);
+const runQuickly: Run = (session, batch) => runBatch(session.statements, batch, "quickly");
+
+const runTogether: Run = (session, batch) => runBatch(session.statements, batch, "carefully");
 
 const runApart: Run = async (session, batch, trouble) => {
   const outcome = new Map<Operation, Answer | Error>();
   for (const operation of batch) {
     await session.savepoint();
     try {
-      const answers: AnswerOf = await runBatch(session.statements, [operation]);
+      const answers: AnswerOf = await runBatch(session.statements, [operation], "carefully");
       for (const [of, answer] of answers) outcome.set(of, answer);
       await session.release();
     } catch (cause) {
@@ -182,7 +187,7 @@ class Silence {
 
 function troubleOf(session: Session, cause: unknown): Trouble {
   if (cause instanceof Late) return "lost";
-  return cause instanceof RowVanished ? "again" : session.troubleOf(cause);
+  return cause instanceof RowVanished || cause instanceof Overtaken ? "again" : session.troubleOf(cause);
 }
 
 function unavailable(cause: unknown): StoreUnavailable {

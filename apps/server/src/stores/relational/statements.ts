@@ -29,6 +29,31 @@ export interface GidResult extends BranchResult {
   readonly gid: string;
 }
 
+/** A driver's last write: it ends the transaction and its lease, and stores no reason. */
+export interface FinalMove {
+  readonly gid: string;
+  readonly owner: Owner;
+  readonly from: GlobalStatus;
+  readonly to: GlobalStatus;
+  readonly at: Millis;
+}
+
+/** What `quick` writes; no gid occurs in two of these, but for the rows of what is created, registered or ended. */
+export interface QuickWork {
+  /** Gids that are free. */
+  readonly created: readonly Transaction[];
+  /** Gids of prepared transactions, in order, for which rows of `branches` are new. */
+  readonly registering: readonly string[];
+  /** Of the created and the registering, in order, so that ids tell it. */
+  readonly branches: readonly Branch[];
+  /** Prepared transactions that nobody drives, in order of gid; the submit's options where one side says nothing else (R8). */
+  readonly submitting: readonly Transaction[];
+  /** Owned as given, in order of gid. */
+  readonly ending: readonly FinalMove[];
+  /** Of the ending. */
+  readonly results: readonly GidResult[];
+}
+
 export interface BranchKey {
   readonly gid: string;
   readonly branchId: string;
@@ -36,6 +61,11 @@ export interface BranchKey {
 }
 
 export interface Statements {
+  /**
+   * All of it in one flight. Returns those of the submitting that it applied to, as they are stored now, and leaves the others untouched;
+   * fails with `Overtaken` when anything else isn't as described.
+   */
+  quick(work: QuickWork): Promise<ReadonlyMap<string, Loaded>>;
   /** Those whose gid was free; the others are untouched. */
   insertGlobals(rows: readonly Transaction[]): Promise<ReadonlySet<string>>;
   /** In order, so that ids tell it. Fails when one exists. */

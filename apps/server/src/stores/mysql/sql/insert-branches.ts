@@ -1,5 +1,6 @@
 import type { Branch } from "../../../engine/transaction.js";
-import type { Query } from "../connection.js";
+import type { Query, Request } from "../connection.js";
+import type { Zone } from "../zone.js";
 
 /** In the given order, so that ids tell it. */
 const SQL = `
@@ -7,7 +8,11 @@ const SQL = `
   VALUES ?`;
 
 export function insertBranches(db: Query, rows: readonly Branch[]): void {
-  const { zone } = db;
+  const { sql, values } = branchesInsert(rows, db.zone);
+  db.later(sql, values);
+}
+
+export function branchesInsert(rows: readonly Branch[], zone: Zone): Request {
   const values = rows.map((row) => [
     row.gid,
     row.branchId,
@@ -20,5 +25,5 @@ export function insertBranches(db: Query, rows: readonly Branch[]): void {
     zone.toTextOrNull(row.finishTime),
     zone.toTextOrNull(row.rollbackTime),
   ]);
-  db.later(SQL, [values]);
+  return { sql: SQL, values: [values] };
 }

@@ -1,6 +1,6 @@
 import type { Transaction } from "../../../engine/transaction.js";
 import { optionsToJson } from "../../options.js";
-import type { Cell, Query } from "../connection.js";
+import type { Cell, Query, Request } from "../connection.js";
 import { GidTooAlike, isDuplicate } from "../errors.js";
 import { textAt } from "../rows.js";
 import type { Zone } from "../zone.js";
@@ -27,7 +27,8 @@ export async function insertGlobals(db: Query, rows: readonly Transaction[]): Pr
     // Only what is inserted here may be taken for a gid that is stored already.
     await db.settled();
     try {
-      await db.run(INSERT, [free.map((row) => cells(row, db.zone))]);
+      const { sql, values } = globalsInsert(free, db.zone);
+      await db.run(sql, values);
       return new Set(free.map(({ gid }) => gid));
     } catch (cause) {
       if (!isDuplicate(cause) || look >= LOOKS) throw cause;
@@ -38,6 +39,10 @@ export async function insertGlobals(db: Query, rows: readonly Transaction[]): Pr
     }
   }
   return new Set();
+}
+
+export function globalsInsert(rows: readonly Transaction[], zone: Zone): Request {
+  return { sql: INSERT, values: [rows.map((row) => cells(row, zone))] };
 }
 
 /** Where the column ignores case or spaces at the end, another gid may be in the way of this one. */

@@ -263,6 +263,11 @@ describe("what the engine gets", () => {
     expect([types.saga.timeoutToFail, types.msg.timeoutToFail]).toEqual([0, 60]);
   });
 
+  test("the server's own timeout stays what it is beside a type's", () => {
+    const { timeoutToFail, types } = toEngineSettings(load("TimeoutToFail: 60\nTypes: { tcc: { TimeoutToFail: 7 } }\n").config);
+    expect([timeoutToFail, types.tcc.timeoutToFail]).toEqual([60, 7]);
+  });
+
   test("a type's cap is never below its base (R14)", () => {
     const { types } = toEngineSettings(load("RetryMaxInterval: 30\nTypes: { msg: { RetryInterval: 40 } }\n").config);
     expect(types.msg.retryMaxInterval).toBe(40);

@@ -13,6 +13,7 @@ export function toEngineSettings(config: Config): EngineSettings {
       xa: typeSettings(config, "xa"),
       workflow: typeSettings(config, "workflow"),
     },
+    timeoutToFail: config.TimeoutToFail,
     transCronInterval: config.TransCronInterval,
     leaseMs: config.LeaseMs,
     heartbeatMs: config.HeartbeatMs,

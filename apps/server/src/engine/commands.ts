@@ -13,7 +13,7 @@ import { Refusal } from "./refusal.js";
 import type { EngineSettings } from "./settings.js";
 import { assertNever } from "./step.js";
 import type { Branch, GlobalStatus, Loaded, Owner, Transaction, TransactionType } from "./transaction.js";
-import { checkBranch, checkGid, checkText, checkTransaction } from "./validate.js";
+import { checkBranch, checkGid, checkSeconds, checkText, checkTransaction } from "./validate.js";
 import { answerWaiting } from "./waiting.js";
 
 /** Whom the commands wake when something became due. */
@@ -172,7 +172,8 @@ export class Commands implements Coordinator {
     readonly limit: number;
   }): Promise<{ count: number; remaining: boolean }> {
     const { clock, settings, store, scheduler } = this.parts;
-    const seconds = ask.timeoutSeconds ?? 3 * settings.types.tcc.timeoutToFail;
+    if (ask.timeoutSeconds !== null) checkSeconds("timeout", ask.timeoutSeconds);
+    const seconds = ask.timeoutSeconds ?? 3 * settings.timeoutToFail;
     const at = clock.now();
     const reset = await store.resetDue({ after: at + seconds * 1000, at, limit: ask.limit });
     scheduler.look();

@@ -22,6 +22,8 @@ export interface TypeSettings {
 
 export interface EngineSettings {
   readonly types: Readonly<Record<TransactionType, TypeSettings>>;
+  /** Seconds; the server's own, whatever a type has instead. */
+  readonly timeoutToFail: number;
   /** Idle poll of the scheduler, seconds. */
   readonly transCronInterval: number;
   readonly leaseMs: Millis;
@@ -55,6 +57,7 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
     msg: DEFAULT_TYPE_SETTINGS,
     workflow: DEFAULT_TYPE_SETTINGS,
   },
+  timeoutToFail: DEFAULT_TYPE_SETTINGS.timeoutToFail,
   transCronInterval: 3,
   leaseMs: 5_000,
   heartbeatMs: 1_000,

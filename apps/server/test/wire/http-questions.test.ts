@@ -174,7 +174,22 @@ describe.each(PATHS)("$path", ({ useFront }) => {
     expect((await server.get("resetCronTime?timeout=0&limit=1")).text).toBe('{"has_remaining":true,"succeed_count":1}');
     await until(() => server.participants.calls.length === 3);
     expect((await server.get("resetCronTime")).text).toBe('{"has_remaining":false,"succeed_count":2}');
-    expect(await server.get("resetCronTime?timeout=-1")).toMatchObject(problem("timeout must be 0 or more seconds, found -1"));
+  });
+
+  test.each([
+    [-1, "timeout must be a number of seconds, 0 or more; found -1"],
+    [10 * 366 * 86_400 + 1, "timeout is over ten years: 316224001 seconds"],
+  ])("resetCronTime refuses a timeout of %d", async (timeout, message) => {
+    expect(await server.get(`resetCronTime?timeout=${timeout}`)).toMatchObject(problem(message));
+  });
+
+  test("resetCronTime looks three of the server's timeouts ahead, whatever a type has instead", async () => {
+    const other = await WireServer.started({ useFront, settings: { timeoutToFail: 100 }, types: { tcc: { timeoutToFail: 7 } } });
+    for (const seconds of [290, 310]) {
+      await other.post("prepare", { gid: `far-${seconds}`, trans_type: "saga", retry_interval: seconds });
+    }
+    expect((await other.get("resetCronTime")).text).toBe('{"has_remaining":false,"succeed_count":1}');
+    await other.stop();
   });
 
   describe("topics", () => {

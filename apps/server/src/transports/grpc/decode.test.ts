@@ -28,6 +28,13 @@ test("what a step doesn't name is empty, and what it names beside is passed over
   ]);
 });
 
+test("a step that is null names nothing, as over HTTP", () => {
+  expect(toTransactionInput(DtmRequest.fromPartial({ Steps: '[null,{"action":"a"}]' })).steps).toEqual([
+    { action: "", compensate: "" },
+    { action: "a", compensate: "" },
+  ]);
+});
+
 test("steps' names count as written, as in dtm", () => {
   expect(toTransactionInput(DtmRequest.fromPartial({ Steps: '[{"Action":"a"}]' })).steps).toEqual([
     { action: "", compensate: "" },
@@ -37,7 +44,7 @@ test("steps' names count as written, as in dtm", () => {
 test.each([
   ['[{"action":1}]', "Steps[0].action must be a string"],
   ['[{},{"compensate":[]}]', "Steps[1].compensate must be a string"],
-  ["[null]", "Steps[0] must be an object of action and compensate"],
+  ['["a"]', "Steps[0] must be an object of action and compensate"],
   ["[[]]", "Steps[0] must be an object of action and compensate"],
   ["7", "Steps must be a JSON array of steps"],
 ])("refuses steps %s", (Steps, message) => {

@@ -57,6 +57,7 @@ function toSteps(text: string): readonly StepInput[] {
   if (steps === null) return [];
   if (!Array.isArray(steps)) return refuse("Steps must be a JSON array of steps");
   return steps.map((step: unknown, index) => {
+    if (step === null) return { action: "", compensate: "" };
     if (!isObject(step)) return refuse(`Steps[${index}] must be an object of action and compensate`);
     return { action: urlOf(step, "action", index), compensate: urlOf(step, "compensate", index) };
   });

@@ -15,14 +15,15 @@ import { resetData } from "./reset.js";
 const PATIENCE_MS = 5_000;
 
 export async function serve(loaded: LoadedConfig, options: { readonly reset: boolean }): Promise<void> {
-  const { config, warnings } = loaded;
+  const { config } = loaded;
   const member = Member.here();
   // A worker's port is the supervisor's, who has asked.
   if (member === null) await probePorts(config);
   const log = openLog({ level: config.LogLevel, outputs: config.Log.Outputs });
   if (member === null && config.Workers > 1) return supervise(loaded, log);
   try {
-    for (const warning of warnings) log.warn({}, warning);
+    // A worker's were said by its supervisor.
+    if (member === null) for (const warning of loaded.warnings) log.warn({}, warning);
     if (options.reset) await resetData(config, log);
     const server = buildServer(config, log, member === null ? {} : { metricsPage: () => member.page() });
     member?.measureBy(() => server.metrics.measure());

@@ -250,6 +250,18 @@ test("settings of dtm that do nothing here are said once each", () => {
   ]);
 });
 
+test.each(["''", "[]", '""', "'  '"])("Log.Outputs: %s is the default, not silence", (text) => {
+  const { config, sources } = load(`Log: { Outputs: ${text} }\n`);
+  expect(config.Log.Outputs).toEqual(["stderr"]);
+  expect(sources.get("Log.Outputs")).toBe("default");
+});
+
+test("AdminBasePath has no effect, and that is said once", () => {
+  expect(load("AdminBasePath: /dtm\n").warnings).toEqual([
+    expect.stringMatching(/^AdminBasePath \(file .*\) has no effect: this server has no dashboard$/),
+  ]);
+});
+
 describe("what the engine gets", () => {
   test("one type overrides what holds for all", () => {
     const { types } = toEngineSettings(load("RetryInterval: 20\nTypes: { saga: { RetryInterval: 2, RetryLimit: 3 } }\n").config);

@@ -33,8 +33,11 @@ export function loadConfig(from: ConfigSources): LoadedConfig {
   const warnings: string[] = [];
   const config = buildConfig((leaf) => {
     const given = find(leaf, from, file);
-    sources.set(leaf.path, given?.source ?? "default");
-    if (given === null) return leaf.spec.initial;
+    if (given === null || saysNothing(leaf, given)) {
+      sources.set(leaf.path, "default");
+      return leaf.spec.initial;
+    }
+    sources.set(leaf.path, given.source);
     if (leaf.spec.unused !== undefined) warnings.push(`${leaf.path} (${given.source}) has no effect: ${leaf.spec.unused}`);
     return parse(leaf, given);
   });
@@ -58,6 +61,11 @@ function fromEnvironment({ env, spec }: Leaf, variables: ConfigSources["env"]): 
   if (text !== "" && path !== "") throw new StartError(`${env} and ${env}_FILE are both set: keep one`);
   if (path !== "") return { text: read(path, `${env}_FILE`).replace(/\r?\n$/, ""), source: `environment ${env}_FILE` };
   return text === "" ? null : { text, source: `environment ${env}` };
+}
+
+/** An empty text names nothing of a list, as an empty variable doesn't: without any output there would be no log. */
+function saysNothing({ spec }: Leaf, given: Given): boolean {
+  return Array.isArray(spec.initial) && given.text.trim() === "";
 }
 
 function parse({ path, spec }: Leaf, given: Given): unknown {

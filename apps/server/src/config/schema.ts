@@ -286,7 +286,11 @@ export const SETTINGS = {
     unit: "s",
     about: "How often topics are read again.",
   }),
-  AdminBasePath: setting(text, { initial: "", about: "Prefix of the dashboard's pages; the API stays at the root." }),
+  AdminBasePath: setting(text, {
+    initial: "",
+    about: "Prefix of the dashboard's pages; the API stays at the root.",
+    unused: "this server has no dashboard",
+  }),
   UpdateBranchSync: setting(count, {
     initial: 1,
     about: "Not used.",

@@ -47,6 +47,7 @@ withServer(POSTGRES, () => {
         GRPC_PORT: "0",
         REQUEST_TIMEOUT: "10",
         RETRY_MAX_INTERVAL: "10",
+        ADMIN_BASE_PATH: "/dtm",
       },
     });
     try {
@@ -60,6 +61,7 @@ withServer(POSTGRES, () => {
         { withinMs: 200_000 },
       );
       expect(new Set(started().map(({ pid }) => pid)).size).toBe(2);
+      expect(logOf(server).filter(({ msg }) => msg.startsWith("AdminBasePath"))).toHaveLength(1);
       expect(new Set(started().map(({ http }) => http))).toEqual(new Set([all.http]));
 
       const client = new DtmClient(`http://127.0.0.1:${all.http}/api/dtmsvr`);

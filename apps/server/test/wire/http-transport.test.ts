@@ -99,9 +99,13 @@ describe.each(PATHS)("$path", ({ useFront }) => {
     expect((await server.get("/healthz")).status).toBe(200);
     expect((await server.send("HEAD", "/readyz", null)).status).toBe(200);
     expect(parsed(await server.get("/readyz"))).toEqual({ status: "ready", checks: { store: "ok", grpc: "ok" } });
-    broken = "not listening";
+    broken = "password authentication failed for user 'dtm' at 10.0.0.7";
     const reply = await server.get("/readyz");
-    expect([reply.status, parsed(reply)]).toEqual([503, { status: "unready", checks: { store: "ok", grpc: "not listening" } }]);
+    expect([reply.status, parsed(reply)]).toEqual([
+      503,
+      { status: "unready", checks: { store: "ok", grpc: "the grpc can't answer" } },
+    ]);
+    expect(server.logged).toContain("warn not ready");
     expect((await server.get("/healthz")).status).toBe(200);
   });
 

@@ -1,24 +1,25 @@
 /** Whether the process can work: what orchestrators ask before they send traffic. */
+import type { Log } from "../../engine/coordinator.js";
 import type { Answer } from "./answer.js";
 import { json } from "./answer.js";
 
 export interface HealthCheck {
   readonly name: string;
-  /** Rejects when the part can't work; the message is shown to whoever asks, so it names no secret. */
+  /** Rejects when the part can't work. Why is for the log alone: a probe needs no token, and a driver's text names hosts and users. */
   check(): Promise<void>;
 }
 
 const PATIENCE_MS = 2_000;
 
-/** 200 when every part works, else 503 with what is wrong. */
-export async function readiness(checks: readonly HealthCheck[], stopping: boolean): Promise<Answer> {
+/** 200 when every part works, else 503 with the names of those that don't. */
+export async function readiness(checks: readonly HealthCheck[], stopping: boolean, log: Log): Promise<Answer> {
   if (stopping) return json({ status: "stopping" }, 503);
-  const results = await Promise.all(checks.map(async (part) => [part.name, await verdict(part)] as const));
+  const results = await Promise.all(checks.map(async (part) => [part.name, await verdict(part, log)] as const));
   const ready = results.every(([, said]) => said === "ok");
   return json({ status: ready ? "ready" : "unready", checks: Object.fromEntries(results) }, ready ? 200 : 503);
 }
 
-async function verdict(part: HealthCheck): Promise<string> {
+async function verdict(part: HealthCheck, log: Log): Promise<string> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string>((resolve) => {
     timer = setTimeout(() => resolve(`no answer within ${PATIENCE_MS} ms`), PATIENCE_MS);
@@ -26,7 +27,8 @@ async function verdict(part: HealthCheck): Promise<string> {
   try {
     return await Promise.race([part.check().then(() => "ok"), late]);
   } catch (cause) {
-    return cause instanceof Error ? cause.message : String(cause);
+    log.warn({ check: part.name, err: cause }, "not ready");
+    return `the ${part.name} can't answer`;
   } finally {
     clearTimeout(timer);
   }

@@ -132,6 +132,14 @@ test("gives every operation a name of its own, and points only at schemas it has
   expect([...names].filter((name) => !(String(name) in SCHEMAS))).toEqual([]);
 });
 
+test("every route but a probe may say 503", () => {
+  const silent = ROUTES.filter(({ exposure, method, path }) => {
+    const { responses } = document.paths[openApiPath(path)][method === "ANY" ? "get" : method.toLowerCase()];
+    return exposure !== "probe" && responses["503"] === undefined;
+  });
+  expect(silent.map(({ path }) => path)).toEqual([]);
+});
+
 describe("is true of", () => {
   let server: WireServer;
   const validators = new Map<string, ValidateFunction>();
@@ -168,6 +176,7 @@ describe("is true of", () => {
     await post("forceStop", { gid: "nobody" });
     await post("resetNextCronTime", { gid: "tcc" });
     await post("prepareWorkflow", { gid: "wf", trans_type: "workflow", query_prepared: "http://q" });
+    await post("registerBranch", { gid: "wf", trans_type: "workflow", branch_id: "01", op: "action", status: "done" });
     for (const path of ["/api/ping", "/healthz", "/readyz", "/api/openapi.json", "/api/dtmsvr/version", "/api/dtmsvr/newGid"])
       await get(path);
     for (const search of ["?gid=tcc", "?gid=no", "?gid=nobody", ""]) await get("/api/dtmsvr/query", search);
@@ -207,5 +216,16 @@ describe("is true of", () => {
   ])("%s", (_name, body) => {
     const validate = validators.get("Transaction");
     expect([validate?.(body), validate?.errors]).toEqual([true, null]);
+  });
+
+  test.each([
+    [true, { gid: "g", trans_type: "workflow", branch_id: "01", op: "action", status: "succeed", data: "result" }],
+    [true, { gid: "g", trans_type: "workflow", branch_id: "01", op: "commit", status: "failed", data: null }],
+    [false, { gid: "g", trans_type: "workflow", branch_id: "01", op: "action", status: "done" }],
+    [false, { gid: "g", trans_type: "workflow", branch_id: "01", op: "action" }],
+    [true, { gid: "g", trans_type: "tcc", branch_id: "01", status: "prepared", confirm: "", cancel: null }],
+    [true, { gid: "g", trans_type: "xa", branch_id: "01", url: "http://a", status: null }],
+  ])("a branch's values: %p for %j", (fits, body) => {
+    expect(validators.get("Branch")?.(body)).toBe(fits);
   });
 });

@@ -48,7 +48,7 @@ export const SCHEMAS = {
     {
       gid: { type: "string", maxLength: 128 },
       trans_type: { enum: TRANSACTION_TYPES },
-      steps: { type: ["array", "null"], items: ref("Step") },
+      steps: { type: ["array", "null"], items: { anyOf: [ref("Step"), { type: "null" }] }, maxItems: 10_000 },
       payloads: { type: ["array", "null"], items: orNull(text), description: "One per step, serialised already." },
       query_prepared: orNull(text),
       protocol: { ...orNull(text), maxLength: 45, description: `${PROTOCOLS.join(", ")}; empty is ${PROTOCOLS[0]}.` },
@@ -59,26 +59,39 @@ export const SCHEMAS = {
       retry_interval: seconds,
       branch_headers: { anyOf: [orNull(texts), { type: "array", maxItems: 0 }] },
       concurrent: orNull(flag),
-      retry_limit: { type: ["integer", "string", "null"] },
+      retry_limit: { type: ["integer", "string", "null"], maximum: 10_000 },
       rollback_reason: orNull(text),
       req_extra: { anyOf: [orNull(texts), { type: "array", maxItems: 0 }] },
     },
     ["gid"],
   ),
-  Branch: object(
-    {
-      gid: { type: "string", maxLength: 128 },
-      trans_type: { enum: ["tcc", "xa", "workflow"] },
-      branch_id: text,
-      data: orNull(text),
-      confirm: orNull(text),
-      cancel: orNull(text),
-      url: orNull(text),
-      op: orNull(text),
-      status: orNull(text),
-    },
-    ["gid", "trans_type", "branch_id"],
-  ),
+  Branch: {
+    ...object(
+      {
+        gid: { type: "string", maxLength: 128 },
+        trans_type: { enum: ["tcc", "xa", "workflow"] },
+        branch_id: text,
+        data: { ...orNull(text), description: "Payload of tcc's and xa's calls; of a workflow the step's result." },
+        confirm: { ...orNull(text), description: "For tcc; empty when there is nothing to call." },
+        cancel: { ...orNull(text), description: "For tcc; empty when there is nothing to call." },
+        url: { ...orNull(text), description: "For xa: commit and rollback are sent there." },
+        op: { ...orNull(text), description: "For workflow: action, commit, rollback or the client's own word; else ignored." },
+        status: { ...orNull(text), description: `For workflow: ${BRANCH_STATUSES.join(", ")}; else ignored.` },
+      },
+      ["gid", "trans_type", "branch_id"],
+    ),
+    anyOf: [
+      { properties: { trans_type: { enum: ["tcc", "xa"] } } },
+      {
+        properties: {
+          trans_type: { const: "workflow" },
+          op: { type: ["string", "null"], maxLength: 45 },
+          status: { enum: BRANCH_STATUSES },
+        },
+        required: ["status"],
+      },
+    ],
+  },
   StoredTransaction: object(
     {
       id: { type: "integer", maximum: 2_147_483_647 },

@@ -12,13 +12,13 @@ interface Operation {
   readonly body?: keyof typeof SCHEMAS;
   /** Schema of the 200; absent = plain text. */
   readonly answer?: keyof typeof SCHEMAS;
-  /** Refusals beside 401, 403 and 500. */
+  /** Refusals beside 401, 403, 500 and 503. */
   readonly refusals?: readonly ("409" | "425" | "413" | "503" | "400")[];
 }
 
-const CHANGE = { answer: "Done", refusals: ["409", "413", "503"] } as const;
-const WAITING = { ...CHANGE, refusals: ["409", "413", "425", "503"] } as const;
-const BRANCH = { ...CHANGE, body: "Branch", refusals: ["400", "409", "413", "503"] } as const;
+const CHANGE = { answer: "Done", refusals: ["409", "413"] } as const;
+const WAITING = { ...CHANGE, refusals: ["409", "413", "425"] } as const;
+const BRANCH = { ...CHANGE, body: "Branch", refusals: ["400", "409", "413"] } as const;
 const TOPIC = { topic: "Name of the topic.", url: "What to call: an HTTP URL or a gRPC method." } as const;
 
 const OPERATIONS: Readonly<Record<string, Operation>> = {
@@ -48,13 +48,12 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: "Creates a workflow, or returns the stored one with its progress.",
     body: "Transaction",
     answer: "Workflow",
-    refusals: ["413", "503"],
+    refusals: ["413"],
   },
   "/api/dtmsvr/query": {
     summary: "One transaction with its branches; transaction is null for an unknown gid.",
     query: { gid: "Its gid." },
     answer: "Queried",
-    refusals: ["503"],
   },
   "/api/dtmsvr/all": {
     summary: "Transactions, newest first.",
@@ -63,19 +62,17 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       gidPrefix: "Only gids that begin so.",
       status: "prepared, submitted, aborting, succeed or failed.",
       transType: "saga, tcc, xa, msg or workflow.",
-      createTimeStart: "#Unix milliseconds, inclusive.",
-      createTimeEnd: "#Unix milliseconds, inclusive.",
+      createTimeStart: "#Unix milliseconds, cut to whole seconds, inclusive.",
+      createTimeEnd: "#Unix milliseconds, cut to whole seconds; that second is in.",
       position: "next_position of the page before.",
       limit: "#At most so many; 100 by default.",
     },
     answer: "TransactionPage",
-    refusals: ["503"],
   },
   "/api/dtmsvr/resetCronTime": {
     summary: "Makes unfinished transactions due that would be looked at later than timeout from now.",
     query: { timeout: "#Seconds; three times TimeoutToFail by default.", limit: "#At most so many; 100 by default." },
     answer: "Reset",
-    refusals: ["503"],
   },
   "/api/dtmsvr/forceStop": { summary: "Ends a transaction as failed without calling a branch.", body: "Named", ...CHANGE },
   "/api/dtmsvr/resetNextCronTime": { summary: "Makes one transaction due now.", body: "Named", ...CHANGE },
@@ -153,7 +150,7 @@ function describe(route: Route, path: string, operation: Operation): Json {
 
 function responsesOf(route: Route, { answer, refusals }: Operation): Json {
   const ok = answer === undefined ? { "text/plain": { schema: { type: "string" } } } : jsonContent(answer);
-  const codes = route.exposure === "probe" ? [] : ["401", "403", "500"];
+  const codes = route.exposure === "probe" ? [] : ["401", "403", "500", "503"];
   const problems = [...(refusals ?? []), ...codes].map((code) => [
     code,
     { description: MEANINGS[code], content: jsonContent(problemOf(route, code)) },

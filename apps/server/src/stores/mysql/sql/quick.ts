@@ -30,13 +30,14 @@ const SUBMIT = `
     owner = if(@lives > 0, ?, '')
   WHERE gid = ? AND BINARY gid = ? AND status = 'prepared' AND owner = '' AND (? = ? OR coalesce(options, '') IN ('', ?, ?))`;
 
+/** Lists of single values only: a list of pairs is compared pair by pair, with every row. */
 const SETTLE = (time: string): string => `
   UPDATE trans_branch_op FORCE INDEX (gid_uniq) SET status = ?, update_time = ?, ${time} = ?
-  WHERE gid IN (?) AND BINARY gid IN (?) AND (gid, branch_id, op) IN (?) AND status = 'prepared'`;
+  WHERE gid IN (?) AND BINARY gid IN (?) AND branch_id = ? AND op = ? AND status = 'prepared'`;
 
 const END = (time: string): string => `
   UPDATE trans_global FORCE INDEX (gid) SET status = ?, update_time = ?, ${time} = ?, owner = '', waiting_on = ''
-  WHERE gid IN (?) AND (gid, owner, status) IN (?)`;
+  WHERE gid IN (?) AND status = ? AND BINARY concat(gid, ' ', owner) IN (?)`;
 
 interface Step {
   readonly request: Request;
@@ -80,12 +81,12 @@ function registering({ registering: gids }: QuickWork): Step[] {
   return [{ request: { sql: PREPARED, values: [gids] }, check }];
 }
 
-/** What ends in the same second the same way is one statement. */
+/** What settles or ends in the same second the same way is one statement. */
 function ending({ ending: moves, results }: QuickWork, zone: Zone): Step[] {
-  const settles = grouped(results, ({ status, at }) => `${status} ${zone.toText(at)}`).map(
+  const settles = grouped(results, ({ status, at, branchId, op }) => `${status} ${zone.toText(at)} ${op} ${branchId}`).map(
     (group): Step => ({ request: settle(group, zone) }),
   );
-  const ends = grouped(moves, ({ to, at }) => `${to} ${zone.toText(at)}`).map((group): Step => {
+  const ends = grouped(moves, ({ from, to, at }) => `${from} ${to} ${zone.toText(at)}`).map((group): Step => {
     const check = (result: QueryResult): void => {
       if (changedBy(result) !== group.length) throw new Overtaken("a lease was lost");
     };
@@ -95,24 +96,21 @@ function ending({ ending: moves, results }: QuickWork, zone: Zone): Step[] {
 }
 
 function settle(results: readonly [GidResult, ...GidResult[]], zone: Zone): Request {
-  const [{ status, at }] = results;
-  const gids = [...new Set(results.map(({ gid }) => gid))];
+  const [{ status, at, branchId, op }] = results;
+  const gids = results.map(({ gid }) => gid);
   const second = zone.toText(at);
-  const keys = results.map(({ gid, branchId, op }) => [gid, branchId, op]);
   return {
     sql: SETTLE(status === "succeed" ? "finish_time" : "rollback_time"),
-    values: [status, second, second, gids, gids, keys],
+    values: [status, second, second, gids, gids, branchId, op],
   };
 }
 
 function end(moves: readonly [FinalMove, ...FinalMove[]], zone: Zone): Request {
-  const [{ to, at }] = moves;
+  const [{ from, to, at }] = moves;
   const second = zone.toText(at);
-  const held = moves.map(({ gid, owner, from }) => [gid, owner, from]);
-  return {
-    sql: END(to === "succeed" ? "finish_time" : "rollback_time"),
-    values: [to, second, second, moves.map(({ gid }) => gid), held],
-  };
+  const gids = moves.map(({ gid }) => gid);
+  const held = moves.map(({ gid, owner }) => `${gid} ${owner}`);
+  return { sql: END(to === "succeed" ? "finish_time" : "rollback_time"), values: [to, second, second, gids, from, held] };
 }
 
 /** Fills `moved` with those whose update found its row, as they are stored then. */

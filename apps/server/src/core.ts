@@ -2,7 +2,7 @@
 import type { Clock } from "./engine/clock.js";
 import { Commands } from "./engine/commands.js";
 import type { Coordinator, Log, Telemetry, TopicRegistry } from "./engine/coordinator.js";
-import { DEFAULT_RULES, Destinations } from "./engine/destinations.js";
+import { DEFAULT_RULES, type DestinationRules, Destinations } from "./engine/destinations.js";
 import type { AlertEvent } from "./engine/drive.js";
 import { Engine } from "./engine/engine.js";
 import type { EngineSettings } from "./engine/settings.js";
@@ -27,6 +27,8 @@ export interface CoreParts {
   readonly isGone?: (epoch: string) => boolean;
   /** Told how late each due transaction was claimed, in milliseconds. */
   readonly claimLag?: (millis: number) => void;
+  /** When a breaker opens; default: R13's. */
+  readonly breaker?: Pick<DestinationRules, "errorsToOpen" | "transactionsToOpen">;
 }
 
 export interface Core {
@@ -51,7 +53,7 @@ export function buildCore(parts: CoreParts): Core {
     look: () => loop.look(),
     readBack: (owner) => void loop.readBack(owner),
   });
-  const destinations = new Destinations(clock, { ...DEFAULT_RULES, limit: settings.destinationLimit }, probes);
+  const destinations = new Destinations(clock, { ...DEFAULT_RULES, ...parts.breaker, limit: settings.destinationLimit }, probes);
   const engine: Engine = new Engine({ ...parts, destinations });
   const lag = parts.claimLag === undefined ? {} : { lag: parts.claimLag };
   const loop: ClaimLoop = new ClaimLoop({ store, engine, clock, log, intervalMs: settings.transCronInterval * 1000, ...lag });

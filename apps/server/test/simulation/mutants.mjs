@@ -19,7 +19,7 @@ export const mutants = [
   {
     name: "a lease of unknown outcome is forgotten",
     file: "src/engine/commands.ts",
-    find: "this.parts.engine.recover(gid, owner, this.parts.clock.now());",
+    find: "this.parts.engine.recover(gid, owner, { at, notBefore: at });",
     replace: "",
   },
   {
@@ -61,6 +61,12 @@ export const mutants = [
           "async function unwaited(p: Promise<any>): Promise<any> { void p.catch(() => undefined); return { kind: 'moved', branches: null }; }\n\n/** How long a caller waits",
       },
     ],
+  },
+  {
+    name: "a msg is delivered before its decision is stored",
+    file: "src/engine/msg.ts",
+    find: 'case "success":\n      return { kind: "move", to: "submitted" };',
+    replace: 'case "success":\n      return deliver(view);',
   },
   {
     name: "only what was recorded is undone",

@@ -5,6 +5,7 @@
 import { buildCore, type Core } from "../../src/core.js";
 import type { Clock } from "../../src/engine/clock.js";
 import type { Log, Telemetry } from "../../src/engine/coordinator.js";
+import type { DestinationRules } from "../../src/engine/destinations.js";
 import type { EngineSettings } from "../../src/engine/settings.js";
 import type { Millis } from "../../src/engine/transaction.js";
 import type { VirtualClock } from "../../src/engine/virtual-clock.js";
@@ -14,7 +15,6 @@ import { StoreUnavailable } from "../../src/stores/store.js";
 import type { Random } from "./random.js";
 import type { Fault } from "./report.js";
 
-const SILENT: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const DEAF: Telemetry = { served: () => undefined, drove: () => undefined, called: () => undefined };
 
 export type WriteFault = "crash before write" | "crash after write" | "unknown commit, applied" | "unknown commit, not applied";
@@ -25,6 +25,7 @@ export interface NodeParts {
   readonly store: Store;
   readonly random: Random;
   readonly settings: EngineSettings;
+  readonly breaker: DestinationRules;
   readonly participants: (node: Node) => Participants;
   readonly met: (fault: Fault) => void;
   readonly crashed: (node: Node) => void;
@@ -52,7 +53,8 @@ export class Node {
       topics: { subscribers: async () => null },
       clock: this.#clock(),
       settings: parts.settings,
-      log: SILENT,
+      breaker: parts.breaker,
+      log: this.#log(),
       telemetry: DEAF,
       alert: () => undefined,
       random: () => parts.random.next(),
@@ -99,6 +101,14 @@ export class Node {
         (cause: unknown) => this.gate(() => reject(cause)),
       );
     });
+  }
+
+  #log(): Log {
+    const silent = (): void => undefined;
+    const warn = (_fields: object, event: string): void => {
+      if (event === "destination is down; probing") this.parts.met("breaker opened");
+    };
+    return { debug: silent, info: silent, warn, error: silent };
   }
 
   #clock(): Clock {
@@ -175,8 +185,16 @@ export class Node {
       rest: write(store.rest),
       claimDue: write(store.claimDue),
       ownedBy: read(store.ownedBy),
-      claimWaiting: write(store.claimWaiting),
-      wakeWaiting: write(store.wakeWaiting),
+      claimWaiting: write(async (destination, claim) => {
+        const claimed = await store.claimWaiting(destination, claim);
+        if (claimed.length > 0) this.parts.met("probe");
+        return claimed;
+      }),
+      wakeWaiting: write(async (destination, most, at) => {
+        const woken = await store.wakeWaiting(destination, most, at);
+        if (woken > 0) this.parts.met("wake-up");
+        return woken;
+      }),
       waitingDestinations: read(store.waitingDestinations),
       find: read(store.find),
       list: read(store.list),

@@ -13,6 +13,9 @@ export const FAULTS = [
   "nudge",
   "restart",
   "graceful stop",
+  "breaker opened",
+  "probe",
+  "wake-up",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

@@ -9,6 +9,8 @@ import type { Invocation, Participants } from "../../src/participants/participan
 import type { Node } from "./node.js";
 import type { World } from "./world.js";
 
+/** What goes out only after `submitted` is stored, and a saga's action not after its turn either. */
+const ONWARD: ReadonlySet<string> = new Set(["action", "confirm", "commit"]);
 const UNDO_OF: Readonly<Record<string, string>> = { compensate: "action", cancel: "try", rollback: "action" };
 
 export interface BranchState {
@@ -45,7 +47,7 @@ export class Services {
 
   participants(node: Node): Participants {
     return {
-      destinationOf: ({ url }) => url,
+      destinationOf: ({ url }) => this.world.destinationOf(url),
       call: (invocation) => this.#call(node, invocation),
       close: async () => undefined,
     };
@@ -110,7 +112,8 @@ export class Services {
   }
 
   async #serve(node: Node, invocation: Invocation, temper: Temper): Promise<Outcome> {
-    const { gid, branchId, op } = invocation;
+    const { gid, branchId, op, url } = invocation;
+    if (this.world.isDown(url)) return { kind: "unknown", message: "down" };
     const callback = this.callbacks.get(gid);
     if (branchId === "00" && callback !== undefined) return callback(node);
     if (temper.unknowns > 0 && !this.world.healed) {
@@ -163,8 +166,7 @@ export class Services {
       world.violated(`${key} is called while ${row.status} is stored`);
     // A driver on another node learns of a forced end at its next write (R5).
     const forced = world.stories.get(gid)?.forced === true && isFinal(row.status);
-    if ((op === "confirm" || op === "commit") && row.status !== "submitted" && !forced)
-      world.violated(`${key} is called while ${row.status} is stored`);
+    if (ONWARD.has(op) && row.status !== "submitted" && !forced) world.violated(`${key} is called while ${row.status} is stored`);
     const { epoch } = node.core.engine;
     if (!row.owner.startsWith(`${epoch}:`) && !isFinal(row.status))
       world.violated(`${key} is called by ${epoch} while '${row.owner}' drives`);

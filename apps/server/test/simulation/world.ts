@@ -1,5 +1,6 @@
 /** One seeded world: a store, some nodes, services and clients, a few faults, and what must hold whatever happens (R31). */
 
+import { DEFAULT_RULES, type DestinationRules } from "../../src/engine/destinations.js";
 import { Refusal } from "../../src/engine/refusal.js";
 import {
   DEFAULT_ENGINE_SETTINGS,
@@ -18,6 +19,8 @@ import type { Fault, Report } from "./report.js";
 import { Services } from "./services.js";
 
 const TYPES: readonly TransactionType[] = ["saga", "saga", "tcc", "xa", "msg", "workflow"];
+const SHARED = ["do/0", "do/0", "do/1", "undo/0", "callback", "phase2/01"];
+const EARLY: DestinationRules = { ...DEFAULT_RULES, errorsToOpen: 2, transactionsToOpen: 1 };
 const FAULT_WINDOW = 14_000;
 /** After the last fault everything ends within this. */
 const BOUND = 15 * 60_000;
@@ -49,6 +52,9 @@ export class World {
   readonly #store: MemoryStore;
   readonly #nodes: Node[] = [];
   readonly #settings: EngineSettings;
+  /** Its transactions share their destinations, one of which is down for a while, and a breaker opens early: R13's own rules need more of them. */
+  readonly shares: boolean;
+  readonly #outage: { readonly destination: string; readonly until: number };
   readonly #finals = new Map<string, string>();
   readonly #settled = new Map<string, string>();
   readonly #turned = new Set<string>();
@@ -68,6 +74,8 @@ export class World {
     this.#networkFaults = this.random.chance(0.5) ? 1 : 0;
     this.#store = new MemoryStore({ now: () => this.clock.now(), shared: true });
     this.#settings = this.#makeSettings();
+    this.shares = this.random.chance(0.35);
+    this.#outage = { destination: this.random.pick(SHARED), until: this.clock.now() + this.random.between(2_000, 12_000) };
     this.services = new Services(this);
   }
 
@@ -75,7 +83,7 @@ export class World {
     const { random } = this;
     const nodes = random.between(1, 3);
     for (let i = 0; i < nodes; i++) this.#boot();
-    const stories = random.between(1, 3);
+    const stories = this.shares ? random.between(3, 5) : random.between(1, 3);
     for (let i = 0; i < stories; i++) this.#tell(`g${i}`);
     for (let i = random.below(4); i > 0; i--) this.#plan(random.pick(PLANNED));
     this.clock.after(FAULT_WINDOW, () => this.#heal());
@@ -104,6 +112,16 @@ export class World {
     if (this.healed || this.#networkFaults === 0 || !this.random.chance(probability * 2)) return false;
     this.met(fault);
     return true;
+  }
+
+  /** Without the gid where transactions share it (R12). */
+  destinationOf(url: string): string {
+    return this.shares ? url.slice(url.indexOf("/") + 1) : url;
+  }
+
+  isDown(url: string): boolean {
+    const { destination, until } = this.#outage;
+    return this.shares && !this.healed && this.clock.now() < until && this.destinationOf(url) === destination;
   }
 
   sleep(millis: number): Promise<void> {
@@ -184,6 +202,7 @@ export class World {
       store: this.#store,
       random: this.random,
       settings: this.#settings,
+      breaker: this.shares ? EARLY : DEFAULT_RULES,
       participants: (self) => this.services.participants(self),
       met: (fault) => this.met(fault),
       violated: (message) => this.violated(message),

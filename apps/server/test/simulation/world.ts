@@ -339,8 +339,9 @@ export class World {
     this.healed = true;
     for (const node of this.#nodes) {
       node.nextWrite = null;
-      if (node.paused) node.resume();
+      // First the clock: what it held meanwhile is asked for in quiet times, and judged so.
       node.unskew();
+      if (node.paused) node.resume();
     }
   }
 

@@ -75,6 +75,8 @@ export class Supervisor {
           case "started":
             started = true;
             resolve(message.ports);
+            // Told before it listened, it heard nothing of the stop.
+            if (this.#stopping) tell(worker, { kind: "stop" });
             return;
           case "scrape":
             this.#page().then(

@@ -109,6 +109,28 @@ withServer(POSTGRES, () => {
     }
   });
 
+  test("a stop while workers still start reaches those too", async () => {
+    const database = await postgresDatabase();
+    const { host, port, user, password } = postgresAddress();
+    const store = { STORE_HOST: host, STORE_PORT: String(port), STORE_USER: user, STORE_PASSWORD: password };
+    const server = new NodeProcess("apps/server/dist/main.js", ["serve"], {
+      cwd: temporaryFolder(),
+      env: { ...store, STORE_DRIVER: "postgres", STORE_DB: database.name, WORKERS: "3", HTTP_PORT: "0", GRPC_PORT: "0" },
+    });
+    try {
+      await until("the first worker starts", async () => logOf(server).find(({ msg }) => msg === "started"), {
+        withinMs: 120_000,
+        everyMs: 5,
+      });
+      server.signal("SIGTERM");
+      expect(await server.ended).toEqual({ code: 0, signal: null });
+      expect(logOf(server).filter(({ msg }) => msg === "a part did not stop in time")).toEqual([]);
+    } finally {
+      if (server.running) await server.kill();
+      await database.drop();
+    }
+  });
+
   test("a start that can't work is told once, and ends with code 1", async () => {
     const { port, user } = postgresAddress();
     const env = {

@@ -1,5 +1,5 @@
 /** One connection to MySQL or MariaDB: statements with bound values, rows as arrays, and an end to every wait. */
-import type { Connection as Driver, QueryResult, ResultSetHeader } from "mysql2/promise";
+import type { Connection as Driver, QueryOptions, QueryResult, ResultSetHeader } from "mysql2/promise";
 import type { Zone } from "./zone.js";
 
 export type Cell = string | number | Uint8Array | null;
@@ -102,7 +102,7 @@ export class Connection implements Query {
 
   /** All in one packet: the server stops at the first that fails. */
   async #send(sql: string, values: readonly Bound[]): Promise<QueryResult> {
-    if (this.#waiting.length === 0) return this.#answered(this.driver.query({ sql, values: [...values], rowsAsArray: true }));
+    if (this.#waiting.length === 0) return this.#answered({ sql, values: [...values] });
     const [result] = await this.#together([this.driver.format(sql, [...values])]);
     if (result === undefined) throw new Error("a statement had no answer");
     return result;
@@ -113,28 +113,35 @@ export class Connection implements Query {
     const before = this.#waiting.length;
     const all = [...this.#waiting, ...statements];
     this.#forget();
-    const results = await this.#answered(this.driver.query({ sql: all.join(";\n"), rowsAsArray: true }));
+    const results = await this.#answered({ sql: all.join(";\n") });
     if (all.length === 1) return [results];
     if (!Array.isArray(results) || results.length !== all.length)
       throw new Error(`${all.length} statements had another number of answers`);
     return results.slice(before) as QueryResult[];
   }
 
-  async #answered(work: Promise<[QueryResult, unknown]>): Promise<QueryResult> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+  #answered(options: QueryOptions): Promise<QueryResult> {
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
         this.broken = true;
         reject(new NoAnswer(`the database gave no answer for ${ANSWER_MS / 1000} s`));
       }, ANSWER_MS);
+      withCallbacks(this.driver).query({ ...options, rowsAsArray: true }, (cause, result) => {
+        clearTimeout(late);
+        if (cause === null) resolve(result);
+        else reject(cause);
+      });
     });
-    try {
-      const [result] = await Promise.race([work, late]);
-      return result;
-    } finally {
-      clearTimeout(timer);
-    }
   }
+}
+
+interface WithCallbacks {
+  query(options: QueryOptions, answered: (cause: Error | null, result: QueryResult) => void): void;
+}
+
+/** What mysql2's promises stand for: they capture a stack at each query, which costs more than the query's own share of JavaScript. */
+function withCallbacks(driver: Driver): WithCallbacks {
+  return (driver as unknown as { readonly connection: WithCallbacks }).connection;
 }
 
 export function rowsOf(result: QueryResult): readonly Row[] {

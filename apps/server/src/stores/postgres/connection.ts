@@ -1,4 +1,5 @@
 /** One connection to PostgreSQL: statements with bound parameters, rows as arrays, and an end to every wait. */
+import type { Socket } from "node:net";
 import pg from "pg";
 import type { Tables } from "./tables.js";
 
@@ -37,6 +38,7 @@ export class Connection implements Query {
   /** What went wrong first among the statements that nobody waited for. */
   #failure: { readonly cause: unknown } | null = null;
   #unansweredYet: Promise<void> = Promise.resolve();
+  #corked = false;
 
   constructor(
     readonly client: pg.Client | pg.PoolClient,
@@ -53,12 +55,12 @@ export class Connection implements Query {
   /** Waited for: what is sent behind a BEGIN that fails would be done without a transaction. */
   async begin(sql: string): Promise<void> {
     this.#failure = null;
-    await this.#inTime(this.client.query(sql));
+    await this.#inTime(this.#sent(() => this.client.query(sql)));
   }
 
   /** Several statements at once, without parameters. */
   async control(sql: string): Promise<void> {
-    await this.#answered(this.client.query(sql));
+    await this.#answered(this.#sent(() => this.client.query(sql)));
   }
 
   /** Takes back what failed, too. */
@@ -69,19 +71,35 @@ export class Connection implements Query {
 
   later(sql: string, values: readonly Bound[]): void {
     this.changes++;
-    this.#unanswered(this.client.query({ text: sql, values: [...values] }));
+    this.#unanswered(this.#sent(() => this.client.query({ text: sql, values: [...values] })));
   }
 
   async rows(sql: string, values: readonly Bound[]): Promise<readonly Row[]> {
-    const result = await this.#answered(this.client.query<Cell[]>({ text: sql, values: [...values], rowMode: "array" }));
+    const result = await this.#answered(
+      this.#sent(() => this.client.query<Cell[]>({ text: sql, values: [...values], rowMode: "array" })),
+    );
     if (result.command !== "SELECT") this.changes += result.rowCount ?? 0;
     return result.rows;
   }
 
   async run(sql: string, values: readonly Bound[]): Promise<number> {
-    const { rowCount } = await this.#answered(this.client.query({ text: sql, values: [...values] }));
+    const { rowCount } = await this.#answered(this.#sent(() => this.client.query({ text: sql, values: [...values] })));
     this.changes += rowCount ?? 0;
     return rowCount ?? 0;
+  }
+
+  /** What is asked for in one turn travels in one write. */
+  #sent<T>(send: () => Promise<T>): Promise<T> {
+    const stream = streamOf(this.client);
+    if (stream !== undefined && !this.#corked) {
+      this.#corked = true;
+      stream.cork();
+      process.nextTick(() => {
+        this.#corked = false;
+        stream.uncork();
+      });
+    }
+    return send();
   }
 
   /** What was not waited for has been answered before, so a success says that it succeeded as well, and COMMIT that it wasn't a ROLLBACK. */
@@ -128,6 +146,9 @@ export class Connection implements Query {
 /** One that must not commit any more: the socket is cut, and the server rolls back. */
 export function cut(client: pg.Client | pg.PoolClient): void {
   client.on("error", () => undefined);
-  const { connection } = client as unknown as { connection?: { stream?: { destroy(): void } } };
-  connection?.stream?.destroy();
+  streamOf(client)?.destroy();
+}
+
+function streamOf(client: pg.Client | pg.PoolClient): Socket | undefined {
+  return (client as unknown as { readonly connection?: { readonly stream?: Socket } }).connection?.stream;
 }

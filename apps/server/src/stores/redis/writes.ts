@@ -56,12 +56,13 @@ export class Writer {
       const args = [batch, String(place), this.#keep(tag), ...write.args(ids[at] ?? 0)];
       return { tag, script, keys: [...keys, this.#keys.of(tag, this.#journal)], args, durable: true };
     });
-    const results: (Written | Error)[] = writes.map(() => new StoreUnavailable("the batch gave no answer for this operation"));
+    const results = new Array<Written | Error | undefined>(writes.length);
     for (const wave of waves(writes)) {
       const replies = await this.#dispatcher.settle(wave.flatMap((at) => calls[at] ?? []));
       for (const [place, at] of wave.entries()) results[at] = written(replies[place]);
     }
-    return results;
+    // Only where it is needed: an error captures its stack.
+    return Array.from(results, (result) => result ?? new StoreUnavailable("the batch gave no answer for this operation"));
   }
 
   /** Numbers rise with the order of creation over all shards; those of creates that find their gid taken are left out. */

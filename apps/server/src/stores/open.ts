@@ -33,9 +33,9 @@ export function openStore(config: Config, { log, onFatal, flushed }: StoreParts)
     case "memory":
       return openMemory({ now: () => Date.now() });
     case "postgres":
-      return explaining(() => openPostgres({ ...postgresAddress(config), ...databaseUse(config), flushed }));
+      return explaining(() => openPostgres({ ...postgresAddress(config), ...databaseUse(config), flushed, log }));
     case "mysql":
-      return explaining(() => openMysql({ ...mysqlAddress(config), ...databaseUse(config), flushed }));
+      return explaining(() => openMysql({ ...mysqlAddress(config), ...databaseUse(config), flushed, log }));
     case "redis":
       return explaining(() => openRedis({ ...redisAddress(config), ...redisOptions(config), flushed }));
     case "boltdb":

@@ -1,4 +1,5 @@
 /** A database that dtm made and wrote: migrated in place, its rows understood, and dtm's own statements still work on it (R28). */
+import { randomBytes } from "node:crypto";
 import type { Connection, ResultSetHeader } from "mysql2/promise";
 import { MYSQL_TABLES_OF_DTM } from "../../../test/kit/dtm-tables.js";
 import { inMysql, MYSQL, mysqlAddress, mysqlDatabase } from "../../../test/kit/temporary-mysql.js";
@@ -32,6 +33,16 @@ const DTM_TOUCH =
 const DTM_LOCK_ONE = `
   UPDATE trans_global SET owner = ?, update_time = ${at(NOW)}, next_cron_time = ${at(NOW + 10_000)}
   WHERE next_cron_time < ${at(NOW + 3_000)} AND status IN ('prepared', 'aborting', 'submitted') ORDER BY rand() LIMIT 1`;
+
+/** Ends whatever is due. */
+async function endDue(store: Store): Promise<void> {
+  const owner = `here:${randomBytes(4).toString("hex")}`;
+  const { claimed } = await store.claimDue({ owner, limit: 9, now: NOW });
+  for (const { transaction } of claimed) {
+    const { gid, status } = transaction;
+    await store.move(gid, { owner, status, to: status === "aborting" ? "failed" : "succeed", at: NOW, results: [] });
+  }
+}
 
 withServer(MYSQL, () => {
   let database: TemporaryDatabase;
@@ -84,6 +95,35 @@ withServer(MYSQL, () => {
     expect(await store.sweep({ endedBefore: NOW + SECOND, limit: 10 })).toBe(1);
     expect((await storedTransaction(store, "finished")).status).toBe("succeed");
     expect(await store.find(ours.transaction.gid)).toBeNull();
+  });
+
+  test("what dtm began is kept after we ended it, also what it began when it had the tables back; the start says so (R30)", async () => {
+    const other = await mysqlDatabase();
+    await inMysql((connection) => connection.query(DTM), other.name);
+    const info = jest.fn();
+    const log = { info, debug: info, warn: info, error: info };
+    const again = async (): Promise<Store> => {
+      const opened = openMysql({ ...mysqlAddress(other.name), zoneHours: ZONE_HOURS, log });
+      await opened.open();
+      await opened.heartbeat("here", 3_600_000);
+      return opened;
+    };
+    let adopted = await again();
+    expect(info.mock.calls).toEqual([[{ lastId: 2 }, expect.stringContaining("what dtm wrote is kept")]]);
+    await endDue(adopted);
+    const ours = saga({ nextCronTime: NOW });
+    await adopted.create(ours);
+    await endDue(adopted);
+    expect(await adopted.sweep({ endedBefore: NOW + SECOND, limit: 10 })).toBe(1);
+    await adopted.close();
+    await inMysql((connection) => connection.query(DTM_INSERT, ["later"]), other.name);
+    adopted = await again();
+    await endDue(adopted);
+    expect(await adopted.sweep({ endedBefore: NOW + SECOND, limit: 10 })).toBe(0);
+    const kept = (await adopted.list({ limit: 9 })).transactions;
+    expect(kept.map(({ gid, status }) => `${gid} ${status}`)).toEqual(["later succeed", "due failed", "resting submitted"]);
+    await adopted.close();
+    await other.drop();
   });
 
   test("a gid that differs only by case is refused clearly, alone, and never found for the other (R27)", async () => {

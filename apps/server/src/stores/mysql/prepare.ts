@@ -2,6 +2,7 @@
 import { types } from "node:util";
 import type { Connection as Driver, RowDataPacket } from "mysql2/promise";
 import { type Migration, MigrationRefused, migrate, requireCurrent } from "../migrate.js";
+import { type Preparation, tellAdopted } from "../relational/adopted.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import { Connection } from "./connection.js";
@@ -10,6 +11,7 @@ import { appliedMigrations, migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
 import type { MysqlAddress, Pool } from "./pool.js";
 import { adopt } from "./sql/adopt.js";
+import { adoptedUpTo } from "./sql/adopted.js";
 import { forgetOldLanes } from "./sql/lanes.js";
 import { newestUpdateOfDtm } from "./sql/newest-update.js";
 import { forgetNodes } from "./sql/nodes.js";
@@ -20,12 +22,13 @@ export interface OnServer {
   readonly db: Connection;
 }
 
-export function prepareDatabase(pool: Pool, address: MysqlAddress, { autoMigrate }: { autoMigrate: boolean }): Promise<void> {
+export function prepareDatabase(pool: Pool, address: MysqlAddress, { autoMigrate, log }: Preparation): Promise<void> {
   return onServer(pool, address, async (server) => {
     if (autoMigrate) await migrateDatabase(server, address);
     else requireCurrent(await appliedMigrations(server.driver), MIGRATIONS);
     const { db } = server;
     await adopt(db);
+    tellAdopted(log, await adoptedUpTo(db));
     await forgetNodes(db);
     await forgetOldLanes(db);
   });

@@ -4,6 +4,7 @@ import type { Connection } from "mysql2/promise";
 import { inMysql, MYSQL, mysqlAddress, mysqlDatabase } from "../../../test/kit/temporary-mysql.js";
 import type { TemporaryDatabase } from "../../../test/kit/temporary-postgres.js";
 import { withServer } from "../../../test/kit/with-server.js";
+import { MIGRATIONS } from "./migrations/index.js";
 import { type MysqlOptions, openMysql } from "./store.js";
 
 jest.setTimeout(120_000);
@@ -88,7 +89,7 @@ withServer(MYSQL, () => {
       "opened",
     ]);
     const [rows] = await within(address, (connection) => connection.query("SELECT version FROM dtm_migration"));
-    expect(rows).toEqual([{ version: 1 }]);
+    expect(rows).toEqual(MIGRATIONS.map(({ version }) => ({ version })));
   });
 });
 

@@ -1,4 +1,5 @@
 /** Transactions in a MySQL (8) or MariaDB (10.6 or newer) database, dtm's tables included; several nodes may share it. */
+import type { Log } from "../../engine/coordinator.js";
 import type { Flushed } from "../lane.js";
 import { HEARTBEATS } from "../relational/pulse.js";
 import { RelationalStore } from "../relational/store.js";
@@ -16,6 +17,7 @@ export interface MysqlOptions extends MysqlAddress {
   /** Transactions that commit at the same time. Default: 2. */
   readonly lanes?: number;
   readonly flushed?: Flushed;
+  readonly log?: Log;
 }
 
 /** A second flusher at once pays here: one writes while the other waits for the log. */
@@ -30,7 +32,7 @@ export function openMysql(options: MysqlOptions): Store {
     ...(flushed === undefined ? {} : { flushed }),
     connect: async () => new MysqlSession(new Connection(await pool.dedicated(), pool.zone)),
     patienceMs: options.patienceMs,
-    prepare: () => prepareDatabase(pool, options, { autoMigrate: options.autoMigrate ?? true }),
+    prepare: () => prepareDatabase(pool, options, { autoMigrate: options.autoMigrate ?? true, log: options.log }),
     reads: readsThrough(pool),
   });
 }

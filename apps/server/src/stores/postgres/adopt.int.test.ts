@@ -1,4 +1,5 @@
 /** A database that dtm made and wrote: migrated in place, its rows understood, and dtm's own statements still work on it (R28). */
+import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import { POSTGRES_TABLES_OF_DTM } from "../../../test/kit/dtm-tables.js";
 import {
@@ -33,6 +34,16 @@ const DTM_LOCK_ONE = `
   UPDATE trans_global SET owner = $1, update_time = now(), next_cron_time = now() + interval '10 seconds'
   WHERE id = (SELECT id FROM trans_global WHERE next_cron_time < now() AND status IN ('prepared', 'aborting', 'submitted') ORDER BY random() LIMIT 1)
     AND next_cron_time < now() AND status IN ('prepared', 'aborting', 'submitted')`;
+
+/** Ends whatever is due, what dtm inserts now as well. */
+async function endDue(store: Store): Promise<void> {
+  const owner = `here:${randomBytes(4).toString("hex")}`;
+  const { claimed } = await store.claimDue({ owner, limit: 9, now: Date.now() });
+  for (const { transaction } of claimed) {
+    const { gid, status } = transaction;
+    await store.move(gid, { owner, status, to: status === "aborting" ? "failed" : "succeed", at: NOW, results: [] });
+  }
+}
 
 withServer(POSTGRES, () => {
   let database: TemporaryDatabase;
@@ -71,6 +82,35 @@ withServer(POSTGRES, () => {
     expect(claimed[0]?.branches).toMatchObject([{ branchId: "01", op: "cancel", url: "http://bank/cancel" }]);
     expect(Buffer.from(claimed[0]?.branches[0]?.payload ?? []).toString()).toBe('{"amount":30}');
     expect(nextDue).toBe(NOW + 80 * SECOND);
+  });
+
+  test("what dtm began is kept after we ended it, also what it began when it had the tables back; the start says so (R30)", async () => {
+    const other = await postgresDatabase();
+    await inPostgres((client) => client.query(DTM), other.name);
+    const info = jest.fn();
+    const log = { info, debug: info, warn: info, error: info };
+    const again = async (): Promise<Store> => {
+      const opened = openPostgres({ ...postgresAddress(other.name), log });
+      await opened.open();
+      await opened.heartbeat("here", 3_600_000);
+      return opened;
+    };
+    let adopted = await again();
+    expect(info.mock.calls).toEqual([[{ lastId: 2 }, expect.stringContaining("what dtm wrote is kept")]]);
+    await endDue(adopted);
+    const ours = saga({ nextCronTime: NOW });
+    await adopted.create(ours);
+    await endDue(adopted);
+    expect(await adopted.sweep({ endedBefore: NOW + SECOND, limit: 10 })).toBe(1);
+    await adopted.close();
+    await inPostgres((client) => client.query(DTM_INSERT, ["later"]), other.name);
+    adopted = await again();
+    await endDue(adopted);
+    expect(await adopted.sweep({ endedBefore: NOW + SECOND, limit: 10 })).toBe(0);
+    const kept = (await adopted.list({ limit: 9 })).transactions;
+    expect(kept.map(({ gid, status }) => `${gid} ${status}`)).toEqual(["later succeed", "due failed", "resting succeed"]);
+    await adopted.close();
+    await other.drop();
   });
 
   test("ids go on where dtm's sequence stands", async () => {

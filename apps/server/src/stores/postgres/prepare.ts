@@ -2,6 +2,7 @@
 import { types } from "node:util";
 import type pg from "pg";
 import { type Migration, MigrationRefused, migrate, requireCurrent } from "../migrate.js";
+import { type Preparation, tellAdopted } from "../relational/adopted.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import { Connection } from "./connection.js";
@@ -10,17 +11,19 @@ import { appliedMigrations, migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
 import type { Pool, PostgresAddress } from "./pool.js";
 import { adopt } from "./sql/adopt.js";
+import { adoptedUpTo } from "./sql/adopted.js";
 import { forgetOldLanes } from "./sql/lanes.js";
 import { forgetNodes } from "./sql/nodes.js";
 
 const LEAST_VERSION = 130_000;
 
-export function prepareDatabase(pool: Pool, address: PostgresAddress, { autoMigrate }: { autoMigrate: boolean }): Promise<void> {
+export function prepareDatabase(pool: Pool, address: PostgresAddress, { autoMigrate, log }: Preparation): Promise<void> {
   return onServer(pool, address, async (client) => {
     if (autoMigrate) await migrateDatabase(client, pool);
     else requireCurrent(await appliedMigrations(client, pool.tables), MIGRATIONS);
     const db = new Connection(client, pool.tables);
     await adopt(db);
+    tellAdopted(log, await adoptedUpTo(db));
     await forgetNodes(db);
     await forgetOldLanes(db);
   });

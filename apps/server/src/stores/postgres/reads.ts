@@ -10,6 +10,7 @@ import { findKeys, keysBefore } from "./sql/keys.js";
 import { listGlobals } from "./sql/list.js";
 import { loadByGid, loadByOwner } from "./sql/load.js";
 import { allLiveEpochs, beat, retire } from "./sql/nodes.js";
+import { oldestOwn } from "./sql/oldest-own.js";
 import { summary } from "./sql/summary.js";
 import { waitingDestinations } from "./sql/waiting.js";
 
@@ -58,6 +59,7 @@ export function readsThrough(pool: Pool): Reads {
       const { page, nextPosition } = paged(rows, filter.limit);
       return { transactions: page, nextPosition };
     },
+    oldestOwn: () => read((db) => oldestOwn(db)),
     summary: (ask) => read((db) => summary(db, ask)),
     findKeys: (filter) => read((db) => findKeys(db, filter)),
     async scanKeys({ cat, position, limit }) {

@@ -1,4 +1,5 @@
 /** Transactions in a PostgreSQL database (13 or newer), dtm's tables included; several nodes may share it. */
+import type { Log } from "../../engine/coordinator.js";
 import type { Flushed } from "../lane.js";
 import { HEARTBEATS } from "../relational/pulse.js";
 import { RelationalStore } from "../relational/store.js";
@@ -14,6 +15,7 @@ export interface PostgresOptions extends PostgresAddress {
   /** Whether opening brings the schema up to date; if not, it refuses a schema that isn't. Default: true. */
   readonly autoMigrate?: boolean;
   readonly flushed?: Flushed;
+  readonly log?: Log;
 }
 
 /** A second flusher at once gained nothing here, and one keeps the arrival order of everything. */
@@ -30,7 +32,7 @@ export function openPostgres(options: PostgresOptions): Store {
       return new PostgresSession(new Connection(client, pool.tables), () => client.end());
     },
     patienceMs: options.patienceMs,
-    prepare: () => prepareDatabase(pool, options, { autoMigrate: options.autoMigrate ?? true }),
+    prepare: () => prepareDatabase(pool, options, { autoMigrate: options.autoMigrate ?? true, log: options.log }),
     reads: readsThrough(pool),
   });
 }

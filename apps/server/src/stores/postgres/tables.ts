@@ -5,6 +5,7 @@ export interface Tables {
   readonly key: string;
   readonly node: string;
   readonly lane: string;
+  readonly adopted: string;
   readonly migration: string;
   readonly schema: string;
 }
@@ -18,6 +19,7 @@ export function tablesIn(schema: string): Tables {
     key: `${quoted}.kv`,
     node: `${quoted}.dtm_node`,
     lane: `${quoted}.dtm_lane`,
+    adopted: `${quoted}.dtm_adopted`,
     migration: `${quoted}.dtm_migration`,
   };
 }

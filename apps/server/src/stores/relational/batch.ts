@@ -45,11 +45,8 @@ async function runWide(sql: Statements, operation: WideOperation): Promise<Answe
       return operation.destination === "" ? 0 : sql.wakeWaiting(operation.destination, operation.limit, operation.at);
     case "resetDue":
       return sql.resetDue(operation.after, operation.at, operation.limit);
-    case "sweep": {
-      const { floor, endedBefore, limit } = operation;
-      const createdFrom = await floor.at(endedBefore, () => sql.oldestOwn());
-      return createdFrom === null ? 0 : sql.sweep({ createdFrom, endedBefore, limit });
-    }
+    case "sweep":
+      return sql.sweep(operation);
     case "createKey":
       return (await sql.createKey(operation)) ? "created" : "exists";
     case "updateKey":

@@ -14,7 +14,6 @@ import type {
   Rest,
   SubmitResult,
 } from "../store.js";
-import type { SweepFloor } from "./sweep-floor.js";
 
 /** Of one transaction; the waves of a batch are made by its gid. */
 export type GidOperation =
@@ -39,7 +38,7 @@ export type WideOperation =
   | { readonly kind: "claimWaiting"; readonly destination: string; readonly claim: Claim }
   | { readonly kind: "wakeWaiting"; readonly destination: string; readonly limit: number; readonly at: Millis }
   | { readonly kind: "resetDue"; readonly after: Millis; readonly at: Millis; readonly limit: number }
-  | { readonly kind: "sweep"; readonly floor: SweepFloor; readonly endedBefore: Millis; readonly limit: number }
+  | { readonly kind: "sweep"; readonly createdFrom: Millis; readonly endedBefore: Millis; readonly limit: number }
   | { readonly kind: "createKey"; readonly cat: string; readonly key: string; readonly value: string; readonly at: Millis }
   | {
       readonly kind: "updateKey";

@@ -37,6 +37,8 @@ export interface Reads {
   heartbeat(epoch: string, leaseMs: Millis): Promise<boolean>;
   retire(epoch: string): Promise<void>;
   liveEpochs(): Promise<readonly string[]>;
+  /** When the oldest transaction of ours was created; null for none. */
+  oldestOwn(): Promise<Millis | null>;
   find(gid: string): Promise<Loaded | null>;
   ownedBy(owner: Owner): Promise<readonly Loaded[]>;
   waitingDestinations(atLeast: number): Promise<readonly string[]>;
@@ -211,7 +213,9 @@ export class RelationalStore implements Store {
   }
 
   async sweep({ endedBefore, limit }: { readonly endedBefore: Millis; readonly limit: number }): Promise<number> {
-    return this.#write({ kind: "sweep", floor: this.#floor, endedBefore, limit });
+    // Asked here and not in the lane, where everybody's writes would wait for the answer.
+    const createdFrom = await this.#floor.at(endedBefore, () => this.#reads.oldestOwn());
+    return createdFrom === null ? 0 : this.#write({ kind: "sweep", createdFrom, endedBefore, limit });
   }
 
   async createKey(entry: { cat: string; key: string; value: string; at: number }): Promise<"created" | "exists"> {

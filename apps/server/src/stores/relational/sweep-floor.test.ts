@@ -32,3 +32,12 @@ test("an older one that this process stores lowers it, to the whole second of th
   floor.created(4_321);
   expect(await asked(floor, DAY, 9_000)).toEqual({ since: 4_000, asked: false });
 });
+
+test("what is stored while the database is asked counts, though the answer can't know it", async () => {
+  const floor = new SweepFloor();
+  const since = await floor.at(DAY, async () => {
+    floor.created(3_500);
+    return 9_000;
+  });
+  expect(since).toBe(3_000);
+});

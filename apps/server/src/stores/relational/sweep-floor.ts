@@ -8,12 +8,15 @@ import type { Millis } from "../../engine/transaction.js";
 const ASK_AGAIN_AFTER: Millis = 86_400_000;
 
 export class SweepFloor {
+  /** As the database said. */
   #since: Millis | null = null;
   #asked: Millis = 0;
+  /** The oldest that this process stored: it may not have been there yet when the database was asked. */
+  #made: Millis = Number.POSITIVE_INFINITY;
 
   /** This process stores one that was created then. */
   created(at: Millis): void {
-    if (this.#since !== null) this.#since = Math.min(this.#since, wholeSecond(at));
+    this.#made = Math.min(this.#made, wholeSecond(at));
   }
 
   /** Null while there is nothing of ours; `oldest` reads it from the database. */
@@ -23,7 +26,7 @@ export class SweepFloor {
       this.#since = found === null ? null : wholeSecond(found);
       this.#asked = now;
     }
-    return this.#since;
+    return this.#since === null ? null : Math.min(this.#since, this.#made);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Query } from "../connection.js";
+import { adoptLater } from "./adopted.js";
 import { leftBy } from "./claim-due.js";
 import { deadEpochs } from "./nodes.js";
 
@@ -12,6 +13,7 @@ const RELEASE = "UPDATE trans_global SET owner = '' WHERE id IN (?)";
 const CHUNK = 1_000;
 
 export async function adopt(db: Query): Promise<void> {
+  await adoptLater(db);
   await db.run(OF_DTM, []);
   // What somebody long dead wrote after its rows were looked for.
   const gone = await deadEpochs(db, "long ago");

@@ -3,12 +3,12 @@ import { numberAt, textAt } from "../rows.js";
 
 /**
  * By creation, for which there is an index: what is older than that and not over yet is little. Several nodes may sweep at once.
- * What dtm wrote has no time of ours and is kept (R30).
+ * What dtm wrote is kept (R30): before we came, or while it had the tables back, which shows by a missing time of ours.
  */
 const ENDED = `
   SELECT g.id, g.gid FROM trans_global g
   WHERE g.create_time >= ? AND g.create_time < ? AND g.status IN ('succeed', 'failed') AND g.due_at IS NOT NULL
-    AND coalesce(g.finish_time, g.rollback_time, g.update_time) < ?
+    AND g.id > (SELECT last_id FROM dtm_adopted) AND coalesce(g.finish_time, g.rollback_time, g.update_time) < ?
   ORDER BY g.create_time LIMIT ?
   FOR UPDATE SKIP LOCKED`;
 

@@ -1,5 +1,6 @@
 import type { Query } from "../connection.js";
 import type { Tables } from "../tables.js";
+import { adoptLater } from "./adopted.js";
 
 /** dtm leaves its owner on a row that rests; nothing of dtm runs beside us, so such a row is nobody's, and keeps its time (R28). */
 const OF_DTM = ({ global }: Tables): string => `
@@ -14,6 +15,7 @@ const OF_LONG_DEAD = ({ global, node }: Tables): string => `
     AND g.status IN ('prepared', 'submitted', 'aborting')`;
 
 export async function adopt(db: Query): Promise<void> {
+  await adoptLater(db);
   await db.run(OF_DTM(db.tables), []);
   await db.run(OF_LONG_DEAD(db.tables), []);
 }

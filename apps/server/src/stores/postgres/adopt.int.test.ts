@@ -155,6 +155,17 @@ withServer(POSTGRES, () => {
     expect(await store.find(ours.transaction.gid)).toBeNull();
   });
 
+  test("what dtm ended waits for no destination any more, whatever it left in our column", async () => {
+    const waitingOn = "http://down/";
+    const [left, given] = [saga({ waitingOn, nextCronTime: NOW + SECOND }), saga({ waitingOn, nextCronTime: NOW + 2 * SECOND })];
+    for (const one of [left, given]) await store.create(one);
+    const ended = left.transaction.gid;
+    await inDatabase((client) => client.query("UPDATE trans_global SET status = 'succeed' WHERE gid = $1", [ended]));
+    expect(await store.waitingDestinations(2)).toEqual([]);
+    expect(gidsOf(await store.claimWaiting(waitingOn, { owner: "here:7", limit: 1, now: NOW }))).toEqual([given.transaction.gid]);
+    expect(await store.wakeWaiting(waitingOn, 9, NOW)).toBe(0);
+  });
+
   test("dtm takes what we left, and we take it back", async () => {
     await store.close();
     const taken = await inDatabase(async (client) => {

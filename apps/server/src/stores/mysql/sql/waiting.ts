@@ -2,10 +2,12 @@ import type { Query } from "../connection.js";
 import { textAt } from "../rows.js";
 import { type Candidate, candidate } from "./claim-due.js";
 
-/** Finished rows wait for nothing, so what the index finds for a destination is unfinished. */
+/** Finished rows wait for nothing, but for those that dtm ended: it knows nothing of the column. */
+const UNFINISHED = "status IN ('prepared', 'submitted', 'aborting')";
+
 const RESTING = `
   SELECT g.id, g.gid, g.status, g.next_cron_time, g.due_at, g.owner FROM trans_global g FORCE INDEX (trans_global_waiting)
-  WHERE g.waiting_on = ? AND g.owner = ''
+  WHERE g.waiting_on = ? AND g.owner = '' AND g.${UNFINISHED}
   ORDER BY g.status <> 'aborting', g.next_cron_time, g.due_at, g.id LIMIT ?
   FOR UPDATE SKIP LOCKED`;
 
@@ -14,7 +16,7 @@ const WAKE = `
 
 const DESTINATIONS = `
   SELECT waiting_on FROM trans_global FORCE INDEX (trans_global_waiting)
-  WHERE waiting_on > '' AND owner = ''
+  WHERE waiting_on > '' AND owner = '' AND ${UNFINISHED}
   GROUP BY waiting_on HAVING count(*) >= ?`;
 
 export async function waitingGlobals(db: Query, destination: string, limit: number): Promise<Candidate[]> {

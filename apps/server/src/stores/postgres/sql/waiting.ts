@@ -3,10 +3,12 @@ import { DUE, numberAt, textAt } from "../rows.js";
 import type { Tables } from "../tables.js";
 import type { Candidate } from "./claim-due.js";
 
-/** Finished rows wait for nothing, so the index of waiting rows holds unfinished ones only. */
+/** Finished rows wait for nothing, but for those that dtm ended: it knows nothing of the column. */
+const UNFINISHED = "status IN ('prepared', 'submitted', 'aborting')";
+
 const RESTING = ({ global }: Tables): string => `
   SELECT g.id, g.gid, ${DUE} FROM ${global} g
-  WHERE left(g.waiting_on, 255) = left($1, 255) AND g.waiting_on = $1 AND g.waiting_on <> '' AND g.owner = ''
+  WHERE left(g.waiting_on, 255) = left($1, 255) AND g.waiting_on = $1 AND g.waiting_on <> '' AND g.owner = '' AND g.${UNFINISHED}
   ORDER BY g.status <> 'aborting', g.next_cron_time, g.due_at, g.id LIMIT $2
   FOR UPDATE OF g SKIP LOCKED`;
 
@@ -18,7 +20,7 @@ const WAKE = (tables: Tables): string => `
 
 const DESTINATIONS = ({ global }: Tables): string => `
   SELECT waiting_on FROM ${global}
-  WHERE waiting_on <> '' AND owner = ''
+  WHERE waiting_on <> '' AND owner = '' AND ${UNFINISHED}
   GROUP BY waiting_on HAVING count(*) >= $1`;
 
 export async function waitingGlobals(db: Query, destination: string, limit: number): Promise<Candidate[]> {

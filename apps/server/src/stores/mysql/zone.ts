@@ -19,6 +19,11 @@ export class Zone {
     return kept(this.#texts, Math.ceil(at / 1000) * 1000, (second) => this.#written(second));
   }
 
+  /** How far its clocks are ahead of Greenwich at that time. */
+  secondsEast(at: Millis): number {
+    return this.offsetHours === null ? -60 * new Date(at).getTimezoneOffset() : 3_600 * this.offsetHours;
+  }
+
   toTextOrNull(at: Millis | null): string | null {
     return at === null ? null : this.toText(at);
   }

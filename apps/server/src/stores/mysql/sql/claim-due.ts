@@ -16,11 +16,14 @@ const COLUMNS = "g.id, g.gid, g.status, g.next_cron_time, g.due_at, g.owner";
 
 /**
  * Rows at rest of one status, a range of the index of owner, status and time; so a claim costs what it finds. `next_cron_time` is the
- * due time rounded up: in the second that is coming up, ours in milliseconds decides.
+ * due time rounded up: in the second that is coming up, ours in milliseconds decides. When clocks are set back an hour comes twice: what
+ * is due in the second one reads as due in the first, and ours decides while dtm's is its text by the clocks that are to come (R19).
  */
 const RESTING = `
   SELECT ${COLUMNS} FROM trans_global g FORCE INDEX (trans_global_resting)
   WHERE g.owner = '' AND g.status = ? AND g.next_cron_time <= ? AND (g.next_cron_time <= ? OR g.due_at <= ?)
+    AND (g.due_at IS NULL OR g.due_at <= ?
+      OR g.next_cron_time <> timestampadd(SECOND, ceil(g.due_at / 1000) + ?, TIMESTAMP '1970-01-01 00:00:00'))
   ORDER BY g.next_cron_time, g.id LIMIT ?
   FOR UPDATE SKIP LOCKED`;
 
@@ -35,6 +38,9 @@ const left = (nodes: number): string => `
   LIMIT ?
   FOR UPDATE SKIP LOCKED`;
 
+/** Longer than clocks are ever set back by. */
+const SET_BACK_MS = 3 * 3_600_000;
+
 const STATUSES = ["aborting", "submitted", "prepared"] as const;
 
 /** Locked, aborting ones first; more than the limit, so that the order holds over all of them. Others pass over those for the moment. */
@@ -45,7 +51,8 @@ export async function dueGlobals(db: Query, { now, limit }: Claim): Promise<Cand
     // What has to be undone goes first, so it may fill the claim alone.
     if (found.length >= limit && status === "submitted") break;
     const times = [zone.toText(now), zone.toText(now - 999), Math.floor(now)];
-    const rows = await db.rows(RESTING, [status, ...times, limit]);
+    const finer = [Math.floor(now), zone.secondsEast(now + SET_BACK_MS)];
+    const rows = await db.rows(RESTING, [status, ...times, ...finer, limit]);
     found.push(...rows.map((row) => candidate(row, zone)));
   }
   const dead = await deadEpochs(db, "lately");

@@ -1,0 +1,73 @@
+/** What is due where clocks are set back and an hour comes twice (R19). */
+import mysql, { type Connection as Driver } from "mysql2/promise";
+import { MYSQL, mysqlAddress, mysqlDatabase } from "../../../../test/kit/temporary-mysql.js";
+import type { TemporaryDatabase } from "../../../../test/kit/temporary-postgres.js";
+import { withServer } from "../../../../test/kit/with-server.js";
+import { Connection } from "../connection.js";
+import { mysqlMigrator } from "../migrator.js";
+import { Zone } from "../zone.js";
+import { dueGlobals } from "./claim-due.js";
+
+/** In 2026 clocks in Berlin showed three, and then two again. */
+const SET_BACK = Date.UTC(2026, 9, 25, 1);
+const MINUTE = 60_000;
+
+class Berlin extends Zone {
+  constructor() {
+    super(null);
+  }
+
+  override toText(at: number): string {
+    return new Zone(this.secondsEast(at) / 3_600).toText(at);
+  }
+
+  override secondsEast(at: number): number {
+    return at < SET_BACK ? 7_200 : 3_600;
+  }
+}
+
+withServer(MYSQL, () => {
+  let database: TemporaryDatabase;
+  let driver: Driver;
+  let db: Connection;
+  const zone = new Berlin();
+  beforeAll(async () => {
+    database = await mysqlDatabase();
+    await mysqlMigrator(mysqlAddress(database.name)).migrate();
+    const { host, port, user, password } = mysqlAddress();
+    driver = await mysql.createConnection({ host, port, user, password, database: database.name, dateStrings: true });
+    db = new Connection(driver, zone);
+  }, 60_000);
+  afterAll(async () => {
+    await driver.end();
+    await database.drop();
+  }, 60_000);
+
+  const rests = (gid: string, due: number, finer: number | null): Promise<number> =>
+    db.run(
+      `INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, next_cron_time, due_at)
+      VALUES (?, 'saga', 'submitted', '', 'http', ?, ?)`,
+      [gid, zone.toText(due), finer],
+    );
+  const dueAt = async (now: number): Promise<string[]> =>
+    (await dueGlobals(db, { owner: "here:1", limit: 1, now })).map(({ gid }) => gid);
+
+  test("what is due in the second of two equal hours is not due in the first, and keeps nobody waiting", async () => {
+    const [first, second] = [SET_BACK - 30 * MINUTE, SET_BACK + 10 * MINUTE];
+    await rests("second", second, second);
+    expect(await dueAt(first)).toEqual([]);
+    expect(await dueAt(second)).toEqual(["second"]);
+    await rests("first", first, first);
+    expect(await dueAt(first)).toEqual(["first"]);
+    await db.run("DELETE FROM trans_global", []);
+  });
+
+  test("where dtm has moved its time ours doesn't count", async () => {
+    const now = SET_BACK - 30 * MINUTE;
+    await rests("touched by dtm", now - MINUTE, now + 50 * MINUTE);
+    expect(await dueAt(now)).toEqual(["touched by dtm"]);
+    await db.run("DELETE FROM trans_global", []);
+    await rests("of dtm", now - MINUTE, null);
+    expect(await dueAt(now)).toEqual(["of dtm"]);
+  });
+});

@@ -103,6 +103,8 @@ export class Drive {
   #plan: Plan;
   #pending: BranchResult[] = [];
   #writing: Promise<void> = Promise.resolve();
+  /** A new status may be stored already, though this drive hasn't heard of it. */
+  #turning = false;
   /** A pending result must be durable before any further call (R6). */
   #recordFirst = false;
   readonly #started = new Set<number>();
@@ -234,7 +236,7 @@ export class Drive {
         await this.#signalOr(step.until);
         return null;
       case "move":
-        return this.#inTurn(() => this.#move(step));
+        return this.#turn(step);
       case "rest":
         return this.#inTurn(() => this.#rest(step));
       case "done":
@@ -273,8 +275,8 @@ export class Drive {
     const caller: Caller = { gid: this.gid, undo: status === "aborting", pass: this.#takePass(destination) };
     const send = (entry: Entry): void => {
       if (entry.kind === "deferred") return this.#deferred(place, entry.reason);
-      // While it waited for a slot the saga may have turned: what was not sent by then never ran (R10).
-      const turned = this.#transaction.status !== status;
+      // While it waited for a slot the saga may have turned, or be turning: what was not sent by then never ran (R10).
+      const turned = this.#turning || this.#transaction.status !== status;
       if (this.#over || turned || this.#context.stopping() || !this.#context.mayCall()) {
         this.#context.destinations.leave(destination, this.gid, null);
         if (!turned) return this.#deferred(place, "full");
@@ -387,6 +389,15 @@ export class Drive {
       () => undefined,
     );
     return written;
+  }
+
+  async #turn(step: Extract<Step, { kind: "move" }>): Promise<Ended | null> {
+    this.#turning = true;
+    try {
+      return await this.#inTurn(() => this.#move(step));
+    } finally {
+      this.#turning = false;
+    }
   }
 
   async #move(step: Extract<Step, { kind: "move" }>): Promise<Ended | null> {

@@ -247,6 +247,27 @@ describe("in flight when the saga turns (R10)", () => {
     expect(node.participants.calls.filter(({ gid }) => gid === "g").map(({ url }) => url)).toEqual(["/bad", "/bad-undo"]);
   });
 
+  test("an action that gets its slot while the turn is being written is neither sent nor undone", async () => {
+    const node = await TestNode.started({ settings: { destinationLimit: 1 } });
+    node.participants.hold("/shared");
+    node.participants.script("/bad", { ...REPLIES.refuse, afterMs: 100 });
+    await submitted(node, "saga", "holder", { steps: undoable("/shared") });
+    await submitted(node, "saga", "g", {
+      steps: [
+        { action: "/shared", compensate: "/mine-undo" },
+        { action: "/bad", compensate: "/bad-undo" },
+      ],
+      customData: CONCURRENT,
+    });
+    const written = node.watched.block("move");
+    await node.clock.advance(200);
+    node.participants.inFlight("/shared").answer(SUCCESS);
+    await settle();
+    written();
+    await node.until(() => node.status("g") === "failed");
+    expect(node.participants.calls.filter(({ gid }) => gid === "g").map(({ url }) => url)).toEqual(["/bad", "/bad-undo"]);
+  });
+
   test("an action that found no slot at all is not undone either", async () => {
     const node = await TestNode.started({ settings: { destinationLimit: 1 } });
     node.participants.hold("/shared");

@@ -7,9 +7,6 @@ import type { Trouble } from "./database.js";
 import { within } from "./line.js";
 import { repeated } from "./reading.js";
 
-/** Of the connections that a store may have. */
-export const HEARTBEATS = 1;
-
 export interface Wire<Query> {
   readonly db: Query;
   /** Ends the connection without a word. */

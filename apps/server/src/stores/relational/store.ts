@@ -77,7 +77,7 @@ export class RelationalStore implements Store {
   readonly shared = true;
   readonly #parts: RelationalParts;
   readonly #lanes: readonly OpenLane[];
-  readonly #floor = new SweepFloor();
+  readonly #floor = new SweepFloor(() => this.#reads.oldestOwn());
   #state: "new" | "open" | "closed" = "new";
 
   constructor(parts: RelationalParts) {
@@ -213,8 +213,9 @@ export class RelationalStore implements Store {
   }
 
   async sweep({ endedBefore, limit }: { readonly endedBefore: Millis; readonly limit: number }): Promise<number> {
-    // Asked here and not in the lane, where everybody's writes would wait for the answer.
-    const createdFrom = await this.#floor.at(endedBefore, () => this.#reads.oldestOwn());
+    const known = this.#floor.at(endedBefore);
+    // Asked outside of the lane, where everybody's writes would wait for the answer.
+    const createdFrom = known instanceof Promise ? await known : known;
     return createdFrom === null ? 0 : this.#write({ kind: "sweep", createdFrom, endedBefore, limit });
   }
 

@@ -1,14 +1,24 @@
-/** What `barrier.run` costs: the same local transactions with and without it, in alternating slices on one pool. */
+/**
+ * What `barrier.run` costs: the same local transactions with and without it, in alternating slices on one pool. Closed loop with many
+ * connections (where the bar is) and with one, then both at a fixed rate, half of what the bare ones reach: how late they are when nothing is
+ * saturated.
+ */
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { progress, readOptions, runScript } from "./lib/cli.mjs";
+import { runOpenLoop } from "./lib/open-loop.mjs";
 import { ROOT } from "./lib/paths.mjs";
+import { cpuMs, machineCpu } from "./lib/proc.mjs";
 import { number, publish, table } from "./lib/report.mjs";
 import { median, percentile } from "./lib/stats.mjs";
 
 const ACCOUNTS = 10_000;
 /** Of what the bare transaction does per second; design of the SDKs. */
 const BAR = 0.15;
+/** Its own, made anew: rows of earlier runs would make its indexes deeper than the bare transaction's. */
+const BARRIER_TABLE = "bench_barrier";
 
 const options = readOptions("barrier.mjs", "Measures what barrier.run costs a local transaction, on PostgreSQL and MySQL.", {
   postgres: { initial: process.env["DTM_TEST_POSTGRES"] ?? "", about: "postgres://… (default: $DTM_TEST_POSTGRES)" },
@@ -16,8 +26,14 @@ const options = readOptions("barrier.mjs", "Measures what barrier.run costs a lo
   seconds: { initial: 5, about: "length of one slice" },
   rounds: { initial: 8, about: "slices of each" },
   warmup: { initial: 10, about: "seconds of both before the first slice" },
-  concurrency: { initial: 32, about: "connections, each with one transaction at a time" },
+  concurrency: { initial: 32, about: "connections, each with one transaction at a time; one alone is measured too" },
+  prepared: { initial: "default", about: "the barrier's option of this name: default, true or false" },
 });
+const PREPARED = new Map([
+  ["default", undefined],
+  ["true", true],
+  ["false", false],
+]);
 
 // The drivers that the barrier is tested with.
 const require = createRequire(join(ROOT, "packages/barrier/package.json"));
@@ -29,25 +45,27 @@ const DATABASES = {
     const pg = require("pg");
     const { barrier } = await import(join(ROOT, "packages/barrier/dist/pg.js"));
     const pool = new pg.Pool({ connectionString: url, max: options.concurrency });
-    await barrier.createTable(pool);
     for (const statement of tables("bigint generated always as identity")) await pool.query(statement);
+    await barrier.createTable(pool, { table: BARRIER_TABLE });
     await pool.query(`insert into bench_account select id, 0 from generate_series(0, ${ACCOUNTS - 1}) id`);
+    const { rows } = await pool.query(
+      "select current_setting('synchronous_commit') s, current_setting('fsync') f, version() v, pg_read_file('postmaster.pid') p",
+    );
+    const [{ s, f, v, p }] = rows;
     return {
       barrier,
       connect: () => pool.connect(),
       query: (client, text, values) => client.query(text, values),
-      balanceOf: ({ rows }) => rows[0].balance,
+      balanceOf: (answer) => answer.rows[0].balance,
+      countOf: async () => Number((await pool.query(`select count(*) n from ${BARRIER_TABLE}`)).rows[0].n),
       texts: {
         read: "select balance from bench_account where id = $1",
         update: "update bench_account set balance = balance + $1 where id = $2",
         insert: "insert into bench_entry (account, amount, seen) values ($1, $2, $3)",
       },
-      durability: async () => {
-        const { rows } = await pool.query(
-          "select current_setting('synchronous_commit') s, current_setting('fsync') f, version() v",
-        );
-        return `${rows[0].v.split(" on ")[0]}, synchronous_commit ${rows[0].s}, fsync ${rows[0].f}`;
-      },
+      durable: f === "on" && s !== "off",
+      durability: `${v.split(" on ")[0]}, synchronous_commit ${s}, fsync ${f}`,
+      pid: Number(p.split("\n", 1)[0]),
       close: () => pool.end(),
     };
   },
@@ -55,25 +73,28 @@ const DATABASES = {
     const mysql = require("mysql2/promise");
     const { barrier } = await import(join(ROOT, "packages/barrier/dist/mysql2.js"));
     const pool = mysql.createPool({ uri: url, connectionLimit: options.concurrency });
-    await barrier.createTable(pool);
     for (const statement of tables("bigint auto_increment")) await pool.query(statement);
+    await barrier.createTable(pool, { table: BARRIER_TABLE });
     for (let first = 0; first < ACCOUNTS; first += 1_000) {
       await pool.query("insert into bench_account values ?", [Array.from({ length: 1_000 }, (_, at) => [first + at, 0])]);
     }
+    const [[row]] = await pool.query(
+      "select @@version v, @@innodb_flush_log_at_trx_commit f, @@datadir d, @@pid_file p, @@innodb_doublewrite w",
+    );
     return {
       barrier,
       connect: () => pool.getConnection(),
       query: (connection, text, values) => connection.query(text, values),
       balanceOf: ([rows]) => rows[0].balance,
+      countOf: async () => Number((await pool.query(`select count(*) n from ${BARRIER_TABLE}`))[0][0].n),
       texts: {
         read: "select balance from bench_account where id = ?",
         update: "update bench_account set balance = balance + ? where id = ?",
         insert: "insert into bench_entry (account, amount, seen) values (?, ?, ?)",
       },
-      durability: async () => {
-        const [[row]] = await pool.query("select @@version v, @@innodb_flush_log_at_trx_commit f");
-        return `${row.v}, innodb_flush_log_at_trx_commit ${row.f}`;
-      },
+      durable: Number(row.f) === 1,
+      durability: `${row.v}, innodb_flush_log_at_trx_commit ${row.f}, innodb_doublewrite ${row.w}`,
+      pid: pidIn(row.p.startsWith("/") ? row.p : join(row.d, row.p)),
       close: () => pool.end(),
     };
   },
@@ -81,11 +102,19 @@ const DATABASES = {
 
 function tables(key) {
   return [
-    "drop table if exists bench_account",
-    "drop table if exists bench_entry",
+    ...["bench_account", "bench_entry", BARRIER_TABLE].map((name) => `drop table if exists ${name}`),
     "create table bench_account (id integer primary key, balance bigint not null)",
     `create table bench_entry (id ${key} primary key, account integer not null, amount integer not null, seen bigint not null)`,
   ];
+}
+
+/** Of a server on another machine nobody here can tell the CPU. */
+function pidIn(file) {
+  try {
+    return Number(readFileSync(file, "utf8"));
+  } catch {
+    return Number.NaN;
+  }
 }
 
 const WORK = {
@@ -98,99 +127,178 @@ const WORK = {
   },
 };
 
-let calls = 0;
-const run = `${Date.now()}`;
 const WAYS = {
   bare: (database, client, work) => work(database, client),
-  barrier: (database, client, work) =>
+  barrier: (database, client, work, gid) =>
     database.barrier.run(client, () => work(database, client), {
-      branch: { gid: `bench-${run}-${++calls}`, transType: "saga", branchId: "01", op: "action" },
+      branch: { gid, transType: "saga", branchId: "01", op: "action" },
+      table: BARRIER_TABLE,
+      prepared: PREPARED.get(options.prepared),
     }),
 };
+const NAMES = Object.keys(WAYS);
+const bothOf = (show) => NAMES.map((way) => show(way));
+
+/** How many rows the barrier must have at the end: one that did nothing would be fast. */
+let guarded = 0;
+
+async function transaction(database, client, way, work) {
+  // Made for both: what it costs is the application's.
+  const gid = randomUUID();
+  await database.query(client, "begin");
+  await WAYS[way](database, client, WORK[work], gid);
+  await database.query(client, "commit");
+  if (way === "barrier") guarded += 1;
+}
 
 /** Closed loop: every connection works for `ms`. */
 async function slice(database, clients, way, work, ms) {
   const took = [];
+  const before = spent(database);
   const begun = performance.now();
   const until = begun + ms;
   await Promise.all(
     clients.map(async (client) => {
       while (performance.now() < until) {
         const start = performance.now();
-        await database.query(client, "begin");
-        await WAYS[way](database, client, WORK[work]);
-        await database.query(client, "commit");
+        await transaction(database, client, way, work);
         took.push(performance.now() - start);
       }
     }),
   );
+  const wallMs = performance.now() - begun;
+  const after = spent(database);
+  const each = (key) => ((after[key] - before[key]) * 1000) / took.length;
   return {
-    perSecond: (took.length * 1000) / (performance.now() - begun),
+    perSecond: (took.length * 1000) / wallMs,
     p50: percentile(took, 0.5),
     p99: percentile(took, 0.99),
+    clientUs: each("clientMs"),
+    databaseUs: each("databaseMs"),
+    stolen: (after.stolenMs - before.stolenMs) / (after.toldMs - before.toldMs),
   };
+}
+
+function spent({ pid }) {
+  const { user, system } = process.cpuUsage();
+  const databaseMs = Number.isNaN(pid) ? Number.NaN : cpuMs(pid);
+  return { clientMs: (user + system) / 1000, databaseMs, ...machineCpu() };
+}
+
+async function closedLoop(name, database, clients, work) {
+  for (const way of NAMES) await slice(database, clients, way, work, options.warmup * 500);
+  const seen = { bare: [], barrier: [] };
+  for (let round = 1; round <= options.rounds; round++) {
+    // Who goes first changes: what a slice leaves behind falls on both.
+    for (const way of round % 2 === 1 ? NAMES : [...NAMES].reverse()) {
+      seen[way].push(await slice(database, clients, way, work, options.seconds * 1_000));
+    }
+    const rates = NAMES.map((way) => `${way} ${number(seen[way].at(-1).perSecond)}/s`).join(", ");
+    progress(`${name} ${work}, c=${clients.length} ${round}/${options.rounds}: ${rates}`);
+  }
+  const of = (way, key) => median(seen[way].map((one) => one[key]));
+  const cost = median(seen.bare.map(({ perSecond }, at) => 1 - seen.barrier[at].perSecond / perSecond));
+  const bar = cost <= BAR ? "reached" : "MISSED";
+  const stolen = Math.max(...NAMES.flatMap((way) => seen[way].map((one) => one.stolen)));
+  const row = [
+    `${name}, ${work}, c=${clients.length}`,
+    ...["perSecond", "p50", "p99", "clientUs", "databaseUs"].map((key) => bothOf((way) => number(of(way, key))).join(" / ")),
+    `${number(stolen * 100, 2)} %`,
+    `${number(cost * 100, 2)} %`,
+    clients.length === options.concurrency ? bar : "",
+  ];
+  return { row, barePerSecond: of("bare", "perSecond") };
+}
+
+/** Arrivals that wait for nobody, over the same connections; who finds none free waits in line, and that counts. */
+async function fixedRate(name, database, clients, work, rate) {
+  const free = [...clients];
+  const waiting = [];
+  const send = async (way) => {
+    const client = free.pop() ?? (await new Promise((resolve) => waiting.push(resolve)));
+    try {
+      await transaction(database, client, way, work);
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free.push(client);
+      else next(client);
+    }
+  };
+  const seen = { bare: [], barrier: [] };
+  const stolen = [];
+  for (let round = 1; round <= Math.max(1, Math.ceil(options.rounds / 4)); round++) {
+    for (const way of round % 2 === 1 ? NAMES : [...NAMES].reverse()) {
+      const before = machineCpu();
+      const windowMs = options.seconds * 1_000;
+      const ran = await runOpenLoop({ rate, warmupMs: windowMs / 5, windowMs, send: () => send(way) });
+      if (ran.errors > 0) throw new Error(`${name} ${work}: ${ran.errors} errors, the first: ${ran.firstError}`);
+      const after = machineCpu();
+      stolen.push((after.stolenMs - before.stolenMs) / (after.toldMs - before.toldMs));
+      seen[way].push({ p50: percentile(ran.latencies, 0.5), p99: percentile(ran.latencies, 0.99) });
+    }
+  }
+  const of = (way, key) => median(seen[way].map((one) => one[key]));
+  progress(`${name} ${work} at ${number(rate)}/s: p50 ${bothOf((way) => number(of(way, "p50"))).join(" / ")} ms`);
+  const late = ["p50", "p99"].map((key) => bothOf((way) => number(of(way, key))).join(" / "));
+  return [`${name}, ${work}`, number(rate), ...late, `${number(Math.max(...stolen) * 100, 2)} %`];
 }
 
 async function measure(name, url, closing) {
   const database = await DATABASES[name](url);
-  // Before every connection of the pool is taken.
-  const durability = `- ${name}: ${await database.durability()}`;
+  if (!database.durable) {
+    await database.close();
+    throw new Error(`${name}: expected every commit to be flushed, found ${database.durability}`);
+  }
   const clients = await Promise.all(Array.from({ length: options.concurrency }, () => database.connect()));
   closing.push(async () => {
-    for (const client of clients) client.release();
+    for (const client of clients.splice(0)) client.release();
     await database.close();
   });
-  const rows = [];
+  const closed = [];
+  const open = [];
+  const before = guarded;
   for (const work of Object.keys(WORK)) {
-    for (const way of Object.keys(WAYS)) await slice(database, clients, way, work, options.warmup * 500);
-    const seen = { bare: [], barrier: [] };
-    for (let round = 1; round <= options.rounds; round++) {
-      // Who goes first changes: what a slice leaves behind falls on both.
-      for (const way of round % 2 === 1 ? ["bare", "barrier"] : ["barrier", "bare"]) {
-        seen[way].push(await slice(database, clients, way, work, options.seconds * 1_000));
-      }
-      progress(
-        `${name} ${work} ${round}/${options.rounds}: ${Object.keys(WAYS)
-          .map((way) => `${way} ${number(seen[way].at(-1).perSecond)}/s`)
-          .join(", ")}`,
-      );
-    }
-    const of = (way, key) => median(seen[way].map((one) => one[key]));
-    const cost = median(seen.bare.map(({ perSecond }, at) => 1 - seen.barrier[at].perSecond / perSecond));
-    rows.push([
-      `${name}, ${work}`,
-      ...["perSecond", "p50", "p99"].flatMap((key) => Object.keys(WAYS).map((way) => number(of(way, key)))),
-      `${number(cost * 100, 2)} %`,
-      cost <= BAR ? "reached" : "MISSED",
-    ]);
+    const many = await closedLoop(name, database, clients, work);
+    const one = await closedLoop(name, database, clients.slice(0, 1), work);
+    closed.push(many.row, one.row);
+    open.push(await fixedRate(name, database, clients, work, many.barePerSecond / 2));
   }
-  return { rows, durability };
+  for (const client of clients.splice(0)) client.release();
+  const rows = await database.countOf();
+  if (rows !== guarded - before) throw new Error(`${name}: expected ${guarded - before} rows of the barrier, found ${rows}`);
+  return { closed, open, durability: `- ${name}: ${database.durability}` };
 }
 
 await runScript(async (closing) => {
+  if (!PREPARED.has(options.prepared)) throw new Error("--prepared must be default, true or false");
   const ends = [];
   for (const name of Object.keys(DATABASES)) {
     if (options[name] === "") progress(`${name}: not run, no address (--${name}, npm run services)`);
     else ends.push(await measure(name, options[name], closing));
   }
   if (ends.length === 0) throw new Error("no database: give --postgres or --mysql");
-  const head = [
-    "",
-    "bare /s",
-    "with barrier /s",
-    "bare p50 ms",
-    "with p50",
-    "bare p99",
-    "with p99",
-    "cost",
-    `bar ${BAR * 100} %`,
-  ];
+  const pair = (title) => `${title}, bare / with`;
   const body = [
-    "`small`: begin, one update, commit. `usual`: begin, read, update, insert, commit. Cost: the median over the rounds of what neighbouring slices lack.",
-    ends.map(({ durability }) => durability).join("\n"),
+    "`small`: begin, one update, commit. `usual`: begin, read, update, insert, commit. Cost: the median over the rounds of what neighbouring slices lack. CPU is per transaction; stolen: the most of any slice.",
+    `${ends.map(({ durability }) => durability).join("\n")}\n- prepared: ${options.prepared}`,
     table(
-      head,
-      ends.flatMap(({ rows }) => rows),
+      [
+        "",
+        pair("per s"),
+        pair("p50 ms"),
+        pair("p99 ms"),
+        pair("client CPU µs"),
+        pair("database CPU µs"),
+        "stolen",
+        "cost",
+        `bar ${BAR * 100} %`,
+      ],
+      ends.flatMap(({ closed }) => closed),
+    ),
+    "At a fixed rate, half of the bare one's with all connections:",
+    table(
+      ["", "per s", pair("p50 ms"), pair("p99 ms"), "stolen"],
+      ends.flatMap(({ open }) => open),
     ),
   ].join("\n\n");
   publish(`Barrier: ${options.rounds} × ${options.seconds} s of each, ${options.concurrency} connections`, body, options.write);

@@ -31,6 +31,8 @@ export interface Guard {
 /** The columns' widths (protocol.md 5.5). Where the database cuts off what is longer, two branches would share a row. */
 const WIDTHS = { gid: 128, branchId: 128, op: 45, transType: 45 } as const;
 
+const PARTS = ["gid", "branchId", "op", "transType"] as const;
+
 /**
  * The guard of the branch that `options` or the handler's context name.
  *
@@ -38,9 +40,9 @@ const WIDTHS = { gid: 128, branchId: 128, op: 45, transType: 45 } as const;
  */
 export function settle(options: RunOptions = {}): Guard {
   const branch = options.branch ?? currentBranch();
-  for (const part of ["gid", "branchId", "op", "transType"] as const) {
+  for (const part of PARTS) {
     const value: unknown = branch[part];
-    if (typeof value !== "string" || value === "" || [...value].length > WIDTHS[part]) {
+    if (typeof value !== "string" || value === "" || isWider(value, WIDTHS[part])) {
       throw new DtmError(
         "BRANCH_INVALID",
         `expected the ${part} of a branch to be a text of 1 to ${WIDTHS[part]} characters, found ${show(value)}`,
@@ -48,6 +50,11 @@ export function settle(options: RunOptions = {}): Guard {
     }
   }
   return { branch, id: barrierId(options.id), origin: originOp(branch.op) };
+}
+
+/** In characters, as databases count: never more than the string's own length, which is enough to know of nearly all. */
+function isWider(value: string, width: number): boolean {
+  return value.length > width && [...value].length > width;
 }
 
 /** As Go's SDK writes it: two digits. */

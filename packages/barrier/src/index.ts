@@ -9,4 +9,11 @@ export {
   type CleanUpResult,
   createBarrierTable,
 } from "./schema.js";
-export type { QueryPreparedOptions, SqlBarrier, SqlRunOptions, SyncSqlBarrier, TableOption } from "./sql/sql-barrier.js";
+export type {
+  PreparedOption,
+  QueryPreparedOptions,
+  SqlBarrier,
+  SqlRunOptions,
+  SyncSqlBarrier,
+  TableOption,
+} from "./sql/sql-barrier.js";

@@ -46,7 +46,7 @@ function executor(target: KnexLike, open: boolean): Executor<Promise<Reply>> {
     dialect,
     open,
     async send(statement) {
-      return replyOf(dialect, statement, await target.raw(withQuestionMarks(statement), [...statement.values]));
+      return replyOf(dialect, statement, await target.raw(withQuestionMarks(statement), statement.values));
     },
   };
 }

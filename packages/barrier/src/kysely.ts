@@ -59,7 +59,7 @@ function compiled(dialect: Dialect, statement: Statement): never {
   const sql = inDialect(dialect, statement);
   const query = {
     sql,
-    parameters: [...statement.values],
+    parameters: statement.values,
     query: { kind: "RawNode", sqlFragments: [sql], parameters: [] },
     queryId: { queryId: `dtm-barrier-${++queries}` },
   };

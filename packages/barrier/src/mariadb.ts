@@ -1,7 +1,7 @@
 /** The barrier inside a transaction of the `mariadb` connector (its promise API). */
 import { mysqlReply } from "./sql/mysql-reply.js";
 import { notATransaction, ofDriver } from "./sql/recognise.js";
-import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
+import { type Adapter, type PreparedOption, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
 import { type Executor, isRecord, type Reply, withQuestionMarks } from "./sql/statement.js";
 
 /** A connection of `mariadb`, or the one that `pool.getConnection()` gave. */
@@ -13,18 +13,19 @@ export interface MariadbTransactionLike extends MariadbDatabaseLike {
 /** A pool or connection of `mariadb`. */
 export interface MariadbDatabaseLike {
   query(sql: string, values?: unknown): Promise<unknown>;
+  execute(sql: string, values?: unknown): Promise<unknown>;
   importFile(...given: never[]): unknown;
 }
 
 const adapter: Adapter<Promise<Reply>> = {
   name: "mariadb",
-  transaction(tx) {
+  transaction(tx, { prepared }) {
     const found = ofDriver("mariadb", tx);
     if (found.role === "pool") throw notATransaction(found);
-    return executor(tx as MariadbTransactionLike, tx);
+    return executor(tx as MariadbTransactionLike, tx, prepared);
   },
   database(db) {
-    return executor(db as MariadbDatabaseLike, ofDriver("mariadb", db).role === "pool" ? null : db);
+    return executor(db as MariadbDatabaseLike, ofDriver("mariadb", db).role === "pool" ? null : db, false);
   },
 };
 
@@ -47,12 +48,17 @@ const adapter: Adapter<Promise<Reply>> = {
 export const barrier: SqlBarrier<MariadbTransactionLike, MariadbDatabaseLike> = sqlBarrier(adapter);
 
 /** `connection` is where the driver keeps the server's last status; null for a pool, whose statements stand alone. */
-function executor(target: MariadbDatabaseLike, connection: unknown): Executor<Promise<Reply>> {
+function executor(
+  target: MariadbDatabaseLike,
+  connection: unknown,
+  prepared: PreparedOption["prepared"],
+): Executor<Promise<Reply>> {
   return {
     dialect: "mysql",
     open: connection === null ? false : (inTransaction(connection) ?? "unasked"),
     async send(statement) {
-      const reply = mysqlReply(statement, await target.query(withQuestionMarks(statement), [...statement.values]));
+      const method = prepared === true && statement.name !== undefined ? "execute" : "query";
+      const reply = mysqlReply(statement, await target[method](withQuestionMarks(statement), statement.values));
       return connection === null ? reply : { ...reply, open: inTransaction(connection) };
     },
   };

@@ -1,7 +1,8 @@
 /** The barrier inside a transaction of `pg`. */
+import { doubt, learn, mayName } from "./sql/pg-named.js";
 import { pgAborted, pgStatus } from "./sql/pg-status.js";
 import { notATransaction, ofDriver } from "./sql/recognise.js";
-import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
+import { type Adapter, type PreparedOption, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
 import { type Executor, isRecord, type Reply, rowsOf, type Statement, withNumbers } from "./sql/statement.js";
 
 /** A `Client` of pg, or the client that `pool.connect()` gave. */
@@ -19,14 +20,14 @@ export interface PgDatabaseLike {
 
 const adapter: Adapter<Promise<Reply>> = {
   name: "pg",
-  transaction(tx) {
+  transaction(tx, { prepared }) {
     const found = ofDriver("pg", tx);
     if (found.role === "pool") throw notATransaction(found);
-    return executor(tx as PgTransactionLike, pgStatus(tx));
+    return executor(tx as PgSender, pgStatus(tx), prepared);
   },
   database(db) {
     const { role } = ofDriver("pg", db);
-    return executor(db as PgDatabaseLike, role === "pool" ? false : pgStatus(db));
+    return executor(db as PgSender, role === "pool" ? false : pgStatus(db), false);
   },
 };
 
@@ -48,14 +49,41 @@ const adapter: Adapter<Promise<Reply>> = {
  */
 export const barrier: SqlBarrier<PgTransactionLike, PgDatabaseLike> = sqlBarrier(adapter);
 
-function executor(target: PgDatabaseLike, open: Executor["open"]): Executor<Promise<Reply>> {
+function executor(target: PgSender, open: Executor["open"], prepared: PreparedOption["prepared"]): Executor<Promise<Reply>> {
   return {
     dialect: "postgres",
     open,
+    // Who decides by himself needs no proof.
+    asksPid: prepared === undefined,
     aborted: () => pgAborted(target),
-    async send(statement: Statement) {
-      const answer: unknown = await target.query(withNumbers(statement), [...statement.values]);
-      return { rows: rowsOf(isRecord(answer) ? answer["rows"] : undefined) };
+    async send(statement) {
+      const rows = rowsOf(await answerOf(target, statement, prepared));
+      if (prepared === undefined) learn(target, rows);
+      // A COMMIT that nobody awaited was sent before it, and the statement stood alone.
+      const after = pgStatus(target);
+      return { rows, affected: rows?.length, open: after === "unasked" ? undefined : after };
     },
   };
+}
+
+async function answerOf(target: PgSender, statement: Statement, prepared: PreparedOption["prepared"]): Promise<unknown> {
+  const { name, values } = statement;
+  const text = withNumbers(statement);
+  if (name === undefined || !mayName(target, prepared)) return rowsIn(await target.query(text, values));
+  try {
+    return rowsIn(await target.query({ name, text, values }));
+  } catch (cause) {
+    doubt(cause);
+    throw cause;
+  }
+}
+
+/** What pg's own clients take. */
+interface PgSender {
+  query(text: string, values: unknown[]): Promise<unknown>;
+  query(config: { readonly name: string; readonly text: string; readonly values: unknown[] }): Promise<unknown>;
+}
+
+function rowsIn(answer: unknown): unknown {
+  return isRecord(answer) ? answer["rows"] : undefined;
 }

@@ -45,7 +45,7 @@ function executor(client: PrismaTransactionLike, open: boolean): ReturnType<type
 }
 
 async function reply(client: PrismaTransactionLike, statement: Statement, sql: string): Promise<Reply> {
-  const values = [...statement.values];
+  const values = statement.values;
   if (statement.expects === "rows") return { rows: rowsOf(await client.$queryRawUnsafe(sql, ...values)) };
   return { affected: await client.$executeRawUnsafe(sql, ...values) };
 }

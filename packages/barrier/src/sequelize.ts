@@ -57,7 +57,7 @@ function executor(sequelize: SequelizeLike, { transaction, open }: Place): Execu
     async send(statement) {
       const type = typeOf(statement);
       // With replicas a SELECT would go to one of them, and an insert that returns rows is a SELECT to Sequelize.
-      const options = { transaction, bind: [...statement.values], type, useMaster: true, logging: false, raw: true };
+      const options = { transaction, bind: statement.values, type, useMaster: true, logging: false, raw: true };
       const answer: unknown = await sequelize.query(withNumbers(statement), options as never);
       return typeof answer === "number" ? { affected: answer } : { rows: rowsOf(answer) };
     },

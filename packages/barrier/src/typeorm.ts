@@ -108,7 +108,7 @@ function executor(target: TypeormTransactionLike, open: boolean): Executor<Promi
     dialect,
     open,
     async send(statement) {
-      const answer: unknown = await target.query(inDialect(dialect, statement), [...statement.values]);
+      const answer: unknown = await target.query(inDialect(dialect, statement), statement.values);
       switch (dialect) {
         case "postgres":
           return { rows: rowsOf(answer) };

@@ -58,6 +58,17 @@ const SHAPES: readonly ((value: Shape) => Found | null)[] = [
 /** Whose object it is; null when nobody's that is known. */
 export function recognise(value: unknown): Found | null {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) return null;
+  const known = KNOWN.get(value);
+  if (known !== undefined) return known;
+  const found = byShape(value);
+  if (found !== null) KNOWN.set(value, found);
+  return found;
+}
+
+/** A connection is looked at for every transaction on it, and what it is doesn't change. */
+const KNOWN = new WeakMap<object, Found>();
+
+function byShape(value: object): Found | null {
   const shape = new Shape(value);
   for (const is of SHAPES) {
     const found = is(shape);

@@ -3,6 +3,7 @@
  * Written as steps that yield a statement and get its reply, so that drivers that answer at once and drivers that answer later
  * share them.
  */
+import { createHash } from "node:crypto";
 import { DtmError, Failure, MSG_BRANCH, Ongoing } from "@dtm/protocol";
 import type { Guard } from "../barrier.js";
 import type { Inserted } from "../judge.js";
@@ -22,17 +23,17 @@ interface BarrierRow {
 }
 
 /** Inserts the rows of a guard and says which of them were new. */
-export function* insertRows(guard: Guard, table: TableName, at: Pick<Executor, "dialect" | "open">): Steps<Inserted> {
-  const { branch, id, origin } = guard;
-  const own: BarrierRow = { ...branchOf(guard), op: branch.op, id, reason: branch.op };
+export function* insertRows(guard: Guard, table: TableName, at: Pick<Executor, "dialect" | "open" | "asksPid">): Steps<Inserted> {
+  const { branch, origin } = guard;
   if (at.open === "unasked" && at.dialect === "postgres") yield askPostgres(table);
-  const reply = yield insertIgnore(at.dialect, table, origin === null ? [own] : [{ ...own, op: origin }, own]);
+  const text = insertText(at.dialect, table, { rows: origin === null ? 1 : 2, pid: at.asksPid === true });
+  const reply = yield { ...text, values: valuesOf(guard) };
   if (reply.open === false) {
     // What was inserted is committed by now: it is taken back, or the next delivery would take it for a finished one.
     if (reply.affected !== 0) yield takeBack(table, guard);
     throw notOpen();
   }
-  return at.dialect === "mysql" ? fromCount(reply, origin !== null) : fromOps(reply, own.op, origin);
+  return at.dialect === "mysql" ? fromCount(reply, origin !== null) : fromOps(reply, branch.op, origin);
 }
 
 /** Answers the coordinator's question whether the local transaction of a message was committed (protocol.md 6.2). */
@@ -53,7 +54,7 @@ export function* queryPrepared(guard: Guard, table: TableName, at: Pick<Executor
 /** Waits while the local transaction still holds the row, but not longer than the coordinator waits for an answer: then it asks again. */
 function* insertWaiting(dialect: Dialect, table: TableName, row: BarrierRow): Steps<Reply> {
   try {
-    return yield dialect === "postgres" ? insertWithin(table, row) : insertIgnore(dialect, table, [row]);
+    return yield dialect === "postgres" ? insertWithin(table, row) : insertOne(dialect, table, row);
   } catch (cause) {
     if (!isLockTimeout(cause)) throw cause;
     throw new Ongoing(`the local transaction of message ${row.gid} is still under way`, { cause });
@@ -81,41 +82,64 @@ function branchOf({ branch }: Guard): Pick<BarrierRow, "transType" | "gid" | "br
 const COLUMNS = "trans_type, gid, branch_id, op, barrier_id, reason";
 
 /** How a row that is there already is left alone. */
-const INSERT: Readonly<Record<Dialect, { readonly expects: Statement["expects"]; text(table: string, tuple: Tuple): string }>> = {
-  postgres: {
-    expects: "rows",
-    // The times are named since dtm's own script gives them no default, and rows without an age could never be cleaned up. The
-    // columns of the conflict rather than the constraint's name: tables of other scripts named it differently.
-    text: (table, tuple) => `insert into ${table}(${COLUMNS}, create_time, update_time) values ${tuple(", now(), now()")}
+const INSERT: Readonly<Record<Dialect, (table: string, tuple: Tuple) => string>> = {
+  // The times are named since dtm's own script gives them no default, and rows without an age could never be cleaned up. The
+  // columns of the conflict rather than the constraint's name: tables of other scripts named it differently.
+  postgres: (table, tuple) => `insert into ${table}(${COLUMNS}, create_time, update_time) values ${tuple(", now(), now()")}
       on conflict (gid, branch_id, op, barrier_id) do nothing returning op`,
-  },
-  mysql: {
-    expects: "affected",
-    text: (table, tuple) => `insert ignore into ${table}(${COLUMNS}) values ${tuple("")}`,
-  },
-  sqlite: {
-    expects: "rows",
-    text: (table, tuple) => `insert or ignore into ${table}(${COLUMNS}) values ${tuple("")} returning op`,
-  },
+  mysql: (table, tuple) => `insert ignore into ${table}(${COLUMNS}) values ${tuple("")}`,
+  sqlite: (table, tuple) => `insert or ignore into ${table}(${COLUMNS}) values ${tuple("")} returning op`,
 };
 
 /** The places of the rows' values, each row with `more` behind them. */
 type Tuple = (more: string) => string;
 
-/** By dialect, number of rows and table: the text is the same for every call, and building it costs as much as all else here. */
-const PARTS = new Map<string, readonly string[]>();
+interface InsertShape {
+  readonly rows: 1 | 2;
+  /** Of PostgreSQL only. */
+  readonly pid: boolean;
+}
 
-function insertIgnore(dialect: Dialect, table: TableName, list: readonly BarrierRow[]): Statement {
-  const { expects, text } = INSERT[dialect];
-  const key = `${dialect} ${list.length} ${table.full}`;
-  let parts = PARTS.get(key);
-  if (parts === undefined) {
-    const tuple: Tuple = (more) => list.map(() => `(?, ?, ?, ?, ?, ?${more})`).join(", ");
-    parts = text(table.full, tuple).split("?");
-    PARTS.set(key, parts);
+type InsertText = Pick<Statement, "parts" | "expects" | "name">;
+
+/** By table: the text is the same for every call, and building it costs as much as all else here. */
+const TEXTS = new WeakMap<TableName, Map<number, InsertText>>();
+
+function insertText(dialect: Dialect, table: TableName, shape: InsertShape): InsertText {
+  let texts = TEXTS.get(table);
+  if (texts === undefined) {
+    texts = new Map();
+    TEXTS.set(table, texts);
   }
-  const values = list.flatMap(({ transType, gid, branchId, op, id, reason }) => [transType, gid, branchId, op, id, reason]);
-  return { parts, values, expects };
+  const key = shape.pid ? -shape.rows : shape.rows;
+  let text = texts.get(key);
+  if (text === undefined) {
+    text = buildInsert(dialect, table, shape);
+    texts.set(key, text);
+  }
+  return text;
+}
+
+function buildInsert(dialect: Dialect, { full }: TableName, { rows: count, pid }: InsertShape): InsertText {
+  const tuple: Tuple = (more) => Array.from({ length: count }, () => `(?, ?, ?, ?, ?, ?${more})`).join(", ");
+  const text = INSERT[dialect](full, tuple) + (pid ? ", pg_backend_pid() as pid" : "");
+  return { parts: text.split("?"), expects: dialect === "mysql" ? "affected" : "rows", name: nameOf(text) };
+}
+
+/** Of the text alone: two copies of this package on one connection mustn't give two texts one name. */
+function nameOf(text: string): string {
+  return `dtm_barrier_${createHash("sha256").update(text).digest("hex").slice(0, 20)}`;
+}
+
+/** In the order of {@link COLUMNS}: the origin's row, if there is one, before the own. */
+function valuesOf({ branch: { transType, gid, branchId, op }, id, origin }: Guard): string[] {
+  if (origin === null) return [transType, gid, branchId, op, id, op];
+  return [transType, gid, branchId, origin, id, op, transType, gid, branchId, op, id, op];
+}
+
+function insertOne(dialect: Dialect, table: TableName, row: BarrierRow): Statement {
+  const { transType, gid, branchId, op, id, reason } = row;
+  return { ...insertText(dialect, table, { rows: 1, pid: false }), values: [transType, gid, branchId, op, id, reason] };
 }
 
 /** Takes the lock that the insert takes anyway, and is refused by the server outside a transaction. */

@@ -7,11 +7,21 @@ import type { Executor, Reply } from "./statement.js";
 import { type TableName, tableName } from "./table.js";
 
 /** The options of a guarded local transaction in an SQL database. */
-export interface SqlRunOptions extends RunOptions, TableOption {}
+export interface SqlRunOptions extends RunOptions, TableOption, PreparedOption {}
 
 export interface TableOption {
   /** `table` or `schema.table`; default `dtm_barrier.barrier`, which services in other languages share, on SQLite `barrier`. */
   readonly table?: string;
+}
+
+export interface PreparedOption {
+  /**
+   * Whether pg, mysql2 and mariadb send the barrier's statement as a prepared one, which each connection's server parses once. Default: with pg
+   * from a connection's second transaction on, if its server has turned out to be the very process that the client is connected to (behind
+   * PgBouncer it hasn't); with mysql2 and mariadb false. Set true behind PgBouncer 1.21 or later with `max_prepared_statements`; set false where
+   * somebody runs `DISCARD ALL` between transactions. Other drivers and ORMs do as they do with every statement.
+   */
+  readonly prepared?: boolean | undefined;
 }
 
 export interface QueryPreparedOptions extends TableOption, Pick<RunOptions, "branch"> {}
@@ -60,7 +70,7 @@ export interface SyncSqlBarrier<Tx> {
 /** How a driver's objects are used. Refuses what isn't its own (WRONG_DRIVER) or is no transaction (NOT_A_TRANSACTION). */
 export interface Adapter<Answer> {
   readonly name: string;
-  transaction(tx: unknown): Executor<Answer>;
+  transaction(tx: unknown, options: PreparedOption): Executor<Answer>;
   /** A pool, or a connection; whether a transaction is open on it is the executor's to tell. */
   database(db: unknown): Executor<Answer>;
 }
@@ -115,7 +125,7 @@ export function syncSqlBarrier<Tx>(adapter: Adapter<Reply>): SyncSqlBarrier<Tx> 
 
 /** Everything that can be refused without a statement is refused here. */
 function prepare<Answer>(adapter: Adapter<Answer>, tx: unknown, options: SqlRunOptions) {
-  const executor = adapter.transaction(tx);
+  const executor = adapter.transaction(tx, options);
   if (executor.open === false) throw notOpen();
   const table = tableName(executor.dialect, options.table);
   return { executor, table, guard: settle(options), where: `${adapter.name} ${table.full}` };

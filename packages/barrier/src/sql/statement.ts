@@ -8,7 +8,10 @@ export type Row = Readonly<Record<string, unknown>>;
 /** A statement with its values left out: between two neighbouring parts stands one value. */
 export interface Statement {
   readonly parts: readonly string[];
-  readonly values: readonly (string | number)[];
+  /** Made for this statement alone: a driver gets the array as it is. */
+  readonly values: (string | number)[];
+  /** The same text at every call: worth a name, under which a connection's server parses it once. */
+  readonly name?: string | undefined;
   /** What its reply is read for; ORMs have different calls for them. */
   readonly expects: "rows" | "affected" | "nothing";
 }
@@ -28,6 +31,8 @@ export interface Executor<Answer = PromiseLike<Reply> | Reply> {
   readonly dialect: Dialect;
   /** Whether a transaction is open; `"unasked"` when only the server can tell. */
   readonly open: boolean | "unasked";
+  /** The insert's reply is to say which process of PostgreSQL answered, in a column `pid`. */
+  readonly asksPid?: boolean | undefined;
   /** Whether a statement failed in the open transaction, so that the database would turn its commit into a rollback; absent when it can't be told. */
   readonly aborted?: (() => boolean) | undefined;
   send(statement: Statement): Answer;
@@ -61,9 +66,15 @@ function tag(expects: Statement["expects"]): Tag {
   };
 }
 
+const QUESTIONED = new WeakMap<readonly string[], string>();
+
 /** With `?` for every value. */
 export function withQuestionMarks({ parts }: Statement): string {
-  return parts.join("?");
+  const known = QUESTIONED.get(parts);
+  if (known !== undefined) return known;
+  const text = parts.join("?");
+  QUESTIONED.set(parts, text);
+  return text;
 }
 
 const NUMBERED = new WeakMap<readonly string[], string>();

@@ -20,9 +20,20 @@ export interface TableName {
   readonly name: string;
 }
 
+/** Checked once: one object for one name, so that others can remember what belongs to it. */
+const CHECKED: Readonly<Record<Dialect, Map<unknown, TableName>>> = { postgres: new Map(), mysql: new Map(), sqlite: new Map() };
+
 /** @throws DtmError OPTION_INVALID when it isn't `table` or `schema.table` in plain letters, digits and underscores. */
 export function tableName(dialect: Dialect, given: unknown): TableName {
   const full = given ?? DEFAULTS[dialect];
+  const known = CHECKED[dialect].get(full);
+  if (known !== undefined) return known;
+  const checked = check(full);
+  CHECKED[dialect].set(full, checked);
+  return checked;
+}
+
+function check(full: unknown): TableName {
   const parts = typeof full === "string" ? full.split(".") : [];
   if (typeof full !== "string" || parts.length > 2 || !parts.every((part) => NAME.test(part))) {
     throw new DtmError(

@@ -1,6 +1,7 @@
 /** What one setting can't know about another. dtm's texts are kept, since its users know and search for them (protocol.md 7.1). */
 import { isLoopback } from "../loopback.js";
 import { StartError } from "../service.js";
+import { leastConnections } from "../stores/relational/connections.js";
 import type { Config } from "./schema.js";
 
 const LEAST_RETRY_INTERVAL = 10;
@@ -43,6 +44,10 @@ function checkStore({ Store, DataDir, Workers }: Config): void {
         throw new StartError("Postgres schema not valid: set Store.Schema (STORE_SCHEMA)");
       if (!/^[\w$ -]{1,63}$/.test(Store.Schema))
         throw new StartError("Store.Schema (STORE_SCHEMA) is one name of letters, digits, _, $, - and spaces, not a list");
+      if (Store.MaxOpenConns < leastConnections(Store.Driver))
+        throw new StartError(
+          `Store.MaxOpenConns (STORE_MAX_OPEN_CONNS) is ${Store.MaxOpenConns}: ${Store.Driver} needs ${leastConnections(Store.Driver)} at least, for writing, reading and the heartbeat`,
+        );
       checkStoreTls(Store);
       break;
     case "redis":
@@ -75,6 +80,9 @@ function checkRedis(Store: Config["Store"]): void {
 function checkStoreTls(Store: Config["Store"]): void {
   if ((Store.TlsCertFile === "") !== (Store.TlsKeyFile === ""))
     throw new StartError("Store.TlsCertFile and Store.TlsKeyFile need each other: set both or none");
+  const given = Store.TlsCaFile !== "" ? "Store.TlsCaFile (STORE_TLS_CA_FILE)" : "Store.TlsCertFile (STORE_TLS_CERT_FILE)";
+  if (Store.TlsMode === "disable" && Store.TlsCaFile + Store.TlsCertFile !== "")
+    throw new StartError(`${given} is set, and Store.TlsMode (STORE_TLS_MODE) is disable: say verify-full, or drop the file`);
 }
 
 /** R24: whoever can reach an open coordinator can make it call any URL. */

@@ -176,6 +176,8 @@ test("what is printed can be read again and says where it came from", () => {
 describe("what dtm refuses is refused in its words, and what only we refuse in ours (protocol.md 7.1)", () => {
   const mysql = { STORE_DRIVER: "mysql", STORE_HOST: "h", STORE_PORT: "1", STORE_USER: "u" };
   const postgres = { ...mysql, STORE_DRIVER: "postgres" };
+  const redis = { STORE_DRIVER: "redis", STORE_HOST: "h:1" };
+  const client = { STORE_TLS_CERT_FILE: "a.pem", STORE_TLS_KEY_FILE: "b.pem" };
   test.each<[string, Record<string, string>, string]>([
     ["", { RETRY_INTERVAL: "9" }, "RetryInterval should not be less than 10"],
     ["", { RETENTION: "3600" }, "Retention must be 0 or at least 86400"],
@@ -192,6 +194,18 @@ describe("what dtm refuses is refused in its words, and what only we refuse in o
     ["", { STORE_DRIVER: "redis", STORE_HOST: "h:1", STORE_KEY_PREFIX: "{a}" }, "Store.KeyPrefix (STORE_KEY_PREFIX) is made of"],
     ["", { STORE_DRIVER: "redis", STORE_HOST: "h:1", STORE_FINISHED_DATA_EXPIRE: "3600" }, "FinishedDataExpire must be 0 or"],
     ["", { STORE_DRIVER: "redis", STORE_HOST: "h:1", STORE_TLS_KEY_FILE: "a.pem" }, "Store.TlsKeyFile need each other"],
+    ["", { ...redis, STORE_TLS_CA_FILE: "a.pem" }, "Store.TlsCaFile (STORE_TLS_CA_FILE) is set, and Store.TlsMode"],
+    ["", { ...mysql, STORE_TLS_CA_FILE: "a.pem" }, "Store.TlsCaFile (STORE_TLS_CA_FILE) is set, and Store.TlsMode"],
+    [
+      "",
+      { ...postgres, ...client },
+      "Store.TlsCertFile (STORE_TLS_CERT_FILE) is set, and Store.TlsMode (STORE_TLS_MODE) is disable",
+    ],
+    ["", { ...postgres, ...client, STORE_TLS_MODE: "require" }, "accepted"],
+    ["", { ...postgres, STORE_MAX_OPEN_CONNS: "2" }, "Store.MaxOpenConns (STORE_MAX_OPEN_CONNS) is 2: postgres needs 3 at least"],
+    ["", { ...postgres, STORE_MAX_OPEN_CONNS: "3" }, "accepted"],
+    ["", { ...mysql, STORE_MAX_OPEN_CONNS: "3" }, "mysql needs 4 at least, for writing, reading and the heartbeat"],
+    ["", { ...mysql, STORE_MAX_OPEN_CONNS: "4" }, "accepted"],
     ["", { STORE_DRIVER: "boltdb" }, "drain dtm first, then use sqlite"],
     ["", { STORE_DRIVER: "sqlserver" }, "out of scope"],
     ["", { STORE_DRIVER: "oracle" }, "Store.Driver: expected one of sqlite, memory,"],

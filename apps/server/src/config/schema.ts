@@ -63,7 +63,10 @@ export const SETTINGS = {
     TlsCaFile: setting(text, { initial: "", about: "PEM file of the authorities that may sign the database's certificate." }),
     TlsCertFile: setting(text, { initial: "", about: "PEM file of the certificate that this server shows the database." }),
     TlsKeyFile: setting(text, { initial: "", about: "PEM file of that certificate's key." }),
-    MaxOpenConns: setting(countFromOne, { initial: 500, about: "Connections to an SQL database, at most." }),
+    MaxOpenConns: setting(countFromOne, {
+      initial: 500,
+      about: "Connections to an SQL database, at most; 3 at least for postgres, 4 for mysql.",
+    }),
     MaxIdleConns: setting(count, {
       initial: 500,
       about: "Not used.",
@@ -247,7 +250,8 @@ export const SETTINGS = {
   },
   IsDocker: setting(text, {
     initial: "",
-    about: "Any text: localhost in a branch URL means the container's host (host.docker.internal).",
+    about:
+      "Any text: localhost in a branch URL and in the Host of an SQL database means the container's host (host.docker.internal).",
   }),
   GrpcServiceConfig: setting(json, {
     initial: '{"loadBalancingConfig":[{"round_robin":{}}]}',

@@ -1,8 +1,8 @@
 /** Everything that calls participants, built from settings; the engine sees only the interface. */
 import type { Outcome } from "@dtm/protocol";
+import { toDockerHost } from "../docker-host.js";
 import { destinationOf } from "./destination.js";
 import { transportOf } from "./dispatch.js";
-import { toDockerHost } from "./docker-host.js";
 import { type Driver, defaultDriver } from "./driver.js";
 import { type Egress, openEgress } from "./egress.js";
 import { GrpcCaller } from "./grpc.js";

@@ -1,5 +1,6 @@
 /** From settings to a store: the only file that knows all of them, and what can keep each from opening. */
 import type { Config } from "../config/schema.js";
+import { toDockerHost } from "../docker-host.js";
 import type { Log } from "../engine/coordinator.js";
 import { StartError } from "../service.js";
 import type { Flushed } from "./lane.js";
@@ -74,9 +75,10 @@ function databaseUse({ Store, AutoMigrate }: Config) {
   return { maxConnections: Store.MaxOpenConns, autoMigrate: AutoMigrate };
 }
 
-function databaseAddress({ Store }: Config) {
+function databaseAddress({ Store, IsDocker }: Config) {
   return {
-    host: Store.Host,
+    // As dtm does it, and not for Redis (protocol.md 3.2).
+    host: IsDocker === "" ? Store.Host : toDockerHost(Store.Host),
     port: Store.Port,
     user: Store.User,
     password: Store.Password,

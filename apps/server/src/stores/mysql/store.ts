@@ -1,7 +1,7 @@
 /** Transactions in a MySQL (8) or MariaDB (10.6 or newer) database, dtm's tables included; several nodes may share it. */
 import type { Log } from "../../engine/coordinator.js";
 import type { Flushed } from "../lane.js";
-import { HEARTBEATS } from "../relational/pulse.js";
+import { LANES, readers } from "../relational/connections.js";
 import { RelationalStore } from "../relational/store.js";
 import type { Store } from "../store.js";
 import { Connection } from "./connection.js";
@@ -20,13 +20,10 @@ export interface MysqlOptions extends MysqlAddress {
   readonly log?: Log;
 }
 
-/** A second flusher at once pays here: one writes while the other waits for the log. */
-const LANES = 2;
-
 /** Opens nothing yet: `open` does, and says what keeps it from it (DatabaseUnusable, MigrationRefused). */
 export function openMysql(options: MysqlOptions): Store {
-  const { lanes = LANES, flushed } = options;
-  const pool = new Pool(options, options.maxConnections - lanes - HEARTBEATS);
+  const { lanes = LANES.mysql, flushed } = options;
+  const pool = new Pool(options, readers(options.maxConnections, lanes));
   return new RelationalStore({
     lanes,
     ...(flushed === undefined ? {} : { flushed }),

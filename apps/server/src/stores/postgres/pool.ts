@@ -3,7 +3,7 @@ import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import pg from "pg";
 import { PATIENCE_MS } from "../relational/line.js";
 import { readTlsFiles, type Tls } from "../relational/tls.js";
-import { TYPES } from "./connection.js";
+import { cut, TYPES } from "./connection.js";
 import { type Tables, tablesIn } from "./tables.js";
 
 export interface PostgresAddress {
@@ -36,7 +36,7 @@ export class Pool {
       host: address.host,
       port: address.port,
       user: address.user,
-      password: address.password,
+      password: passwordOf(address),
       database: address.database,
       ssl: sslOf(address.tls),
       types: TYPES,
@@ -58,7 +58,13 @@ export class Pool {
   async dedicated(): Promise<pg.Client> {
     const client = new pg.Client({ ...this.#config, pipeline: true });
     client.on("error", () => undefined);
-    await client.connect();
+    try {
+      await client.connect();
+    } catch (cause) {
+      // After an answer that it doesn't like the driver leaves the socket open.
+      cut(client);
+      throw cause;
+    }
     return client;
   }
 
@@ -67,6 +73,11 @@ export class Pool {
     this.#ended = true;
     await this.#pool.end();
   }
+}
+
+/** An empty text would make the driver look for another one, in PGPASSWORD and in .pgpass. */
+function passwordOf({ password }: PostgresAddress): string | (() => string) {
+  return password === "" ? () => "" : password;
 }
 
 function sslOf(tls: Tls): ConnectionOptions | false {

@@ -69,13 +69,12 @@ async function checkServer(client: pg.Client, { host, port, database }: Postgres
 function explained(cause: unknown, { host, port, user, database, schema }: PostgresAddress): unknown {
   if (cause instanceof DatabaseUnusable || cause instanceof MigrationRefused) return cause;
   const line = (text: string): DatabaseUnusable => new DatabaseUnusable(text, { cause });
+  const refusedUser = `PostgreSQL at ${host}:${port} refused the user ${user}: ${messageOf(cause)}; check Store.User (STORE_USER) and Store.Password (STORE_PASSWORD)`;
   const code = codeOf(cause);
   switch (code) {
     case "28P01":
     case "28000":
-      return line(
-        `PostgreSQL at ${host}:${port} refused the user ${user}: ${messageOf(cause)}; check Store.User (STORE_USER) and Store.Password (STORE_PASSWORD)`,
-      );
+      return line(refusedUser);
     case "3D000":
       return line(`the database ${database} does not exist at ${host}:${port}: create it, or set Store.Db (STORE_DB)`);
     case "42501":
@@ -85,6 +84,7 @@ function explained(cause: unknown, { host, port, user, database, schema }: Postg
     case "53300":
       return line(`PostgreSQL at ${host}:${port} has no connection left: raise its max_connections, or stop what holds them`);
     case null:
+      if (isOfPassword(cause)) return line(refusedUser);
       return types.isNativeError(cause) && cause.name !== "TypeError"
         ? line(
             `no PostgreSQL answers at ${host}:${port}: ${reason(cause)}; check Store.Host (STORE_HOST), Store.Port (STORE_PORT) and the TLS settings`,
@@ -93,6 +93,11 @@ function explained(cause: unknown, { host, port, user, database, schema }: Postg
     default:
       return line(`PostgreSQL at ${host}:${port}, database ${database}, schema ${schema}: ${messageOf(cause)} (${code})`);
   }
+}
+
+/** The driver's own words, when a password is missing or the server's proof isn't that of somebody who knows it. */
+function isOfPassword(cause: unknown): boolean {
+  return types.isNativeError(cause) && cause.message.startsWith("SASL");
 }
 
 function reason(cause: Error): string {

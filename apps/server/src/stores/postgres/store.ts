@@ -1,7 +1,7 @@
 /** Transactions in a PostgreSQL database (13 or newer), dtm's tables included; several nodes may share it. */
 import type { Log } from "../../engine/coordinator.js";
 import type { Flushed } from "../lane.js";
-import { HEARTBEATS } from "../relational/pulse.js";
+import { LANES, readers } from "../relational/connections.js";
 import { RelationalStore } from "../relational/store.js";
 import type { Store } from "../store.js";
 import { Connection } from "./connection.js";
@@ -18,14 +18,11 @@ export interface PostgresOptions extends PostgresAddress {
   readonly log?: Log;
 }
 
-/** A second flusher at once gained nothing here, and one keeps the arrival order of everything. */
-const LANES = 1;
-
 /** Opens nothing yet: `open` does, and says what keeps it from it (DatabaseUnusable, MigrationRefused). */
 export function openPostgres(options: PostgresOptions): Store {
-  const pool = new Pool(options, options.maxConnections - LANES - HEARTBEATS);
+  const pool = new Pool(options, readers(options.maxConnections, LANES.postgres));
   return new RelationalStore({
-    lanes: LANES,
+    lanes: LANES.postgres,
     ...(options.flushed === undefined ? {} : { flushed: options.flushed }),
     connect: async () => {
       const client = await pool.dedicated();

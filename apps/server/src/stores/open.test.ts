@@ -1,0 +1,16 @@
+import { loadConfig } from "../config/load.js";
+import { openStore } from "./open.js";
+
+const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** Where nobody listens, so that the refusal says where it was looked for. */
+async function lookedFor(env: Record<string, string>): Promise<string> {
+  const given = { STORE_HOST: "localhost", STORE_PORT: "1", STORE_USER: "u", ...env };
+  const store = openStore(loadConfig({ env: given }).config, { log, onFatal: () => undefined, flushed: () => undefined });
+  return store.open().then(() => "opened", String);
+}
+
+test.each(["postgres", "mysql"])("in a container localhost is the container's host: %s (protocol.md 3.2)", async (driver) => {
+  expect(await lookedFor({ STORE_DRIVER: driver })).toContain(" at localhost:1: ");
+  expect(await lookedFor({ STORE_DRIVER: driver, IS_DOCKER: "1" })).toContain(" at host.docker.internal:1: ");
+});

@@ -140,6 +140,10 @@ test.each<readonly [string, Stored]>([
   ["its 4 branches aren't those of a saga of 1 steps", saga({}, { steps: STEPS.slice(1) })],
   ["its branches have expired", other("msg", { steps: STEPS })],
   ["its branches have expired", other("msg", {}, { status: "submitted" })],
+  ["its branches have expired", other("tcc", {}, { status: "submitted" })],
+  ["its branches have expired", other("tcc", {}, { status: "aborting" })],
+  ["its branches have expired", other("xa", {}, { status: "submitted" })],
+  ["its branches have expired", other("xa", {}, { status: "aborting" })],
   ["a branch of it can't be read", saga({ branches: ["{", ...saga().branches.slice(1)] })],
   [
     "status of a branch is unknown",
@@ -148,6 +152,10 @@ test.each<readonly [string, Stored]>([
   ["its create_time is no time", saga({}, { create_time: "yesterday" })],
 ])("not imported, and said: %s", (why, stored) => {
   expect(decode(stored)).toEqual({ kind: "unusable", why: expect.stringContaining(why) });
+});
+
+test.each(["tcc", "xa"])("a %s that is prepared may have no branch yet", (type) => {
+  expect(loaded(decode(other(type))).branches).toEqual([]);
 });
 
 test("a finished one without branches is history, and stays it", () => {

@@ -131,13 +131,15 @@ function branchFrom(json: string, { gid, createTime }: Transaction): Branch {
 }
 
 /**
- * The list of branches can expire before its transaction (Q26); a saga or msg without them would count as done. Steps are there only until
- * dtm's first pass, which writes the transaction without them.
+ * The list of branches can expire before its transaction (Q26); without them it would count as done. Steps are there only until dtm's
+ * first pass, which writes the transaction without them. A tcc or xa that is still prepared may have none yet.
  */
 function checkBranches(fields: Fields, { type, status }: Transaction, branches: readonly Branch[]): void {
   const steps = Array.isArray(fields["steps"]) ? fields["steps"].length : 0;
   if (type === "msg" && branches.length === 0 && (steps > 0 || status !== "prepared"))
     throw new Unusable("its branches have expired in Redis, so nobody knows what was delivered: end it by hand");
+  if ((type === "tcc" || type === "xa") && branches.length === 0 && status !== "prepared")
+    throw new Unusable("its branches have expired in Redis, so nobody knows what is left to end: end it by hand");
   if (type !== "saga") return;
   if (branches.length === 0)
     throw new Unusable("its branches have expired in Redis, so nobody knows what was done: end it by hand");

@@ -5,6 +5,7 @@ import { type Migration, MigrationRefused, migrate, requireCurrent } from "../mi
 import { type Preparation, tellAdopted } from "../relational/adopted.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
+import type { Limits } from "../relational/texts.js";
 import { Connection } from "./connection.js";
 import { errnoOf } from "./errors.js";
 import { appliedMigrations, migrationTarget } from "./migration-target.js";
@@ -13,6 +14,7 @@ import type { MysqlAddress, Pool } from "./pool.js";
 import { adopt } from "./sql/adopt.js";
 import { adoptedUpTo } from "./sql/adopted.js";
 import { forgetOldLanes } from "./sql/lanes.js";
+import { packetBytes, payloadBytes } from "./sql/limits.js";
 import { newestUpdateOfDtm } from "./sql/newest-update.js";
 import { forgetNodes } from "./sql/nodes.js";
 
@@ -22,7 +24,7 @@ export interface OnServer {
   readonly db: Connection;
 }
 
-export function prepareDatabase(pool: Pool, address: MysqlAddress, { autoMigrate, log }: Preparation): Promise<void> {
+export function prepareDatabase(pool: Pool, address: MysqlAddress, { autoMigrate, log }: Preparation): Promise<Limits> {
   return onServer(pool, address, async (server) => {
     if (autoMigrate) await migrateDatabase(server, address);
     else requireCurrent(await appliedMigrations(server.driver), MIGRATIONS);
@@ -31,6 +33,7 @@ export function prepareDatabase(pool: Pool, address: MysqlAddress, { autoMigrate
     tellAdopted(log, await adoptedUpTo(db));
     await forgetNodes(db);
     await forgetOldLanes(db);
+    return { payload: await payloadBytes(db), packet: await packetBytes(db) };
   });
 }
 
@@ -45,8 +48,10 @@ export async function onServer<T>(pool: Pool, address: MysqlAddress, work: (serv
   let driver: Driver | null = null;
   try {
     driver = await pool.dedicated();
+    const db = new Connection(driver, pool.zone);
     await checkServer(driver, address);
-    return await work({ driver, db: new Connection(driver, pool.zone) });
+    checkPacket(await packetBytes(db), address);
+    return await work({ driver, db });
   } catch (cause) {
     throw explained(cause, address);
   } finally {
@@ -64,6 +69,16 @@ async function checkServer(driver: Driver, { host, port }: MysqlAddress): Promis
     throw new DatabaseUnusable(`the server at ${host}:${port} is ${version}: MySQL 8 or MariaDB 10.6, or newer, is needed`);
   if (Number(row?.["readOnly"] ?? 0) > 0)
     throw new DatabaseUnusable(`the server at ${host}:${port} is read-only: name the primary (Store.Host, STORE_HOST)`);
+}
+
+/** A batch has a mebibyte and so has one payload (R7, R17), each byte written as two digits; what makes more is refused alone (texts.ts). */
+const LEAST_PACKET = 4 * 1024 * 1024;
+
+export function checkPacket(bytes: number, { host, port }: Pick<MysqlAddress, "host" | "port">): void {
+  if (bytes >= LEAST_PACKET) return;
+  throw new DatabaseUnusable(
+    `the server at ${host}:${port} takes ${bytes} bytes at once: set its max_allowed_packet to ${LEAST_PACKET} or more`,
+  );
 }
 
 const AHEAD_MS = 60_000;

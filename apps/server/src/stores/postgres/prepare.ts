@@ -5,6 +5,7 @@ import { type Migration, MigrationRefused, migrate, requireCurrent } from "../mi
 import { type Preparation, tellAdopted } from "../relational/adopted.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
+import { type Limits, NO_LIMITS } from "../relational/texts.js";
 import { Connection } from "./connection.js";
 import { codeOf } from "./errors.js";
 import { appliedMigrations, migrationTarget } from "./migration-target.js";
@@ -17,7 +18,7 @@ import { forgetNodes } from "./sql/nodes.js";
 
 const LEAST_VERSION = 130_000;
 
-export function prepareDatabase(pool: Pool, address: PostgresAddress, { autoMigrate, log }: Preparation): Promise<void> {
+export function prepareDatabase(pool: Pool, address: PostgresAddress, { autoMigrate, log }: Preparation): Promise<Limits> {
   return onServer(pool, address, async (client) => {
     if (autoMigrate) await migrateDatabase(client, pool);
     else requireCurrent(await appliedMigrations(client, pool.tables), MIGRATIONS);
@@ -26,6 +27,7 @@ export function prepareDatabase(pool: Pool, address: PostgresAddress, { autoMigr
     tellAdopted(log, await adoptedUpTo(db));
     await forgetNodes(db);
     await forgetOldLanes(db);
+    return NO_LIMITS;
   });
 }
 

@@ -3,6 +3,7 @@ import { NOW } from "../contract/fixtures.js";
 import type { Session } from "./database.js";
 import type { Statements } from "./statements.js";
 import { type Reads, RelationalStore } from "./store.js";
+import { NO_LIMITS } from "./texts.js";
 
 const DAY = 86_400_000;
 
@@ -19,7 +20,7 @@ async function opened(oldest: Promise<number | null>) {
   const store = new RelationalStore({
     lanes: 1,
     connect: async () => ({ ...session, forgetLane: done }) as unknown as Session,
-    prepare: done,
+    prepare: async () => NO_LIMITS,
     reads: { oldestOwn: () => oldest, close: done } as unknown as Reads,
   });
   await store.open();

@@ -29,7 +29,7 @@ import { Flusher } from "./flush.js";
 import { Line } from "./line.js";
 import { type Answer, type Answers, laneOf, type OfKind, type Operation, weightOf } from "./operation.js";
 import { SweepFloor } from "./sweep-floor.js";
-import { fitted, isStorable, refuseBranches, refuseLoaded, refuseText } from "./texts.js";
+import { fitted, isStorable, type Limits, NO_LIMITS, refuseBranches, refuseLoaded, refusePayloads, refuseText } from "./texts.js";
 
 /** What needs no lane: reads of what is committed, and the heartbeat, which waits behind none of them (R2). */
 export interface Reads {
@@ -63,8 +63,8 @@ export interface RelationalParts {
   readonly flushed?: Flushed;
   /** A connection for a lane. */
   readonly connect: Connect;
-  /** Looks at the server, brings the schema up to date, and says in one line what keeps it from it. */
-  readonly prepare: () => Promise<void>;
+  /** Looks at the server, brings the schema up to date, and says what it takes; or, in one line, what keeps it from it. */
+  readonly prepare: () => Promise<Limits>;
   readonly reads: Reads;
 }
 
@@ -78,6 +78,7 @@ export class RelationalStore implements Store {
   readonly #parts: RelationalParts;
   readonly #lanes: readonly OpenLane[];
   readonly #floor = new SweepFloor(() => this.#reads.oldestOwn());
+  #limits = NO_LIMITS;
   #state: "new" | "open" | "closed" = "new";
 
   constructor(parts: RelationalParts) {
@@ -92,7 +93,7 @@ export class RelationalStore implements Store {
   async open(): Promise<void> {
     if (this.#state !== "new") throw new StoreUnavailable(`the store can't be opened: it is ${this.#state}`);
     try {
-      await this.#parts.prepare();
+      this.#limits = await this.#parts.prepare();
       this.#state = "open";
     } catch (cause) {
       await this.#parts.reads.close();
@@ -129,13 +130,13 @@ export class RelationalStore implements Store {
   }
 
   async create(loaded: Loaded): Promise<CreateResult> {
-    refuseLoaded(loaded);
+    this.#refuse(loaded);
     this.#floor.created(loaded.transaction.createTime);
     return this.#write({ kind: "create", gid: loaded.transaction.gid, loaded });
   }
 
   async submit(loaded: Loaded): Promise<SubmitResult> {
-    refuseLoaded(loaded);
+    this.#refuse(loaded);
     this.#floor.created(loaded.transaction.createTime);
     return this.#write({ kind: "submit", gid: loaded.transaction.gid, loaded });
   }
@@ -143,6 +144,7 @@ export class RelationalStore implements Store {
   async registerBranches(gid: string, branches: readonly Branch[]): Promise<Answers["register"]> {
     if (!isStorable("gid", gid)) return "not-prepared";
     refuseBranches(gid, branches);
+    refusePayloads(gid, branches, this.#limits);
     return this.#write({ kind: "register", gid, branches });
   }
 
@@ -248,6 +250,11 @@ export class RelationalStore implements Store {
     readonly nextPosition: string;
   }> {
     return isStorable("cat", page.cat) ? this.#reads.scanKeys(page) : { entries: [], nextPosition: "" };
+  }
+
+  #refuse(loaded: Loaded): void {
+    refuseLoaded(loaded);
+    refusePayloads(loaded.transaction.gid, loaded.branches, this.#limits);
   }
 
   get #reads(): Reads {

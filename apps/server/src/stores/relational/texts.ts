@@ -6,6 +6,16 @@ import type { Branch, Loaded } from "../../engine/transaction.js";
 import { optionsToJson } from "../options.js";
 import { StoreRejected } from "../store.js";
 
+/** What a database takes, in bytes; known once it is open. */
+export interface Limits {
+  /** Of one branch. */
+  readonly payload: number;
+  /** Of all that belongs to one operation, as it is written on the way. */
+  readonly packet: number;
+}
+
+export const NO_LIMITS: Limits = { payload: Number.POSITIVE_INFINITY, packet: Number.POSITIVE_INFINITY };
+
 const UNSTORABLE = /[\0\p{Surrogate}]/u;
 
 export const WIDTHS = {
@@ -63,6 +73,26 @@ export function refuseBranches(gid: string, branches: readonly Branch[]): void {
     refuseText("url", url, gid);
   }
 }
+
+export function refusePayloads(gid: string, branches: readonly Branch[], limits: Limits): void {
+  let packet = PACKET_REST;
+  for (const { branchId, op, url, payload } of branches) {
+    if (payload.length > limits.payload)
+      throw new StoreRejected(
+        `the payload of ${branchId} ${op} of ${shown(gid)} has ${payload.length} bytes, its column bin_data takes ${limits.payload}`,
+      );
+    packet += ROW_REST + 4 * url.length + 2 * payload.length;
+  }
+  if (packet > limits.packet)
+    throw new StoreRejected(
+      `the branches of ${shown(gid)} make ${packet} bytes for the database, which takes ${limits.packet} at once (max_allowed_packet)`,
+    );
+}
+
+/** Bytes are written as two digits each, a character as four bytes at most; the rest is the row's other columns. */
+const ROW_REST = 1_024;
+/** The transaction itself, whose texts have a few thousand characters, and the statements around it. */
+const PACKET_REST = 65_536;
 
 function refuseNumbers(transaction: Loaded["transaction"]): void {
   const { gid, createTime, updateTime, nextCronTime, nextCronInterval } = transaction;

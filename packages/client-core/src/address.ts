@@ -39,6 +39,17 @@ export function encoderOf(address: AddressLike): ((payload: unknown) => Uint8Arr
   return (payload) => encode.call(address, payload as never);
 }
 
+/** From JavaScript anything may come where an object belongs. */
+export function requireObject(value: unknown, code: "OPTION_INVALID" | "STEP_INVALID", what: string): void {
+  if (typeof value === "object" && value !== null) return;
+  throw new DtmError(code, `${what}: expected an object, found ${describe(value)}`);
+}
+
+/** As {@link requireObject}, for what is to be called. */
+export function requireFunction(value: unknown, code: "OPTION_INVALID" | "STEP_INVALID", what: string): void {
+  if (typeof value !== "function") throw new DtmError(code, `${what}: expected a function, found ${describe(value)}`);
+}
+
 export function describe(value: unknown): string {
   if (value === null) return "null";
   if (typeof value === "string") return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);

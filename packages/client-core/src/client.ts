@@ -1,4 +1,5 @@
 /** The one surface of both clients: what a transport adds is how requests travel. */
+import { requireObject } from "./address.js";
 import { Coordinator, type CoordinatorSettings } from "./coordinator.js";
 import { realTime } from "./deadline.js";
 import { checkGid } from "./gid.js";
@@ -43,6 +44,7 @@ export abstract class Client {
    * COORDINATOR_UNREACHABLE, DEADLINE_EXCEEDED; OPTION_INVALID for a coordinator that this client can't reach.
    */
   readonly registerXaBranch = async (registration: XaRegistration, options: CallOptions = {}): Promise<void> => {
+    requireObject(registration, "OPTION_INVALID", "registration");
     const { gid, branchId, url, coordinator } = registration;
     const address = coordinator ? coordinator : undefined;
     await this[COORDINATOR].registerBranch({ gid, transType: "xa", branchId, data: { url } }, options, address);
@@ -51,6 +53,7 @@ export abstract class Client {
   readonly [COORDINATOR]: Coordinator;
 
   protected constructor(transport: Transport, options: ClientOptions, time: Time = realTime) {
+    requireObject(options, "OPTION_INVALID", "options");
     const settings: CoordinatorSettings = {
       timeoutMs: options.timeoutMs === undefined ? DEFAULT_TIMEOUT_MS : checkTimeout("timeoutMs", options.timeoutMs),
       onWarning: options.onWarning ?? ((error) => process.emitWarning(error)),

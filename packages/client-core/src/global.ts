@@ -6,6 +6,7 @@
 
 import { currentBranch, nest } from "@dtm/barrier/internal";
 import { DtmError } from "@dtm/protocol";
+import { requireFunction } from "./address.js";
 import { BranchIds } from "./branch-ids.js";
 import type { Coordinator } from "./coordinator.js";
 import { randomGid } from "./gid.js";
@@ -76,6 +77,7 @@ export async function runGlobal<Scope extends BranchScope, T>(
   work: (scope: Scope) => Promise<T> | T,
 ): Promise<T> {
   const wire = toWireOptions(options);
+  requireFunction(work, "OPTION_INVALID", transType);
   if (wire.waitResult) coordinator.transport.requireQuery();
   const gid = options.gid ?? randomGid();
   const request = { gid, transType, options: wire };

@@ -1,5 +1,5 @@
 /** For sibling packages only: not covered by semantic versioning. */
-export { type AddressLike, describe, encoderOf, urlOf } from "./address.js";
+export { type AddressLike, describe, encoderOf, requireFunction, requireObject, urlOf } from "./address.js";
 export { BranchIds } from "./branch-ids.js";
 export { coordinatorOf } from "./client.js";
 export { Coordinator, type CoordinatorSettings } from "./coordinator.js";
@@ -10,4 +10,5 @@ export { reasonOf } from "./global.js";
 export { checkHeaders, toWireOptions, type WireOptions } from "./options.js";
 export { toJsonText } from "./payload.js";
 export { isRefusalText } from "./refusals.js";
+export { checkCompensation, isNoCompensation } from "./saga.js";
 export type * from "./transport.js";

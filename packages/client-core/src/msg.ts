@@ -1,7 +1,16 @@
 /** Two-phase messages: steps that are carried out once the local transaction has committed (protocol.md 6.4). */
 import { BranchCall, runAsBranch } from "@dtm/barrier/internal";
 import { type BranchAddress, DtmError, Failure, MSG_BRANCH, TOPIC_PREFIX } from "@dtm/protocol";
-import { type Address, type AddressLike, describe, type PayloadArgument, urlOf, type WithPayload } from "./address.js";
+import {
+  type Address,
+  type AddressLike,
+  describe,
+  type PayloadArgument,
+  requireFunction,
+  requireObject,
+  urlOf,
+  type WithPayload,
+} from "./address.js";
 import { callBranch } from "./answer.js";
 import { Attempts } from "./attempts.js";
 import type { Coordinator } from "./coordinator.js";
@@ -46,6 +55,7 @@ export class Msg {
   step<Payload>(step: MsgStep<Payload>): this {
     const { transport } = this.#coordinator;
     const what = `step ${this.#steps.length}: action`;
+    requireObject(step, "STEP_INVALID", `step ${this.#steps.length}`);
     const action = urlOf(step.action, what);
     if (!action.startsWith(TOPIC_PREFIX)) transport.checkAddress(action, what);
     this.#add(action, "payload" in step ? transport.encode(step.payload, [step.action]) : "");
@@ -114,11 +124,14 @@ export class Msg {
    * @param work - Your local transaction. Throw `Failure` to say that it was rolled back for good; after any other error
    * `queryPrepared` is asked, and if that doesn't answer, the coordinator asks later.
    * @returns What `work` returned.
-   * @throws OPTION_INVALID before anything is sent; the error of `work`, always; else as `prepare` and `submit`. If the submit fails after `work` succeeded, the coordinator
+   * @throws DtmError OPTION_INVALID and STEP_INVALID before anything is sent; the error of `work`, always; else as `prepare` and `submit`. If the submit fails after `work` succeeded, the coordinator
    * finds out by `queryPrepared` and carries the steps out.
    */
   async doAndSubmit<T>(queryPrepared: AddressLike, work: () => Promise<T> | T, options: SubmitOptions = {}): Promise<T> {
     this.#check(options);
+    requireFunction(work, "OPTION_INVALID", "work");
+    // After an error of the work this client asks it by itself.
+    this.#coordinator.transport.checkCallable(urlOf(queryPrepared, "queryPrepared"), "queryPrepared");
     await this.#prepare(queryPrepared, { timeoutMs: options.timeoutMs, signal: options.signal });
     const { server } = this.#coordinator.transport;
     const call = new BranchCall({
@@ -148,6 +161,9 @@ export class Msg {
   async #prepare(queryPrepared: AddressLike, options: CallOptions): Promise<void> {
     const all = over<MsgOptions>(this.#options, options);
     const url = urlOf(queryPrepared, "queryPrepared");
+    if (url.startsWith(TOPIC_PREFIX)) {
+      throw new DtmError("STEP_INVALID", `queryPrepared: expected the address of a service, found the topic ${describe(url)}`);
+    }
     this.#coordinator.transport.checkAddress(url, "queryPrepared");
     await this.#attempts.make(() => this.#coordinator.prepare(this.#request(all, url), all));
     this.#queryPrepared = url;

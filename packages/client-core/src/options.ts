@@ -1,7 +1,7 @@
 /** What a caller may set for one transaction or one call, checked before anything is sent. */
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { DtmError } from "@dtm/protocol";
-import { describe } from "./address.js";
+import { describe, requireObject } from "./address.js";
 import { checkGid } from "./gid.js";
 
 /** The clock of one call. */
@@ -69,6 +69,7 @@ const KNOWN = new Set([
 
 /** @throws DtmError OPTION_INVALID, naming the option. */
 export function toWireOptions(options: TransactionOptions & SagaOptions & MsgOptions): WireOptions {
+  requireObject(options, "OPTION_INVALID", "options");
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) throw new DtmError("OPTION_INVALID", `${name}: no such option; known are ${[...KNOWN].join(", ")}`);
   }
@@ -87,11 +88,14 @@ export function toWireOptions(options: TransactionOptions & SagaOptions & MsgOpt
 
 /** The options of one call over those of its transaction; what the call leaves undefined stays as it is. */
 export function over<Base extends object>(base: Base, call: Partial<Base>): Base {
+  requireObject(call, "OPTION_INVALID", "options");
   return { ...base, ...Object.fromEntries(Object.entries(call).filter(([, value]) => value !== undefined)) };
 }
 
 /** @throws DtmError OPTION_INVALID, naming the option. */
-export function checkCall({ timeoutMs, signal }: CallOptions): void {
+export function checkCall(options: CallOptions): void {
+  requireObject(options, "OPTION_INVALID", "options");
+  const { timeoutMs, signal } = options;
   if (timeoutMs !== undefined) checkTimeout("timeoutMs", timeoutMs);
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw new DtmError("OPTION_INVALID", `signal: expected an AbortSignal, found ${describe(signal)}`);

@@ -1,6 +1,6 @@
 /** Sagas: steps with their compensations, sent with one submit (protocol.md 6.4). */
 import { DtmError } from "@dtm/protocol";
-import { type Address, describe, urlOf, type WithPayload } from "./address.js";
+import { type Address, describe, requireObject, urlOf, type WithPayload } from "./address.js";
 import { Attempts } from "./attempts.js";
 import type { Coordinator } from "./coordinator.js";
 import { randomGid } from "./gid.js";
@@ -77,6 +77,7 @@ export class Saga {
   step<Payload>(step: SagaStep<Payload>): this {
     const { transport } = this.#coordinator;
     const what = `step ${this.#steps.length}`;
+    requireObject(step, "STEP_INVALID", what);
     const action = urlOf(step.action, `${what}: action`);
     transport.checkAddress(action, `${what}: action`);
     const compensate = this.#compensation(step.compensate, what);
@@ -122,12 +123,7 @@ export class Saga {
 
   #compensation(compensate: unknown, what: string): string | null {
     if (isNoCompensation(compensate)) return null;
-    if (compensate === undefined || compensate === null || compensate === "") {
-      throw new DtmError(
-        "STEP_INVALID",
-        `${what}: expected compensate, an address or noCompensation(), found ${describe(compensate)}`,
-      );
-    }
+    checkCompensation(compensate, what);
     const url = urlOf(compensate, `${what}: compensate`);
     this.#coordinator.transport.checkAddress(url, `${what}: compensate`);
     return url;
@@ -148,7 +144,18 @@ export class Saga {
   }
 }
 
-function isNoCompensation(value: unknown): value is NoCompensation {
+/** @throws DtmError STEP_INVALID unless it is an address, or says that there is nothing to undo. */
+export function checkCompensation(compensate: unknown, what: string): void {
+  if (isNoCompensation(compensate)) return;
+  if (compensate === undefined || compensate === null || compensate === "") {
+    throw new DtmError(
+      "STEP_INVALID",
+      `${what}: expected compensate, an address or noCompensation(), found ${describe(compensate)}`,
+    );
+  }
+}
+
+export function isNoCompensation(value: unknown): value is NoCompensation {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === NOTHING_TO_UNDO;
 }
 

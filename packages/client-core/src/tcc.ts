@@ -1,5 +1,5 @@
 /** TCC: each branch is registered, then tried; the coordinator confirms or cancels all of them (protocol.md 6.4). */
-import { type Address, urlOf, type WithPayload } from "./address.js";
+import { type Address, requireObject, urlOf, type WithPayload } from "./address.js";
 import { type BranchAnswer, callBranch } from "./answer.js";
 import { Deadline } from "./deadline.js";
 import { BranchScope, headersOf } from "./global.js";
@@ -28,11 +28,13 @@ export class Tcc extends BranchScope {
     return this.track(async () => {
       const { coordinator, gid, ids, headers, call, address } = this.parts;
       const { transport } = coordinator;
+      requireObject(branch, "STEP_INVALID", "branch");
       const [url, confirm, cancel] = (["try", "confirm", "cancel"] as const).map((op) => {
         const target = urlOf(branch[op], `branch: ${op}`);
         transport.checkAddress(target, `branch: ${op}`);
         return target;
       }) as [string, string, string];
+      transport.checkCallable(url, "branch: try");
       const payload = "payload" in branch ? transport.encode(branch.payload, [branch.try, branch.confirm, branch.cancel]) : "";
       const limits = coordinator.limits({ timeoutMs: branch.timeoutMs ?? call.timeoutMs, signal: branch.signal ?? call.signal });
       const deadline = new Deadline(limits);

@@ -166,6 +166,8 @@ export interface Transport {
   callBranch(invocation: BranchInvocation, limits: CallLimits): Promise<BranchReply>;
   /** @throws DtmError STEP_INVALID, naming `what`, when this transport can't reach such an address. */
   checkAddress(url: string, what: string): void;
+  /** As {@link checkAddress}, for an address that the client calls by itself: what only the coordinator may know is refused. */
+  checkCallable(url: string, what: string): void;
   /**
    * @param addresses - Who gets the payload; the first that brings its own codec encodes it.
    * @throws DtmError PAYLOAD_INVALID with the place in the payload.

@@ -1,5 +1,5 @@
 /** XA, the global part: each branch is called once and registers itself before its database prepares (protocol.md 6.4, 6.5). */
-import { type Address, urlOf, type WithPayload } from "./address.js";
+import { type Address, requireObject, urlOf, type WithPayload } from "./address.js";
 import { type BranchAnswer, callBranch } from "./answer.js";
 import { BranchScope, headersOf } from "./global.js";
 import type { CallOptions } from "./options.js";
@@ -34,8 +34,9 @@ export class Xa extends BranchScope {
     return this.track(async () => {
       const { coordinator, gid, ids, headers, call, address } = this.parts;
       const { transport } = coordinator;
+      requireObject(branch, "STEP_INVALID", "branch");
       const url = urlOf(branch.url, "branch: url");
-      transport.checkAddress(url, "branch: url");
+      transport.checkCallable(url, "branch: url");
       const payload = "payload" in branch ? transport.encode(branch.payload, [branch.url]) : "";
       const limits = coordinator.limits({ timeoutMs: branch.timeoutMs ?? call.timeoutMs, signal: branch.signal ?? call.signal });
       const invocation = {

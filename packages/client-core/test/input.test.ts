@@ -25,6 +25,35 @@ test.each([
   );
 });
 
+test("from JavaScript: what is no object or no function", async () => {
+  const nothing = null as never;
+  const step = expect.objectContaining({ code: "STEP_INVALID" }) as unknown as Error;
+  const option = expect.objectContaining({ code: "OPTION_INVALID" }) as unknown as Error;
+  expect(() => client.saga(nothing)).toThrow(option);
+  expect(() => client.msg(nothing)).toThrow(option);
+  expect(() => client.saga().step(undefined as never)).toThrow(step);
+  expect(() => client.msg().step(undefined as never)).toThrow(step);
+  const saga = client.saga().step({ action: "http://a", compensate: noCompensation() });
+  await expect(saga.submit(nothing)).rejects.toEqual(option);
+  await expect(client.tcc({}, 5 as never)).rejects.toEqual(option);
+  await expect(client.xa(5 as never)).rejects.toEqual(option);
+  await expect(client.query("g", nothing)).rejects.toEqual(option);
+  await expect(client.registerXaBranch(nothing)).rejects.toEqual(option);
+  await expect(
+    client
+      .msg()
+      .step({ action: "http://a" })
+      .doAndSubmit("http://q", 5 as never),
+  ).rejects.toEqual(option);
+  const parent = { gid: "g", transType: "tcc", branchId: "01" };
+  await expect(client.tccFrom(parent).branch(undefined as never)).rejects.toEqual(step);
+  await expect(client.xaFrom({ ...parent, transType: "xa" }).branch(undefined as never)).rejects.toEqual(step);
+});
+
+test("a message's query can't be a topic", async () => {
+  await expect(client.msg().step({ action: "http://a" }).prepare("topic://t")).rejects.toMatchObject({ code: "STEP_INVALID" });
+});
+
 test("a payload that can't be sent is refused where the step is added", () => {
   expect(() => client.saga().step({ action: "http://a", compensate: "http://b", payload: { a: 1n } })).toThrow(
     expect.objectContaining({ code: "PAYLOAD_INVALID" }),

@@ -92,6 +92,8 @@ export class ScriptedTransport implements Transport {
 
   checkAddress(): void {}
 
+  checkCallable(): void {}
+
   encode(payload: unknown): string {
     return toJsonText(payload);
   }

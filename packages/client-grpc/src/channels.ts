@@ -33,6 +33,9 @@ const CHANNEL_OPTIONS = {
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 2_000,
   "grpc.max_receive_message_length": LARGEST_ANSWER,
+  // Who repeats a try can't know whether it was carried out. A host's owner could ask for it by a service config in DNS.
+  "grpc.enable_retries": 0,
+  "grpc.service_config_disable_resolution": 1,
   // A proxy from the environment would see every payload.
   "grpc.enable_http_proxy": 0,
 };

@@ -1,5 +1,5 @@
 import { Client, type ClientOptions } from "@dtm/client-core";
-import { checkHeaders } from "@dtm/client-core/internal";
+import { checkHeaders, requireObject } from "@dtm/client-core/internal";
 import type { TlsOptions } from "@dtm/client-http";
 import { checkToken } from "@dtm/client-http/internal";
 import { GrpcTransport } from "./transport.js";
@@ -38,6 +38,7 @@ export interface GrpcClientOptions extends ClientOptions {
 export class GrpcClient extends Client {
   /** @throws DtmError OPTION_INVALID, naming the option. */
   constructor(options: GrpcClientOptions) {
+    requireObject(options, "OPTION_INVALID", "options");
     const { server, httpServer, token, tls, branchTls } = options;
     const headers = checkHeaders("headers", options.headers ?? {});
     super(new GrpcTransport({ server, httpServer, token: checkToken(token), tls, branchTls, headers }), options);

@@ -143,6 +143,15 @@ export class GrpcTransport implements Transport {
     );
   }
 
+  checkCallable(url: string, what: string): void {
+    const callable = isHttp(url) ? URL.canParse(url) : branchTargetOf(url) !== null;
+    if (callable) return this.checkAddress(url, what);
+    throw new DtmError(
+      "STEP_INVALID",
+      `${what}: expected what this client can call itself, host:port/package.Service/Method or an HTTP URL, found ${JSON.stringify(url)}`,
+    );
+  }
+
   encode(payload: unknown, addresses: readonly AddressLike[]): EncodedPayload {
     const encode = addresses.map(encoderOf).find((found) => found !== null);
     if (encode !== undefined && encode !== null) return encoded(encode, payload);

@@ -1,5 +1,6 @@
 /** What is gRPC's own: codecs, addresses, codes. The surface as a whole is tried on real coordinators in surface.int.test.ts. */
 import { createServer } from "node:http";
+import { constants, createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { coordinatorOf, toWireOptions } from "@dtm/client-core/internal";
 import { BRANCH_KEYS, dtmgimp } from "@dtm/protocol";
 import {
@@ -79,6 +80,35 @@ test("messages by their own codec, and an answer back", async () => {
   const registered = calls.find(({ method }) => method === "registerBranch")?.request as dtmgimp.DtmBranchRequest;
   expect(METHODS.subscribe.requestDeserialize(registered.BusiPayload)).toEqual(message);
   expect(registered.Data).toEqual({ confirm: echo.url, cancel: echo.url });
+});
+
+test("an address that only a coordinator may know is refused before a branch is registered with it", async () => {
+  const client = open();
+  for (const url of ["nacos://bank/b.B/c", "topic://debits", "ftp://bank/x"]) {
+    const branch = client.tcc((tcc) => tcc.branch({ try: url, confirm: "bank:1/b.B/c", cancel: "bank:1/b.B/c" }));
+    await expect(branch).rejects.toMatchObject({ code: "STEP_INVALID" });
+  }
+  expect(calls.map(({ method }) => method)).not.toContain("registerBranch");
+  expect(() => new GrpcClient(undefined as never)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
+});
+
+test("a try is sent once, also when its server refuses the stream", async () => {
+  const streams: string[] = [];
+  const sessions: ServerHttp2Session[] = [];
+  const server = createHttp2Server().on("session", (session) => void sessions.push(session));
+  server.on("stream", (stream, headers) => {
+    streams.push(String(headers[":path"]));
+    stream.on("error", () => undefined);
+    stream.close(constants.NGHTTP2_REFUSED_STREAM);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const target = `127.0.0.1:${address !== null && typeof address === "object" ? address.port : 0}`;
+  const parts = { try: `${target}/b.B/try`, confirm: `${target}/b.B/confirm`, cancel: `${target}/b.B/cancel` };
+  await expect(open().tcc((tcc) => tcc.branch(parts))).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+  expect(streams).toEqual(["/b.B/try"]);
+  for (const session of sessions) session.destroy();
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test("payloads and addresses that gRPC can't carry", () => {

@@ -1,5 +1,5 @@
 import { Client, type ClientOptions } from "@dtm/client-core";
-import { checkHeaders, describe } from "@dtm/client-core/internal";
+import { checkHeaders, describe, requireObject } from "@dtm/client-core/internal";
 import { DtmError } from "@dtm/protocol";
 import type { TlsOptions } from "./agents.js";
 import { HttpTransport } from "./transport.js";
@@ -35,6 +35,7 @@ export interface HttpClientOptions extends ClientOptions {
 export class HttpClient extends Client {
   /** @throws DtmError OPTION_INVALID, naming the option. */
   constructor(options: HttpClientOptions) {
+    requireObject(options, "OPTION_INVALID", "options");
     const { server, token, tls, branchTls } = options;
     const headers = checkHeaders("headers", options.headers ?? {});
     super(new HttpTransport({ server, token: checkToken(token), tls, branchTls, headers }), options);

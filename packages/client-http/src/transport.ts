@@ -128,6 +128,14 @@ export class HttpTransport implements Transport {
     );
   }
 
+  checkCallable(url: string, what: string): void {
+    if (/^https?:\/\/[^/]/i.test(url) && URL.canParse(url)) return;
+    throw new DtmError(
+      "STEP_INVALID",
+      `${what}: expected a URL that this client can call itself, like "http://bank/debit", found ${JSON.stringify(url)}`,
+    );
+  }
+
   encode(payload: unknown, addresses: readonly AddressLike[]): EncodedPayload {
     if (addresses.some((address) => encoderOf(address) !== null)) {
       throw new DtmError(

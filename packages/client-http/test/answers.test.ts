@@ -54,6 +54,30 @@ const lines = (): string[] => requests.map(({ line }) => line.replace(/\?.*/, ""
 const saga = (gid = "g1") =>
   client.saga({ gid }).step({ action: "http://a/do", compensate: noCompensation(), payload: { amount: 30 } });
 
+test.each(["nacos://bank/debit", "topic://debits", "ftp://bank/debit"])(
+  "%s: only a coordinator may know where that is, so nothing is prepared with it and no branch registered",
+  async (url) => {
+    respond = SUCCESS;
+    const refused = { code: "STEP_INVALID", message: expect.stringContaining("call itself") as unknown };
+    const parts = { try: url, confirm: "http://a", cancel: "http://a" };
+    await expect(client.tcc((tcc) => tcc.branch(parts))).rejects.toMatchObject(refused);
+    await expect(client.xa((xa) => xa.branch({ url }))).rejects.toMatchObject(refused);
+    const work = jest.fn();
+    await expect(client.msg().step({ action: "http://a" }).doAndSubmit(url, work)).rejects.toMatchObject(refused);
+    expect(work).not.toHaveBeenCalled();
+    expect(lines()).toEqual([
+      "POST /api/dtmsvr/prepare",
+      "POST /api/dtmsvr/abort",
+      "POST /api/dtmsvr/prepare",
+      "POST /api/dtmsvr/abort",
+    ]);
+  },
+);
+
+test("no options at all", () => {
+  expect(() => new HttpClient(undefined as never)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
+});
+
 test("a submit is what dtm's own client sends", async () => {
   respond = SUCCESS;
   await client

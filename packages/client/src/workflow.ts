@@ -11,6 +11,7 @@ export {
   type DefinedWorkflow,
   type ExecuteOptions,
   type WorkflowHandler,
+  type WorkflowInput,
   Workflows,
   type WorkflowsOptions,
 } from "./workflow/workflows.js";

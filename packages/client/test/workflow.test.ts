@@ -4,7 +4,7 @@ import type { XaDatabase, XaSession } from "@dtm/barrier/xa";
 import { coordinatorOf, type Transport } from "@dtm/client-core/internal";
 import { ScriptedTransport } from "../../client-core/test/scripted.js";
 import { startCoordinator, type TestCoordinator } from "../../testing/src/index.js";
-import { Client, Failure, Ongoing, Workflows, workflowListener } from "../src/index.js";
+import { branch, Client, Failure, Ongoing, type Workflow, Workflows, workflowListener } from "../src/index.js";
 
 class ScriptedClient extends Client {
   constructor(transport: Transport) {
@@ -164,9 +164,9 @@ describe("what is stored", () => {
     ["a text, which a strict parser before the callback would refuse", "text", /object/],
     ["null", null, /object/],
   ])("an input that is %s is refused before anything is stored", async (_, input, message) => {
-    const order = workflows.define<unknown, string>("order", () => "done");
+    const order = workflows.define("order", (_wf, _input: object) => "done");
     const gid = newGid();
-    const execution = order.execute(input, { gid });
+    const execution = order.execute(input as object, { gid });
     await expect(execution).rejects.toMatchObject({ code: "PAYLOAD_INVALID", message: expect.stringMatching(message) });
     expect(await dtm.client.query(gid)).toBeNull();
   });
@@ -271,7 +271,117 @@ describe("the caller's limits", () => {
   });
 });
 
+describe("from JavaScript", () => {
+  test.each<[string, (wf: Workflow) => Promise<unknown>]>([
+    ["no compensation", (wf) => wf.saga({ action: "http://shop/debit", payload: {} } as never)],
+    ["no step at all", (wf) => wf.saga(undefined as never)],
+    ["no cancel", (wf) => wf.tcc({ try: "http://shop/try", confirm: "http://shop/confirm", payload: {} } as never)],
+    ["an address that only a coordinator may know", (wf) => wf.saga({ ...step("debit"), action: "nacos://shop/debit" })],
+    ["local work that is none", (wf) => wf.local(5 as never)],
+    ["XA work that is none", (wf) => wf.xa(memoryXa([]), 5 as never)],
+  ])("%s is a coded error, and nothing is called", async (_, take) => {
+    const order = workflows.define("order", async (wf) => void (await take(wf)));
+    await expect(order.execute(undefined)).rejects.toMatchObject({ code: "STEP_INVALID" });
+    expect(calls).toEqual([]);
+  });
+
+  test("a handler that is none, and no options", () => {
+    expect(() => workflows.define("order", undefined as never)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
+    expect(() => new Workflows(dtm.client, undefined as never)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
+  });
+});
+
+describe("a decision", () => {
+  test("to undo, thrown by the handler itself, stays one when a later run would decide otherwise", async () => {
+    answers["debit-undo"] = (call) => ({ status: call === 1 ? 500 : 200 });
+    let runs = 0;
+    const order = workflows.define("order", async (wf) => {
+      await wf.saga(step("debit"));
+      if (++runs === 1) throw new Failure("closed today");
+      return "fine";
+    });
+    const gid = newGid();
+    await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+    expect(await dtm.ended(gid)).toBe("failed");
+    expect(runs).toBe(2);
+    await expect(order.execute(undefined, { gid })).rejects.toThrow("closed today");
+  });
+
+  test("to undo isn't carried out when something is confirmed already", async () => {
+    answers["confirm"] = (call) => ({ status: call === 1 ? 500 : 200 });
+    let runs = 0;
+    const order = workflows.define("order", async (wf) => {
+      await wf.tcc(seat);
+      await wf.tcc({ ...seat, confirm: "http://shop/confirm-last" });
+      if (++runs > 1) throw new Failure("closed since");
+    });
+    const gid = newGid();
+    await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+    const again = order.execute(undefined, { gid });
+    await expect(again).rejects.toMatchObject({ code: "TRANSACTION_CONFLICT", message: expect.stringContaining("decide alike") });
+    expect(calls.filter((call) => call.startsWith("rollback"))).toEqual([]);
+    expect((await dtm.client.query(gid))?.status).toBe("prepared");
+  });
+
+  test("to confirm isn't carried out when another language's client has begun to undo", async () => {
+    const gid = newGid();
+    answers["try"] = (call) => ({ status: call === 1 ? 500 : 200 });
+    const order = workflows.define("order", async (wf) => void (await wf.tcc(seat)));
+    await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+    const registration = { gid, transType: "workflow" as const, branchId: "01", payload: "" };
+    await coordinatorOf(dtm.client).registerBranch({ ...registration, data: { op: "rollback", status: "succeed" } }, {});
+    await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "TRANSACTION_CONFLICT" });
+    expect(calls).toEqual(["action try", "action try"]);
+  });
+});
+
+test("data that isn't JSON, as dtm's workflows may carry, is resumed with", async () => {
+  const seen: unknown[] = [];
+  workflows.define("order", (_wf, input: object) => void seen.push(input));
+  expect(await workflows.resume("order", newGid(), Buffer.from([0xff, 0x01]))).toEqual({ status: "succeed" });
+  expect(seen).toEqual([Buffer.from([0xff, 0x01])]);
+});
+
+export function doesNotCompile(): void {
+  // @ts-expect-error a number by itself is refused by execute
+  workflows.define("order", (_wf, _amount: number) => "done");
+  // @ts-expect-error … and so is a text
+  workflows.define("order", (_wf, _name: string) => "done");
+  const order = workflows.define("order", (_wf, input: { readonly amount: number }) => input.amount);
+  // @ts-expect-error the amount is a number
+  void order.execute({ amount: "30" });
+  // @ts-expect-error the input is missing
+  void order.execute(undefined);
+  void order.execute({ amount: 30 }).then((amount: number) => amount);
+  // @ts-expect-error the result is a number
+  void order.execute({ amount: 30 }).then((amount: string) => amount);
+  const debit = branch<{ readonly amount: number }>("http://bank/debit");
+  workflows.define("payloads", async (wf) => {
+    await wf.saga({ action: debit, compensate: debit, payload: { amount: 30 } });
+    // @ts-expect-error the payload is missing
+    await wf.saga({ action: debit, compensate: debit });
+    // @ts-expect-error neither a compensation nor noCompensation()
+    await wf.saga({ action: debit, payload: { amount: 30 } });
+    // @ts-expect-error the amount is a number
+    await wf.tcc({ try: debit, confirm: debit, cancel: debit, payload: { amount: "30" } });
+    const local: number = await wf.local(() => 5);
+    // @ts-expect-error the step's result is a number
+    const text: string = await wf.local(() => 5);
+    return [local, text];
+  });
+}
+
 describe("an XA step", () => {
+  test("that another execution has prepared isn't recorded with an empty result", async () => {
+    const session = { ...(await memoryXa([]).open()), start: async () => "exists" as const };
+    const prepared = async () => [{ xid: `${gid}-01`, ageSeconds: 1 }];
+    const database = { ...memoryXa([]), open: async () => ({ ...session, listPrepared: prepared }) };
+    const gid = newGid();
+    const order = workflows.define("order", async (wf) => wf.xa(database, () => "worked"));
+    await expect(order.execute(undefined, { gid })).rejects.toBeInstanceOf(Ongoing);
+    expect((await dtm.client.query(gid))?.branches).toEqual([]);
+  });
+
   test("that died before it was prepared is rolled back at once, and isn't committed", async () => {
     const log: string[] = [];
     const database = memoryXa(log);

@@ -1,25 +1,39 @@
 /** What a workflow has done so far, as the coordinator keeps it: a finished step is replayed, never run again. */
 import type { Coordinator, EncodedPayload, WorkflowState } from "@dtm/client-core/internal";
 import { Failure } from "@dtm/protocol";
+import { UNDONE } from "./kept.js";
 
 export interface StepKey {
   readonly branchId: string;
   readonly op: string;
 }
 
+interface Finished extends StepKey {
+  readonly status: string;
+  readonly data: Uint8Array;
+}
+
 export class Progress {
-  readonly #finished: Map<string, { readonly status: string; readonly data: Uint8Array }>;
+  readonly #finished: Map<string, Finished>;
 
   constructor(
     readonly coordinator: Coordinator,
     readonly gid: string,
     progresses: WorkflowState["progresses"],
   ) {
-    this.#finished = new Map(progresses.map(({ branchId, op, status, data }) => [`${branchId}-${op}`, { status, data }]));
+    this.#finished = new Map(progresses.map((step) => [`${step.branchId}-${step.op}`, step]));
   }
 
   has({ branchId, op }: StepKey): boolean {
     return this.#finished.has(`${branchId}-${op}`);
+  }
+
+  /** A step whose phase 2 is recorded as done in this direction; null when none is. The decision itself, with the id 00, is no step. */
+  begun(direction: "commit" | "rollback"): StepKey | null {
+    for (const { branchId, op, status } of this.#finished.values()) {
+      if (op === direction && branchId !== UNDONE.branchId && status === "succeed") return { branchId, op };
+    }
+    return null;
   }
 
   /** What is recorded under the key; null when nothing is. */
@@ -73,7 +87,7 @@ export class Progress {
     const payload: EncodedPayload = this.coordinator.transport.name === "http" ? Buffer.from(data).toString("utf8") : data;
     const registration = { gid: this.gid, transType: "workflow" as const, branchId, payload, data: { op, status, sync: "1" } };
     await this.coordinator.registerBranch(registration, {});
-    this.#finished.set(`${branchId}-${op}`, { status, data });
+    this.#finished.set(`${branchId}-${op}`, { branchId, op, status, data });
   }
 
   /** Over HTTP a result travels as text (protocol.md 9, Q35): the first run gets what a replay would get. */

@@ -1,8 +1,18 @@
 /** The steps of one workflow, as its handler takes them. */
 import { BranchCall, runAsBranch } from "@dtm/barrier/internal";
 import { commitXa, prepareXa, rollbackXa, type XaDatabase } from "@dtm/barrier/xa";
-import { type Address, BranchAnswer, type NoCompensation, noCompensation, type WithPayload } from "@dtm/client-core";
-import { type AddressLike, BranchIds, type EncodedPayload, toJsonText, urlOf } from "@dtm/client-core/internal";
+import { type Address, BranchAnswer, type NoCompensation, type WithPayload } from "@dtm/client-core";
+import {
+  type AddressLike,
+  BranchIds,
+  checkCompensation,
+  type EncodedPayload,
+  isNoCompensation,
+  requireFunction,
+  requireObject,
+  toJsonText,
+  urlOf,
+} from "@dtm/client-core/internal";
 import { type Branch, DtmError, Failure, Ongoing } from "@dtm/protocol";
 import type { Clock } from "./clock.js";
 import type { Progress } from "./progress.js";
@@ -103,13 +113,14 @@ export class Workflow {
    */
   saga<Payload>(step: WorkflowSagaStep<Payload>): Promise<BranchAnswer> {
     return this.#step(async (branch) => {
-      const compensate = isNone(step.compensate) ? null : step.compensate;
-      const payload = this.#encode(step.payload, [step.action, ...(compensate === null ? [] : [compensate])]);
+      requireObject(step, "STEP_INVALID", `step ${branch.branchId}`);
+      checkCompensation(step.compensate, `step ${branch.branchId}`);
+      const compensate = isNoCompensation(step.compensate) ? null : step.compensate;
+      // Before the payload is encoded, which asks the addresses how.
       const action = this.#address(step.action, "action");
-      if (compensate !== null) {
-        const undo = this.#address(compensate, "compensate");
-        this.#on("rollback", branch, (call) => this.#call(call, undo, payload));
-      }
+      const undo = compensate === null ? null : this.#address(compensate, "compensate");
+      const payload = this.#encode(step.payload, [step.action, ...(compensate === null ? [] : [compensate])]);
+      if (undo !== null) this.#on("rollback", branch, (call) => this.#call(call, undo, payload));
       return new BranchAnswer(branch.branchId, await this.#once(branch, () => this.#call(branch, action, payload)));
     });
   }
@@ -121,10 +132,11 @@ export class Workflow {
    */
   tcc<Payload>(step: WorkflowTccStep<Payload>): Promise<BranchAnswer> {
     return this.#step(async (branch) => {
-      const payload = this.#encode(step.payload, [step.try, step.confirm, step.cancel]);
+      requireObject(step, "STEP_INVALID", `step ${branch.branchId}`);
       const attempt = this.#address(step.try, "try");
       const confirm = this.#address(step.confirm, "confirm");
       const cancel = this.#address(step.cancel, "cancel");
+      const payload = this.#encode(step.payload, [step.try, step.confirm, step.cancel]);
       this.#on("commit", branch, (call) => this.#call(call, confirm, payload));
       this.#on("rollback", branch, (call) => this.#call(call, cancel, payload));
       return new BranchAnswer(branch.branchId, await this.#once(branch, () => this.#call(branch, attempt, payload)));
@@ -140,6 +152,7 @@ export class Workflow {
    */
   local<T>(work: () => Promise<T> | T, options: LocalStepOptions = {}): Promise<T> {
     return this.#step(async (branch) => {
+      requireFunction(work, "STEP_INVALID", `local step ${branch.branchId}`);
       const { undo, commit } = options;
       if (commit !== undefined) this.#on("commit", branch, (call) => inBranch(call, commit));
       if (undo !== undefined) this.#on("rollback", branch, (call) => inBranch(call, undo));
@@ -156,6 +169,7 @@ export class Workflow {
    */
   xa<Connection, T>(database: XaDatabase<Connection>, work: (connection: Connection) => Promise<T> | T): Promise<T> {
     return this.#step(async (branch) => {
+      requireFunction(work, "STEP_INVALID", `XA step ${branch.branchId}`);
       this.#on("commit", branch, (call) => commitXa(database, call));
       this.#on("rollback", branch, (call) => rollbackXa(database, call));
       const business = { branchId: branch.branchId, op: "business" };
@@ -168,7 +182,7 @@ export class Workflow {
       }
       let value: Uint8Array = new Uint8Array();
       const data = await this.#once(branch, async () => {
-        await prepareXa(
+        const { ran } = await prepareXa(
           database,
           branch,
           async (connection) => {
@@ -176,6 +190,8 @@ export class Workflow {
           },
           () => this.#progress.record(business, "succeed", new Uint8Array()),
         );
+        // Another process is at this step, or was: what its work returned is known there, and recorded as nothing it would be lost.
+        if (!ran) throw new Ongoing(`the XA step ${branch.branchId} of workflow ${this.gid} was prepared by another execution`);
         return value;
       });
       return decodeResult<T>(data);
@@ -272,7 +288,7 @@ export class Workflow {
 
   #address(address: AddressLike, what: string): string {
     const url = urlOf(address, what);
-    this.#progress.coordinator.transport.checkAddress(url, what);
+    this.#progress.coordinator.transport.checkCallable(url, what);
     return url;
   }
 
@@ -307,15 +323,28 @@ async function inBranch<T>(branch: Branch, work: () => Promise<T> | T): Promise<
   return runAsBranch(new BranchCall(branch), work);
 }
 
-function isNone(compensate: unknown): compensate is NoCompensation {
-  return typeof compensate === "object" && compensate !== null && Reflect.get(compensate, "kind") === noCompensation().kind;
-}
-
 /** Nothing for undefined, JSON for the rest. */
 export function encodeResult(value: unknown): Uint8Array {
   return value === undefined ? new Uint8Array() : Buffer.from(toJsonText(value));
 }
 
+/** @throws DtmError PAYLOAD_INVALID for what another language has recorded in a form of its own. */
 export function decodeResult<T>(data: Uint8Array): T {
-  return (data.length === 0 ? undefined : JSON.parse(Buffer.from(data).toString("utf8"))) as T;
+  if (data.length === 0) return undefined as T;
+  const text = Buffer.from(data).toString("utf8");
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    const message = `a result of a workflow: expected JSON, found ${JSON.stringify(text.slice(0, 100))}`;
+    throw new DtmError("PAYLOAD_INVALID", message, { cause });
+  }
+}
+
+/** The handler's input. dtm's workflows carry any bytes: what isn't JSON is given as it came. */
+export function decodeInput(data: Uint8Array): unknown {
+  try {
+    return decodeResult<unknown>(data);
+  } catch {
+    return data;
+  }
 }

@@ -7,6 +7,8 @@ import {
   describe,
   realTime,
   reasonOf,
+  requireFunction,
+  requireObject,
   type Transport,
   toWireOptions,
   type WorkflowState,
@@ -15,7 +17,10 @@ import { DtmError, Failure, Ongoing } from "@dtm/protocol";
 import { Clock } from "./clock.js";
 import { customDataOf, encodeInput, nameIn, needsRow, RESULT, UNDONE } from "./kept.js";
 import { Progress } from "./progress.js";
-import { decodeResult, encodeResult, Workflow, type WorkflowSettings } from "./workflow.js";
+import { decodeInput, decodeResult, encodeResult, Workflow, type WorkflowSettings } from "./workflow.js";
+
+/** What a workflow can be started with: JSON that a strict parser before the callback takes, so no text or number by itself. */
+export type WorkflowInput = object | undefined;
 
 /** A workflow's body. Its result is kept by the coordinator, and given to every later execution under the same gid. */
 export type WorkflowHandler<Input, Output> = (workflow: Workflow, input: Input) => Promise<Output> | Output;
@@ -95,7 +100,9 @@ export class Workflows {
   readonly #running = new Map<string, Running>();
 
   /** @throws DtmError OPTION_INVALID for a callback that the client's coordinator can't call. */
-  constructor(client: Client, { callback }: WorkflowsOptions) {
+  constructor(client: Client, options: WorkflowsOptions) {
+    requireObject(options, "OPTION_INVALID", "options");
+    const { callback } = options;
     this.#coordinator = coordinatorOf(client);
     this.#callback = this.#callbackOf(callback);
   }
@@ -105,11 +112,12 @@ export class Workflows {
    *
    * @throws DtmError OPTION_INVALID when the name is taken.
    */
-  define<Input, Output>(
+  define<Input extends WorkflowInput, Output>(
     name: string,
     handler: WorkflowHandler<Input, Output>,
     settings: WorkflowSettings = {},
   ): DefinedWorkflow<Input, Output> {
+    requireFunction(handler, "OPTION_INVALID", `handler of workflow ${describe(name)}`);
     if (name === "" || this.#definitions.has(name)) {
       throw new DtmError("OPTION_INVALID", `a workflow needs a name of its own, found ${describe(name)}`);
     }
@@ -177,7 +185,8 @@ export class Workflows {
     // A step whose outcome nobody knows: what the handler made of it doesn't decide anything.
     if (settled?.kind === "open") throw settled.error;
     if (!ended.ok && !(ended.error instanceof Failure)) throw ended.error;
-    const refusal = await this.#refusalIn(ended, settled?.refusal, progress);
+    const refusal = this.#refusalIn(ended, settled?.refusal, progress);
+    requireSameDirection(progress, refusal === null ? "commit" : "rollback");
     if (refusal === null && ended.ok) {
       const result = encodeResult(ended.value);
       if (needsRow(result, gid)) {
@@ -191,6 +200,8 @@ export class Workflows {
       return result;
     }
     const reason = refusal === null ? "" : reasonOf(refusal);
+    // A later run, in which something comes in time or answers otherwise, must not decide otherwise.
+    if (!progress.has(UNDONE)) await progress.record(UNDONE, "succeed", Buffer.from(reason));
     await workflow.end("rollback");
     await this.#submit(gid, { status: "failed", rollbackReason: reason, result: new Uint8Array() });
     throw failed(gid, reason, refusal);
@@ -205,17 +216,12 @@ export class Workflows {
     return Buffer.from(found?.result ?? "", "base64");
   }
 
-  /**
-   * Why the workflow is to be undone, or null. What nobody waited for can come in time in a later run, which must not decide otherwise: so it
-   * is recorded before anything is undone.
-   */
-  async #refusalIn(ended: HandlerEnd, unnoticed: Failure | undefined, progress: Progress): Promise<Failure | null> {
-    if (!ended.ok) return ended.error instanceof Failure ? ended.error : null;
+  /** Why the workflow is to be undone, or null: what an earlier run has decided, what the handler says, what nobody waited for. */
+  #refusalIn(ended: HandlerEnd, unnoticed: Failure | undefined, progress: Progress): Failure | null {
     const decided = progress.dataOf(UNDONE);
     if (decided !== null) return new Failure(Buffer.from(decided).toString("utf8"));
-    if (unnoticed === undefined) return null;
-    await progress.record(UNDONE, "succeed", Buffer.from(unnoticed.message));
-    return unnoticed;
+    if (!ended.ok) return ended.error instanceof Failure ? ended.error : null;
+    return unnoticed ?? null;
   }
 
   #prepare(gid: string, name: string, data: Uint8Array, options: ExecuteOptions, clock: Clock): Promise<WorkflowState> {
@@ -273,7 +279,7 @@ type HandlerEnd = { readonly ok: true; readonly value: unknown } | { readonly ok
 
 async function run(handler: Definition["handler"], workflow: Workflow, data: Uint8Array): Promise<HandlerEnd> {
   try {
-    return { ok: true, value: await handler(workflow, decodeResult<unknown>(data)) };
+    return { ok: true, value: await handler(workflow, decodeInput(data)) };
   } catch (error) {
     return { ok: false, error };
   }
@@ -284,6 +290,16 @@ function requireOurs({ transType, customData }: WorkflowState, name: string, gid
   if (transType !== "" && transType !== "workflow") throw conflict(gid, `it is a ${transType}'s`);
   const stored = nameIn(customData);
   if (stored !== null && stored !== name) throw conflict(gid, `it is workflow ${stored}'s`);
+}
+
+/** Phase 2 has begun: whichever way it went, half of it can't be undone, nor the other half be done. */
+function requireSameDirection(progress: Progress, direction: "commit" | "rollback"): void {
+  const begun = progress.begun(direction === "commit" ? "rollback" : "commit");
+  if (begun === null) return;
+  const message =
+    `a handler must decide alike at every run: expected workflow ${progress.gid} to go on with the ${begun.op} that has begun with step ` +
+    `${begun.branchId}, found that this run asks for ${direction}: it stays open`;
+  throw new TransactionError("TRANSACTION_CONFLICT", message, { gid: progress.gid });
 }
 
 function conflict(gid: string, found: string): TransactionError {

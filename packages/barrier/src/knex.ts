@@ -1,6 +1,7 @@
 /** The barrier inside a transaction of Knex, on PostgreSQL, MySQL, MariaDB or SQLite. */
 import { DtmError } from "@dtm/protocol";
 import { mysqlReply } from "./sql/mysql-reply.js";
+import { pgAborted } from "./sql/pg-status.js";
 import { notATransaction, notOpenAnyMore, ofDriver } from "./sql/recognise.js";
 import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
 import { type Dialect, type Executor, isRecord, type Reply, rowsOf, type Statement, withQuestionMarks } from "./sql/statement.js";
@@ -45,10 +46,17 @@ function executor(target: KnexLike, open: boolean): Executor<Promise<Reply>> {
   return {
     dialect,
     open,
+    aborted: async () => open && dialect === "postgres" && (await pgAborted(await connectionOf(target.client))),
     async send(statement) {
       return replyOf(dialect, statement, await target.raw(withQuestionMarks(statement), statement.values));
     },
   };
+}
+
+/** Inside a transaction a client of Knex gives the transaction's own connection, and sends nothing. */
+async function connectionOf(client: unknown): Promise<unknown> {
+  const acquire = isRecord(client) ? client["acquireConnection"] : undefined;
+  return typeof acquire === "function" ? await Reflect.apply(acquire, client, []) : undefined;
 }
 
 function replyOf(dialect: Dialect, statement: Statement, answer: unknown): Reply {

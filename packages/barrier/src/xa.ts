@@ -3,7 +3,7 @@
  *
  * ```ts
  * const accounts = xaPostgres(pool);
- * const register = (registration) => client.registerXaBranch(registration);
+ * const { registerXaBranch: register } = client;
  * app.post("/transfer-in", branchHandler(transferIn, xaHandler(accounts, { register }, async (connection, { amount }) => {
  *   await connection.query("update account set balance = balance + $1 where id = 1", [amount]);
  * })));

@@ -6,9 +6,37 @@ export function pgStatus(client: unknown): Executor["open"] {
   return status === undefined ? "unasked" : status !== "I";
 }
 
-/** A statement failed, and whoever called it went on: COMMIT would be answered without an error, and roll back. */
-export function pgAborted(client: unknown): boolean {
-  return statusOf(client) === "E";
+/**
+ * A statement failed, and whoever called it went on: COMMIT would be answered without an error, and roll back. A statement's error is told
+ * before its server is ready again, and only then is the status known; what the work hasn't awaited stands before the COMMIT too. So both
+ * are waited for, which sends nothing.
+ */
+export function pgAborted(client: unknown): Promise<boolean> | boolean {
+  if (statusOf(client) === undefined || !isBusy(client)) return statusOf(client) === "E";
+  return idle(client).then(() => statusOf(client) === "E");
+}
+
+interface BusyClient {
+  on(event: "drain" | "end", listener: () => void): unknown;
+  off(event: "drain" | "end", listener: () => void): unknown;
+}
+
+function isBusy(client: unknown): client is BusyClient {
+  return (
+    isRecord(client) && client["readyForQuery"] === false && client["_ended"] !== true && typeof client["off"] === "function"
+  );
+}
+
+function idle(client: BusyClient): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      client.off("drain", done);
+      client.off("end", done);
+      resolve();
+    };
+    client.on("drain", done);
+    client.on("end", done);
+  });
 }
 
 function statusOf(client: unknown): string | undefined {

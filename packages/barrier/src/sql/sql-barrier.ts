@@ -35,7 +35,7 @@ export interface SqlBarrier<Tx, Db> {
    *
    * @throws DtmError NOT_A_TRANSACTION, WRONG_DRIVER, NOT_IN_BRANCH, BARRIER_TABLE_MISSING, BARRIER_ID_REUSED, or DUPLICATED for the
    * local transaction of a message that was decided before: the work didn't run. TRANSACTION_ABORTED when the work went on after a
-   * statement had failed on PostgreSQL (told by pg, and Drizzle over it). In each case the transaction is to be rolled back.
+   * statement had failed on PostgreSQL (told by pg, and by Drizzle, Knex, Sequelize and TypeORM over it). In each case the transaction is to be rolled back.
    */
   run<T extends Tx, R>(tx: T, work: (tx: T) => PromiseLike<R> | R, options?: SqlRunOptions): Promise<RunResult<R>>;
   /**
@@ -82,7 +82,7 @@ export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>)
       const inserted = await drive(insertRows(guard, table, executor), executor, table);
       if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
       const value = await work(tx);
-      if (executor.aborted?.() === true) throw aborted();
+      if ((await executor.aborted?.()) === true) throw aborted();
       return { ran: true, value };
     },
     async queryPrepared(db, options = {}) {

@@ -34,7 +34,7 @@ export interface Executor<Answer = PromiseLike<Reply> | Reply> {
   /** The insert's reply is to say which process of PostgreSQL answered, in a column `pid`. */
   readonly asksPid?: boolean | undefined;
   /** Whether a statement failed in the open transaction, so that the database would turn its commit into a rollback; absent when it can't be told. */
-  readonly aborted?: (() => boolean) | undefined;
+  readonly aborted?: (() => PromiseLike<boolean> | boolean) | undefined;
   send(statement: Statement): Answer;
 }
 

@@ -1,8 +1,14 @@
 /** PostgreSQL answers COMMIT without an error when a statement has failed, and rolls back: work that swallowed the error isn't a success. */
 import { drizzle } from "drizzle-orm/node-postgres";
+import knex from "knex";
 import pg from "pg";
+import { Sequelize } from "sequelize";
+import { DataSource } from "typeorm";
 import { barrier as drizzleBarrier } from "../../src/drizzle.js";
+import { barrier as knexBarrier } from "../../src/knex.js";
 import { barrier } from "../../src/pg.js";
+import { barrier as sequelizeBarrier } from "../../src/sequelize.js";
+import { barrier as typeormBarrier } from "../../src/typeorm.js";
 import { type Database, openDatabase } from "../kit/databases.js";
 import { withServer } from "../kit/with-server.js";
 
@@ -35,6 +41,16 @@ withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
     expect(await rows()).toEqual([]);
   });
 
+  test("pg, in a statement that nobody awaited", async () => {
+    const client = await pool.connect();
+    await client.query("begin");
+    const work = () => void client.query("select pg_sleep(0.05), 1/0").catch(() => undefined);
+    const run = barrier.run(client, work, { branch: branch(), table });
+    await expect(run).rejects.toMatchObject({ code: "TRANSACTION_ABORTED" });
+    await client.query("rollback");
+    client.release();
+  });
+
   test("pg, with a savepoint of the work's own", async () => {
     const client = await pool.connect();
     await client.query("begin");
@@ -54,5 +70,42 @@ withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
     );
     await expect(run).rejects.toMatchObject({ code: "TRANSACTION_ABORTED" });
     expect(await rows()).toEqual([]);
+  });
+
+  test("knex", async () => {
+    const { host, port, user, password, name } = database;
+    const db = knex({ client: "pg", connection: { host, port, user, password, database: name } });
+    const run = (sql: string) =>
+      db.transaction((trx) =>
+        knexBarrier.run(trx, async () => void (await trx.raw(sql).catch(() => "never mind")), { branch: branch(), table }),
+      );
+    await expect(run("select 1/0")).rejects.toMatchObject({ code: "TRANSACTION_ABORTED" });
+    expect(await rows()).toEqual([]);
+    await db.destroy();
+  });
+
+  test("sequelize", async () => {
+    const { host, port, user, password, name } = database;
+    const db = new Sequelize({ dialect: "postgres", host, port, username: user, password, database: name, logging: false });
+    const run = db.transaction((transaction) =>
+      sequelizeBarrier.run(transaction, () => db.query("select 1/0", { transaction }).catch(() => "never mind"), {
+        branch: branch(),
+        table,
+      }),
+    );
+    await expect(run).rejects.toMatchObject({ code: "TRANSACTION_ABORTED" });
+    expect(await rows()).toEqual([]);
+    await db.close();
+  });
+
+  test("typeorm", async () => {
+    const { host, port, user, password, name } = database;
+    const source = await new DataSource({ type: "postgres", host, port, username: user, password, database: name }).initialize();
+    const run = source.transaction((manager) =>
+      typeormBarrier.run(manager, () => manager.query("select 1/0").catch(() => "never mind"), { branch: branch(), table }),
+    );
+    await expect(run).rejects.toMatchObject({ code: "TRANSACTION_ABORTED" });
+    expect(await rows()).toEqual([]);
+    await source.destroy();
   });
 });

@@ -271,6 +271,30 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       expect(called(failed).slice(2).sort()).toEqual(["rollback 01 pay", "rollback 02 no"]);
     });
 
+    withCoordinator("xa: nested branches below their parent, committed with it", async () => {
+      const { outer = "", inner = "" } = branches("outer", "inner");
+      const register = async ({ op, gid, branchId, phase2Url: url, coordinator: told }: Call): Promise<void> => {
+        if (op === "action") await client.registerXaBranch({ gid, branchId, url, coordinator: told });
+      };
+      script(inner, async (call) => {
+        await register(call);
+        return { kind: "success", body: "from inside" };
+      });
+      script(outer, async (call) => {
+        await register(call);
+        if (call.op !== "action") return { kind: "success" };
+        const { gid, transType, branchId, coordinator: told } = call;
+        const answer = await client.xaFrom({ gid, transType, branchId, coordinator: told }).branch({ url: inner });
+        return { kind: "success", body: answer.text() };
+      });
+      const gid = await client.xa({ waitResult: true }, async (xa) => {
+        expect((await xa.branch({ url: outer })).text()).toBe("from inside");
+        return xa.gid;
+      });
+      expect(called(gid).slice(0, 2)).toEqual(["action 01 outer", "action 0101 inner"]);
+      expect(called(gid).slice(2).sort()).toEqual(["commit 01 outer", "commit 0101 inner"]);
+    });
+
     withCoordinator("xa: a late registration is a conflict", async () => {
       const gid = await client.xa(async (xa) => xa.gid);
       expect(await codeOf(client.registerXaBranch({ gid, branchId: "01", url: branches("late")["late"] ?? "" }))).toBe(
@@ -294,6 +318,33 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       expect(called(later.gid)).toEqual([]);
       expect(await ended(later.gid)).toMatchObject({ status: "succeed" });
       expect(called(later.gid)).toEqual(["action 01 mail"]);
+    });
+
+    withCoordinator("msg: concurrent, all steps at once; over gRPC it is refused, which has no field for it", async () => {
+      if (protocol === "grpc") {
+        expect(() => client.msg({ concurrent: true })).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
+        return;
+      }
+      const { first = "", second = "" } = branches("first", "second");
+      let open: () => void = () => undefined;
+      const secondCame = new Promise<void>((resolve) => {
+        open = resolve;
+      });
+      script(first, async () => {
+        await secondCame;
+        return { kind: "success" };
+      });
+      script(second, () => {
+        open();
+        return { kind: "success" };
+      });
+      const { gid } = await client
+        .msg({ concurrent: true, requestTimeoutSeconds: 60 })
+        .step({ action: first, payload: payload({}) })
+        .step({ action: second, payload: payload({}) })
+        .submit();
+      expect(await ended(gid)).toMatchObject({ status: "succeed" });
+      expect(called(gid).sort()).toEqual(["action 01 first", "action 02 second"]);
     });
 
     withCoordinator("msg: prepared, then submitted or taken back; each may be repeated", async () => {

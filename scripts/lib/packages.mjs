@@ -13,8 +13,8 @@ import { CACHE, manifest, pnpm, quietly, ROOT } from "./workspace.mjs";
 const PACKED = join(CACHE, "packages");
 const FRESH = join(PACKED, "fresh");
 const PROGRAMS = join(ROOT, "scripts/fresh");
-/** They need a framework or an ORM of the user's, which the fresh project hasn't; the packages' own tests run them. */
-const NEEDS_MORE = ["@dtm/barrier/nest", "@dtm/barrier/drizzle"];
+/** Of an application that uses the entry points for its framework and its ORM, which load these. */
+const PEERS = ["@nestjs/common", "reflect-metadata", "rxjs", "drizzle-orm"];
 /** Besides the Node that runs this. */
 const OTHER_NODES = ["22", "24"];
 const TYPES = {
@@ -178,9 +178,11 @@ async function install(tarballs, entries) {
   mkdirSync(FRESH, { recursive: true });
   const { devDependencies } = manifest(ROOT);
   const test = manifest(join(ROOT, "packages/testing")).devDependencies;
+  const barrier = manifest(join(ROOT, "packages/barrier")).devDependencies;
   const files = Object.fromEntries(Object.entries(tarballs).map(([name, tarball]) => [name, `file:${tarball}`]));
   const dependencies = {
     ...files,
+    ...Object.fromEntries(PEERS.map((name) => [name, barrier[name]])),
     express: test.express,
     "@types/express": test["@types/express"],
     libsql: test.libsql,
@@ -188,7 +190,7 @@ async function install(tarballs, entries) {
     "@types/node": devDependencies["@types/node"],
   };
   write("package.json", { name: "fresh", private: true, dependencies });
-  write("entries.json", entries.filter((name) => !NEEDS_MORE.includes(name)).sort());
+  write("entries.json", [...entries].sort());
   for (const file of ["scenario.cjs", "esm.mjs", "cjs.cjs"]) copyFileSync(join(PROGRAMS, file), join(FRESH, file));
   for (const extension of ["ts", "mts", "cts"]) copyFileSync(join(PROGRAMS, "types.ts"), join(FRESH, `types.${extension}`));
   // No package of ours needs a script of a dependency to run.

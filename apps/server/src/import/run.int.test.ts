@@ -210,6 +210,17 @@ describe.each<RedisServer>([REDIS])("$name", (server) => {
       expect(opened).not.toHaveBeenCalled();
     });
 
+    test("a dtm that only asks whether something is due is noticed too", async () => {
+      await dtm.saga("still");
+      const asking = run({ pause: async () => void (await dtm.redis.eval("return 1", 1, `${dtm.prefix}_u`)) });
+      await expect(asking).rejects.toThrow(/^dtm still writes to Redis at .* \(its scripts run\): stop every dtm server/);
+    });
+
+    test("scripts of others on keys of their own are none of dtm's", async () => {
+      await dtm.saga("still");
+      await run({ pause: async () => void (await dtm.redis.eval("return 1", 1, "{dtm:1}:else")) });
+    });
+
     test("dtm that is started in the middle is noticed at the end", async () => {
       await dtm.saga("g");
       const waking = creating(store, async (loaded) => {

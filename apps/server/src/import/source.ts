@@ -2,6 +2,7 @@
  * dtm's Redis, read only: keys by protocol.md 5.3. All of them lie in one slot, or dtm couldn't have run its scripts on a Cluster, so one
  * connection to the node that has it is enough.
  */
+import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import { StartError } from "../service.js";
 import { connectionTo, type HostPort } from "../stores/redis/address.js";
@@ -15,6 +16,7 @@ export type Head = Omit<Stored, "branches">;
 /** Of SCAN: a hint, and how many are read at once. */
 const PAGE = 1_000;
 const HOPS = 3;
+const LISTEN_WITHIN_MS = 3_000;
 
 export class DtmRedis {
   readonly #redis: Redis;
@@ -42,6 +44,30 @@ export class DtmRedis {
 
   close(): void {
     this.#redis.disconnect();
+  }
+
+  /**
+   * Listens to what others ask of this Redis; the function returned ends that, and tells whether a script of theirs worked on dtm's keys. A
+   * login that may not listen hears nothing.
+   */
+  async overhear(): Promise<() => Promise<boolean>> {
+    const monitor = await listening(this.#redis);
+    if (monitor === null) return async () => false;
+    const last = `dtm-import-${randomBytes(8).toString("hex")}`;
+    let heard = false;
+    const heardAll = new Promise<void>((resolve) => {
+      monitor.on("monitor", (_time: string, [name = "", ...args]: readonly string[]) => {
+        heard ||= /^(evalsha|eval)$/i.test(name) && args.some((argument) => argument.startsWith(`${this.prefix}_`));
+        if (args[0] === last) resolve();
+      });
+    });
+    return async () => {
+      // What was asked before this is told before it.
+      await this.#ask([["echo", last]]);
+      await within(LISTEN_WITHIN_MS, heardAll);
+      monitor.disconnect();
+      return heard;
+    };
   }
 
   /** Every gid, page by page; a page of a table that is being written may repeat some. */
@@ -117,6 +143,26 @@ export class DtmRedis {
 }
 
 type Command = readonly [string, ...string[]];
+
+async function listening(redis: Redis): Promise<Redis | null> {
+  const opening = redis.monitor().catch(() => null);
+  const monitor = await within(LISTEN_WITHIN_MS, opening);
+  if (monitor === null) void opening.then((opened) => opened?.disconnect());
+  return monitor;
+}
+
+/** Null when it takes longer. */
+async function within<T>(millis: number, work: Promise<T>): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, millis, null);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 function headFrom(gid: string, [global, status, score]: readonly unknown[]): Head {
   return {

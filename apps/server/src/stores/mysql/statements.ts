@@ -11,7 +11,6 @@ import { createKey, deleteKey, updateKey } from "./sql/keys.js";
 import { loadByGid, loadById } from "./sql/load.js";
 import { lockGlobals } from "./sql/lock-globals.js";
 import { bury, liveEpochs } from "./sql/nodes.js";
-import { oldestOwn } from "./sql/oldest-own.js";
 import { own } from "./sql/own.js";
 import { quick } from "./sql/quick.js";
 import { replaceGlobals } from "./sql/replace-globals.js";
@@ -51,7 +50,6 @@ export function statementsOn(db: Connection): Statements {
     },
     wakeWaiting: (destination, limit, at) => wakeWaiting(db, destination, limit, at),
     resetDue: (after, at, limit) => resetDue(db, after, at, limit),
-    oldestOwn: () => oldestOwn(db),
     sweep: (ask) => sweep(db, ask),
     createKey: (entry) => createKey(db, entry),
     updateKey: (entry) => updateKey(db, entry),

@@ -88,8 +88,6 @@ export interface Statements {
   claimWaiting(destination: string, claim: Claim): Promise<readonly Loaded[]>;
   wakeWaiting(destination: string, limit: number, at: Millis): Promise<number>;
   resetDue(after: Millis, at: Millis, limit: number): Promise<{ readonly count: number; readonly remaining: boolean }>;
-  /** When the oldest transaction of ours was created; null for none. */
-  oldestOwn(): Promise<Millis | null>;
   sweep(ask: { readonly createdFrom: Millis; readonly endedBefore: Millis; readonly limit: number }): Promise<number>;
   createKey(entry: { cat: string; key: string; value: string; at: Millis }): Promise<boolean>;
   updateKey(entry: { cat: string; key: string; value: string; version: number; at: Millis }): Promise<boolean>;

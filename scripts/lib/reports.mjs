@@ -15,15 +15,33 @@ export function writeReports(folders) {
   for (const folder of folders) writeFileSync(reportFile(folder), reportOf(folder));
 }
 
+/** Made from protobuf, whose comments say what isn't said here; and a program's settings, which docs/settings.md describes. */
+const DESCRIBED_ELSEWHERE = new Set(["@dtm/protocol", "@dtm/server"]);
+
+/** An export without a docstring; members of a type are described where their names don't tell. */
+const UNDOCUMENTED = /^\/\/ @\w+ \(undocumented\)\n(.*)$/gm;
+
+/** The first line of each export that its package says nothing about. */
+function undocumentedIn(folder, report) {
+  if (DESCRIBED_ELSEWHERE.has(manifest(folder).name)) return [];
+  return [...report.matchAll(UNDOCUMENTED)].map(([, declaration]) => declaration);
+}
+
 /** @throws Trouble that names every report that isn't what the declarations say, with its first differences. */
 export function checkReports(folders) {
   const details = folders.flatMap((folder) => {
     const file = reportFile(folder);
-    const differences = compare(existsSync(file) ? readFileSync(file, "utf8") : "", reportOf(folder));
-    return differences.length === 0 ? [] : [`${relative(ROOT, file)}:`, ...differences];
+    const report = reportOf(folder);
+    const differences = compare(existsSync(file) ? readFileSync(file, "utf8") : "", report);
+    const undocumented = undocumentedIn(folder, report).map((declaration) => `? without a docstring: ${declaration}`);
+    const found = [...differences, ...undocumented];
+    return found.length === 0 ? [] : [`${relative(ROOT, file)}:`, ...found];
   });
   if (details.length === 0) return;
-  throw new Trouble("reports differ; if the change is meant: node scripts/api.mjs --write", details.join("\n"));
+  throw new Trouble(
+    "reports differ (if the change is meant: node scripts/api.mjs --write), or an export has no docstring",
+    details.join("\n"),
+  );
 }
 
 function reportFile(folder) {

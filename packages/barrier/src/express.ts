@@ -20,6 +20,7 @@ export interface ExpressRequestLike extends RequestLike {
   originalUrl?: string;
 }
 
+/** Settings of {@link branchHandler}; each has a default. */
 export interface BranchHandlerOptions<Payload> extends ServeOptions, ParseOptions<Payload> {}
 
 /**

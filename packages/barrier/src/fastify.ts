@@ -41,6 +41,7 @@ export interface FastifyLike {
   }): unknown;
 }
 
+/** Settings of {@link branchRoute}; each has a default. */
 export interface BranchRouteOptions<Payload> extends ServeOptions, ParseOptions<Payload> {}
 
 /**

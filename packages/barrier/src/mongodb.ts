@@ -34,16 +34,19 @@ export interface MongoCollectionLike {
   indexes(): Promise<unknown>;
 }
 
+/** Where the barrier's documents are. */
 export interface MongoOptions {
   /** `database.collection`; default `dtm_barrier.barrier`, which services in other languages share. */
   readonly collection?: string;
 }
 
+/** Options of a guarded transaction in MongoDB. */
 export interface MongoRunOptions extends RunOptions, MongoOptions {
   /** The session's client; default: the one that the session itself knows. */
   readonly client?: MongoClientLike;
 }
 
+/** Options of `queryPrepared` in MongoDB. */
 export interface MongoQueryPreparedOptions extends MongoOptions, Pick<RunOptions, "branch"> {
   /** How long to wait for the local transaction while it is under way, in milliseconds; default 2000, at least 1. */
   readonly maxWaitMs?: number;
@@ -51,6 +54,7 @@ export interface MongoQueryPreparedOptions extends MongoOptions, Pick<RunOptions
 
 const MAX_WAIT_MS = 2_000;
 
+/** The barrier for MongoDB: joins the transaction of a session, and answers for messages. */
 export const barrier = {
   /**
    * Runs `work` inside the session's open transaction, once for all deliveries of a branch call. It writes the barrier's documents (one

@@ -61,11 +61,13 @@ export const DTM_OPTIONS = Symbol.for("dtm.nest.options");
 /** Injects the client: `constructor(@InjectDtm() private readonly dtm: HttpClient)`. */
 export const InjectDtm = (): ParameterDecorator & PropertyDecorator => Inject(DTM_CLIENT);
 
+/** Options of `DtmModule.forRoot`. */
 export interface DtmModuleOptions<Client = unknown> extends ServeOptions {
   /** A client of `@dtm/client`, or anything that is to be injected as one. Who made it closes it. */
   readonly client: Client;
 }
 
+/** Options of `DtmModule.forRootAsync`. */
 export interface DtmModuleAsyncOptions<Client = unknown> extends Pick<ModuleMetadata, "imports"> {
   /** What `useFactory` is called with. */
   readonly inject?: (InjectionToken | OptionalFactoryDependency)[];

@@ -24,10 +24,13 @@ export interface NodeRedisLike {
   readonly isOpen: boolean;
 }
 
+/** A client of ioredis or of node-redis, also one of a Cluster. */
 export type RedisLike = IoredisLike | NodeRedisLike;
 
+/** Options of a guarded change in Redis. */
 export interface RedisRunOptions extends RunOptions, RedisExpiry {}
 
+/** How long the barrier remembers a call in Redis. */
 export interface RedisExpiry {
   /**
    * How long the barrier's keys live, in seconds, at least 1; default 604,800 (7 days). Longer than the coordinator ever retries: a call that
@@ -36,6 +39,7 @@ export interface RedisExpiry {
   readonly expireSeconds?: number;
 }
 
+/** Options of `queryPrepared` in Redis. */
 export interface RedisQueryPreparedOptions extends RedisExpiry, Pick<RunOptions, "branch"> {}
 
 const EXPIRE_SECONDS = 7 * 86_400;
@@ -75,6 +79,7 @@ end
 return value
 `;
 
+/** The barrier for Redis: changes a balance once for all deliveries of a branch call, and answers for messages. */
 export const barrier = {
   /**
    * Adds `amount` (negative to subtract) to the whole number at `key`, once for all deliveries of the branch call. Shares its keys with

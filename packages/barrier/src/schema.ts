@@ -166,6 +166,7 @@ export interface CleanUpOptions {
   readonly table?: string;
 }
 
+/** What a clean-up did. */
 export interface CleanUpResult {
   /** Rows that were deleted. */
   readonly deleted: number;

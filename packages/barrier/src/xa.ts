@@ -42,6 +42,7 @@ export interface XaRegistration {
   readonly coordinator?: string | undefined;
 }
 
+/** What an XA branch needs beside its work. */
 export interface XaRunOptions {
   /**
    * Tells the coordinator of the branch, and throws unless it has answered with a success. With `@dtm/client`:

@@ -33,6 +33,7 @@ export function coordinatorOf(client: Client): Coordinator {
   return client[COORDINATOR];
 }
 
+/** What the HTTP and the gRPC client have in common: every type of transaction, topics, and questions about transactions. */
 export abstract class Client {
   /** Topics and their subscribers. */
   readonly topics: Topics;

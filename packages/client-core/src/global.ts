@@ -32,6 +32,7 @@ export interface ScopeParts {
   readonly address?: string | undefined;
 }
 
+/** The branches that one callback opens; one that fails decides for the whole, also when its error is caught or not awaited. */
 export abstract class BranchScope {
   readonly gid: string;
   protected readonly parts: ScopeParts;

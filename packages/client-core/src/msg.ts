@@ -20,11 +20,13 @@ import { type CallOptions, type MsgOptions, over, seconds, toWireOptions } from 
 import type { SubmitOptions, Submitted } from "./saga.js";
 import type { EncodedPayload, StepRequest, TransactionRequest } from "./transport.js";
 
+/** One step of a message. */
 export type MsgStep<Payload> = {
   /** Called until it answers success. */
   readonly action: Address<Payload>;
 } & WithPayload<Payload>;
 
+/** A message: steps that are carried out once the local transaction has committed; made by {@link Client.msg}. */
 export class Msg {
   /** The id it is prepared and submitted under; both may be repeated with it. */
   readonly gid: string;

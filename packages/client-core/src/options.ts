@@ -28,11 +28,13 @@ export interface TransactionOptions extends CallOptions {
   readonly branchHeaders?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Options of a saga. */
 export interface SagaOptions extends TransactionOptions {
   /** How often a failing action is repeated at once before the saga is rolled back. Default and 0: for ever, with back-off. */
   readonly retryLimit?: number | undefined;
 }
 
+/** Options of a message. */
 export interface MsgOptions extends TransactionOptions {
   /** All steps at once instead of one after the other. Over HTTP only: gRPC has no field for it. Default: false. */
   readonly concurrent?: boolean | undefined;

@@ -51,6 +51,7 @@ interface AddedStep {
   readonly after: readonly (number | string)[];
 }
 
+/** A saga: steps that are undone by their compensations when one of them is refused; made by {@link Client.saga}. */
 export class Saga {
   /** The id it is submitted under; submit may be repeated with it. */
   readonly gid: string;

@@ -15,6 +15,7 @@ export type TccBranch<Payload> = {
 } & CallOptions &
   WithPayload<Payload>;
 
+/** The branches of one TCC transaction; made by {@link Client.tcc} and {@link Client.tccFrom}. */
 export class Tcc extends BranchScope {
   /**
    * Registers a branch and calls its try, once. An error here rolls the whole transaction back, even when the callback catches it: the

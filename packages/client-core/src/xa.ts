@@ -22,6 +22,7 @@ export interface XaRegistration {
   readonly coordinator?: string | null | undefined;
 }
 
+/** The branches of one XA transaction; made by {@link Client.xa} and {@link Client.xaFrom}. */
 export class Xa extends BranchScope {
   /**
    * Calls a branch, once. An error here rolls the whole transaction back, even when the callback catches it.

@@ -11,6 +11,7 @@ export interface TestCoordinatorOptions {
   readonly settings?: Partial<EngineSettings>;
 }
 
+/** A coordinator in this process, with a clock of its own. */
 export interface TestCoordinator {
   /** The whole client, in process. */
   readonly client: Client;

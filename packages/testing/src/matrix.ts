@@ -24,6 +24,7 @@ export interface Kit {
   pause(ms: number): Promise<void>;
 }
 
+/** One transaction of an application, as {@link faultMatrix} runs it again and again. */
 export interface Scenario<State> {
   /** Makes a fresh state for one run: empty databases, mounted services. */
   setup(kit: Kit): Promise<State> | State;
@@ -55,6 +56,7 @@ export interface FaultMatrixOptions<State> {
   readonly settings?: Partial<EngineSettings> | undefined;
 }
 
+/** What {@link faultMatrix} found. */
 export interface FaultMatrixReport {
   readonly runs: number;
   /** Messages and steps that a fault could meet. */

@@ -16,6 +16,7 @@ export const FAULTS = {
   "restart-after": "the coordinator dies after the message was acted upon and before it knows, and is started again",
 } as const;
 
+/** What can go wrong with one message or step: a key of {@link FAULTS}. */
 export type FaultKind = keyof typeof FAULTS;
 
 /** A message or a step that a fault can meet. */

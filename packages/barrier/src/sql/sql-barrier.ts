@@ -9,11 +9,13 @@ import { type TableName, tableName } from "./table.js";
 /** The options of a guarded local transaction in an SQL database. */
 export interface SqlRunOptions extends RunOptions, TableOption, PreparedOption {}
 
+/** Where the barrier's rows are. */
 export interface TableOption {
   /** `table` or `schema.table`; default `dtm_barrier.barrier`, which services in other languages share, on SQLite `barrier`. */
   readonly table?: string;
 }
 
+/** Whether a driver prepares the barrier's statement. */
 export interface PreparedOption {
   /**
    * Whether pg, mysql2 and mariadb send the barrier's statement as a prepared one, which each connection's server parses once. Default: with pg
@@ -24,6 +26,7 @@ export interface PreparedOption {
   readonly prepared?: boolean | undefined;
 }
 
+/** Options of `queryPrepared`. */
 export interface QueryPreparedOptions extends TableOption, Pick<RunOptions, "branch"> {}
 
 /** A barrier whose transactions are `Tx`, and whose pools or connections without a transaction are `Db`. */

@@ -45,6 +45,7 @@ export interface XaSession<Connection> {
   destroy(): void;
 }
 
+/** A prepared transaction, as its database lists it. */
 export interface Prepared {
   readonly xid: string;
   /** Since when, by the database's clock; null when it can't be told. */
@@ -57,6 +58,7 @@ export const LOCK_WAIT_SECONDS = 2;
 /** The row's op and barrier id, which all SDKs share; its reason is "action", or "rollback" when phase 2 came first. */
 export const XA_ROW = { op: "action", barrierId: "01" } as const;
 
+/** Settings of a database for XA branches. */
 export interface XaOptions {
   /** The barrier's table. Default: `dtm_barrier.barrier`. */
   readonly table?: string;

@@ -43,7 +43,12 @@ export interface MariadbPoolLike<Connection extends MariadbConnectionLike> {
   activeConnections(): number;
 }
 
-/** @param pool - A pool of `mysql2/promise`; a branch takes a connection out of it for its phase 1, and ends that connection. */
+/**
+ * MySQL or MariaDB through mysql2, for XA branches.
+ *
+ * @param pool - A pool of `mysql2/promise`; a branch takes a connection out of it for its phase 1, and ends that connection.
+ * @throws DtmError WRONG_DRIVER for what isn't one.
+ */
 export function xaMysql2<Connection extends Mysql2ConnectionLike>(
   pool: Mysql2PoolLike<Connection>,
   options: XaOptions = {},
@@ -66,7 +71,12 @@ export function xaMysql2<Connection extends Mysql2ConnectionLike>(
   );
 }
 
-/** @param pool - A pool of `mariadb`; a branch takes a connection out of it for its phase 1, and ends that connection. */
+/**
+ * MySQL or MariaDB through mariadb, for XA branches.
+ *
+ * @param pool - A pool of `mariadb`; a branch takes a connection out of it for its phase 1, and ends that connection.
+ * @throws DtmError WRONG_DRIVER for what isn't one.
+ */
 export function xaMariadb<Connection extends MariadbConnectionLike>(
   pool: MariadbPoolLike<Connection>,
   options: XaOptions = {},

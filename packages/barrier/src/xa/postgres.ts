@@ -22,6 +22,7 @@ export interface PgClientLike {
   off(event: "error", listener: (error: Error) => void): unknown;
 }
 
+/** What a client of `pg` answers. */
 export interface PgResultLike {
   readonly command: string;
   readonly rows: unknown[];
@@ -34,7 +35,12 @@ export interface PgPoolLike<Client extends PgClientLike> {
   readonly totalCount: number;
 }
 
-/** @param pool - A `Pool` of `pg`; a branch takes one of its clients for its phase 1. */
+/**
+ * PostgreSQL through pg, for XA branches.
+ *
+ * @param pool - A `Pool` of `pg`; a branch takes one of its clients for its phase 1.
+ * @throws DtmError WRONG_DRIVER for what isn't one.
+ */
 export function xaPostgres<Client extends PgClientLike>(pool: PgPoolLike<Client>, options: XaOptions = {}): XaDatabase<Client> {
   if (typeof pool?.connect !== "function" || typeof pool.totalCount !== "number") throw wrongPool("a Pool of pg", pool);
   const table = tableName("postgres", options.table).full;

@@ -7,6 +7,7 @@ import type { Prepared, XaDatabase } from "./database.js";
 import { commitXa, rollbackXa } from "./phase2.js";
 import { parseXid, type Xid } from "./xid.js";
 
+/** Settings of {@link recoverXa}. */
 export interface RecoverOptions {
   /**
    * The status of a global transaction as its coordinator has it, null when that doesn't know the gid. With `@dtm/client`:

@@ -1,12 +1,14 @@
 /** The name of a local XA transaction: `<gid>-<branch_id>`, as dtm's SDKs make it (protocol.md 6.5). */
 import { type Branch, DtmError } from "@dtm/protocol";
 
+/** The name of a branch's local XA transaction, and what it is made of. */
 export interface Xid {
   readonly text: string;
   readonly gid: string;
   readonly branchId: string;
 }
 
+/** How long a database lets the name of an XA transaction be. */
 export interface XidLimit {
   /** Of the database, in bytes. */
   readonly maxXidBytes: number;

@@ -229,6 +229,15 @@ describe("in flight when the saga turns (R10)", () => {
     expect(node.stored("g").transaction).toMatchObject({ status: "failed", rollbackReason: "Timeout after 1 seconds" });
   });
 
+  test("a saga's timeout counts from its submit, not from its prepare (protocol.md 1.6)", async () => {
+    const node = await TestNode.started();
+    await node.coordinator.prepare(anInput("saga", "g", { steps: undoable("/a") }));
+    await node.clock.advance(9_000);
+    await submitted(node, "saga", "g", { steps: undoable("/a"), options: { timeoutToFail: 7 } });
+    await node.until(() => node.status("g") === "succeed");
+    expect(node.participants.urls).toEqual(["/a"]);
+  });
+
   test("an action that waited for a slot when the saga turned is neither sent nor undone", async () => {
     const node = await TestNode.started({ settings: { destinationLimit: 1 } });
     node.participants.hold("/shared");

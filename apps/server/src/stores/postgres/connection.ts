@@ -7,6 +7,11 @@ export type Cell = string | number | boolean | Uint8Array | null;
 export type Row = readonly Cell[];
 export type Bound = string | number | boolean | null;
 
+export interface Request {
+  readonly sql: string;
+  readonly values: readonly Bound[];
+}
+
 /** What a statement needs, whether it comes from a lane's connection or from the pool. */
 export interface Query {
   readonly tables: Tables;
@@ -39,6 +44,10 @@ export class Connection implements Query {
   #failure: { readonly cause: unknown } | null = null;
   #unansweredYet: Promise<void> = Promise.resolve();
   #corked = false;
+  /** BEGIN, and what belongs to it, not sent yet. */
+  #opening: string[] = [];
+  /** Sent by itself, and not answered yet. */
+  #beginning: Promise<void> | null = null;
 
   constructor(
     readonly client: pg.Client | pg.PoolClient,
@@ -52,29 +61,74 @@ export class Connection implements Query {
     });
   }
 
-  /** Waited for: what is sent behind a BEGIN that fails would be done without a transaction. */
-  async begin(sql: string): Promise<void> {
+  /** Goes in front of what is sent next, and that either in the same message or once it has succeeded: nothing is done without a transaction. */
+  begin(sql: string): void {
     this.#failure = null;
-    await this.#inTime(this.#sent(() => this.client.query(sql)));
+    this.#beginning = null;
+    this.#opening = [sql];
+  }
+
+  /** All in one message, with BEGIN where it wasn't sent yet; the server does nothing behind the first that fails. */
+  async burst(requests: readonly Request[]): Promise<readonly Answer[]> {
+    this.changes++;
+    const before = this.#opening.length;
+    const all = [...this.#opening, ...requests.map(inFull)];
+    this.#opening = [];
+    // Without values it is the simple protocol, whose answers are as many as the statements.
+    const answers: unknown = await this.#answered(
+      this.#sent(() => this.client.query({ text: all.join(";\n"), rowMode: "array" })),
+    );
+    const list = Array.isArray(answers) ? (answers as readonly Answer[]) : [answers as Answer];
+    return list.slice(list.length - all.length + before);
+  }
+
+  /** Goes with BEGIN, or where that was sent, like what isn't waited for. The function returned ends when it was done. */
+  note(sql: string, values: readonly Bound[]): () => Promise<void> {
+    if (this.#opening.length > 0) {
+      this.changes++;
+      this.#opening.push(inFull({ sql, values }));
+      return () => this.#begun();
+    }
+    this.later(sql, values);
+    const answered = this.#unansweredYet;
+    return () => this.#inTime(answered);
+  }
+
+  /** Whoever asks meanwhile waits for the same answer, and goes on in the order of asking. */
+  #begun(): Promise<void> {
+    if (this.#opening.length > 0) {
+      const opening = this.#opening.join(";\n");
+      this.#opening = [];
+      this.#beginning = this.#inTime(this.#sent(() => this.client.query(opening))).then(() => {
+        this.#beginning = null;
+      });
+    }
+    return this.#beginning ?? Promise.resolve();
   }
 
   /** Several statements at once, without parameters. */
   async control(sql: string): Promise<void> {
+    await this.#begun();
     await this.#answered(this.#sent(() => this.client.query(sql)));
   }
 
   /** Takes back what failed, too. */
   async undo(sql: string): Promise<void> {
+    this.#opening = [];
+    this.#beginning = null;
     await this.#inTime(this.client.query(sql));
     this.#failure = null;
   }
 
   later(sql: string, values: readonly Bound[]): void {
     this.changes++;
+    if (this.#opening.length > 0 || this.#beginning !== null)
+      throw new Error("a statement that nobody waits for came before its transaction had begun");
     this.#unanswered(this.#sent(() => this.client.query({ text: sql, values: [...values] })));
   }
 
   async rows(sql: string, values: readonly Bound[]): Promise<readonly Row[]> {
+    await this.#begun();
     const result = await this.#answered(
       this.#sent(() => this.client.query<Cell[]>({ text: sql, values: [...values], rowMode: "array" })),
     );
@@ -83,6 +137,7 @@ export class Connection implements Query {
   }
 
   async run(sql: string, values: readonly Bound[]): Promise<number> {
+    await this.#begun();
     const { rowCount } = await this.#answered(this.#sent(() => this.client.query({ text: sql, values: [...values] })));
     this.changes += rowCount ?? 0;
     return rowCount ?? 0;
@@ -136,11 +191,22 @@ export class Connection implements Query {
       },
     );
   }
+}
 
-  /** Until all that was not waited for has been answered, well or not. */
-  settled(): Promise<void> {
-    return this.#inTime(this.#unansweredYet);
-  }
+/** The answer to one statement of several. */
+export interface Answer {
+  readonly rows: readonly Row[];
+  readonly rowCount: number | null;
+}
+
+/** With its values in it; each is written as a literal, which takes the type that the statement gives its parameter. */
+function inFull({ sql, values }: Request): string {
+  return sql.replaceAll(/\$(\d+)/g, (_whole, place: string) => literal(values[Number(place) - 1] ?? null));
+}
+
+function literal(value: Bound): string {
+  if (value === null) return "NULL";
+  return typeof value === "string" ? pg.escapeLiteral(value) : String(value);
 }
 
 /** One that must not commit any more: the socket is cut, and the server rolls back. */

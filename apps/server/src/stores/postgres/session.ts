@@ -16,7 +16,7 @@ const BEGIN = `
 
 export class PostgresSession implements Session {
   readonly statements: Statements;
-  #noted: Promise<void> = Promise.resolve();
+  #noted: () => Promise<void> = async () => undefined;
 
   constructor(
     readonly connection: Connection,
@@ -29,8 +29,8 @@ export class PostgresSession implements Session {
     return this.connection.changes;
   }
 
-  begin(): Promise<void> {
-    return this.connection.begin(BEGIN);
+  begin(): void {
+    this.connection.begin(BEGIN);
   }
 
   commit(): Promise<void> {
@@ -54,14 +54,11 @@ export class PostgresSession implements Session {
   }
 
   noteBatch(lane: string, token: string): void {
-    noteBatch(this.connection, lane, token);
-    this.#noted = this.connection.settled();
-    // Whatever is waited for next fails with what this one failed with.
-    this.#noted.catch(() => undefined);
+    this.#noted = noteBatch(this.connection, lane, token);
   }
 
   noted(): Promise<void> {
-    return this.#noted;
+    return this.#noted();
   }
 
   lastBatch(lane: string): Promise<string | null> {

@@ -1,7 +1,7 @@
 /** The shared part's requests as statements of PostgreSQL, on the connection of one lane. */
 import type { Loaded } from "../../engine/transaction.js";
 import type { Statements } from "../relational/statements.js";
-import type { Query } from "./connection.js";
+import type { Connection } from "./connection.js";
 import { branchKeys } from "./sql/branch-keys.js";
 import { dueGlobals, nextDue } from "./sql/claim-due.js";
 import { drive } from "./sql/drive.js";
@@ -19,7 +19,7 @@ import { settle } from "./sql/settle.js";
 import { sweep } from "./sql/sweep.js";
 import { waitingGlobals, wakeWaiting } from "./sql/waiting.js";
 
-export function statementsOn(db: Query): Statements {
+export function statementsOn(db: Connection): Statements {
   const claimed = async (candidates: Parameters<typeof own>[1], owner: string): Promise<Loaded[]> => {
     const ids = await own(db, candidates, owner);
     return ids.length === 0 ? [] : loadById(db, ids);

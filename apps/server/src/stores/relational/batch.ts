@@ -7,7 +7,6 @@ import type { BranchResult, CallerChange } from "../store.js";
 import type { Answer, GidOperation, OfKind, Operation, WideOperation } from "./operation.js";
 import { runQuick } from "./quick.js";
 import { type DriverChange, epochOf, type GidResult, type Statements } from "./statements.js";
-import { together } from "./together.js";
 import { waves } from "./waves.js";
 
 /** A row that was there a moment ago is gone: the same batch again finds out. */
@@ -241,6 +240,12 @@ function register(
   }
   gathered.branches.push(...branches);
   return "registered";
+}
+
+/** Rejects with the first error in order, and not before all are over: nothing may be left that goes on in the next transaction. */
+async function together<T extends readonly unknown[]>(work: [...T]): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  for (const end of await Promise.allSettled(work)) if (end.status === "rejected") throw end.reason;
+  return Promise.all(work) as Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>;
 }
 
 /** Whom the operation would give the transaction to. */

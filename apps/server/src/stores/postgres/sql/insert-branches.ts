@@ -1,10 +1,11 @@
 import type { Branch } from "../../../engine/transaction.js";
 import { byteArrays, numbers, texts } from "../arrays.js";
-import type { Query } from "../connection.js";
+import type { Query, Request } from "../connection.js";
 import { seconds, secondsOrNull } from "../rows.js";
+import type { Tables } from "../tables.js";
 
 /** In the given order, so that ids tell it. */
-const sql = (branch: string): string => `
+const insert = (branch: string): string => `
   INSERT INTO ${branch} (gid, branch_id, op, url, bin_data, status, create_time, update_time, finish_time, rollback_time)
   SELECT
     gid, branch_id, op, url, bin_data, status, to_timestamp(create_time), to_timestamp(update_time), to_timestamp(finish_time),
@@ -16,7 +17,12 @@ const sql = (branch: string): string => `
   ORDER BY place`;
 
 export function insertBranches(db: Query, rows: readonly Branch[]): void {
-  db.later(sql(db.tables.branch), [
+  const { sql, values } = branchesInsert(db.tables, rows);
+  db.later(sql, values);
+}
+
+export function branchesInsert({ branch }: Tables, rows: readonly Branch[]): Request {
+  const values = [
     texts(rows.map((row) => row.gid)),
     texts(rows.map((row) => row.branchId)),
     texts(rows.map((row) => row.op)),
@@ -27,5 +33,6 @@ export function insertBranches(db: Query, rows: readonly Branch[]): void {
     numbers(rows.map((row) => seconds(row.updateTime))),
     numbers(rows.map((row) => secondsOrNull(row.finishTime))),
     numbers(rows.map((row) => secondsOrNull(row.rollbackTime))),
-  ]);
+  ];
+  return { sql: insert(branch), values };
 }

@@ -1,10 +1,11 @@
 import type { Transaction } from "../../../engine/transaction.js";
 import { optionsToJson } from "../../options.js";
 import { numbers, texts } from "../arrays.js";
-import type { Query } from "../connection.js";
+import type { Query, Request } from "../connection.js";
 import { seconds, secondsOrNull, textAt } from "../rows.js";
+import type { Tables } from "../tables.js";
 
-const sql = (global: string): string => `
+const insert = (global: string): string => `
   INSERT INTO ${global} (
     gid, trans_type, status, query_prepared, protocol, create_time, update_time, finish_time, rollback_time, options, custom_data,
     next_cron_interval, next_cron_time, due_at, owner, result, rollback_reason, submit_time, attempts, refusals, wake, waiting_on)
@@ -24,7 +25,14 @@ const sql = (global: string): string => `
 
 /** The gids that were free; the stored ones are untouched. */
 export async function insertGlobals(db: Query, rows: readonly Transaction[]): Promise<ReadonlySet<string>> {
-  const inserted = await db.rows(sql(db.tables.global), [
+  const { sql, values } = globalsInsert(db.tables, rows);
+  const inserted = await db.rows(sql, values);
+  return new Set(inserted.map((row) => textAt(row, 0)));
+}
+
+/** Answers with the gids that were free. */
+export function globalsInsert({ global }: Tables, rows: readonly Transaction[]): Request {
+  const values = [
     texts(rows.map((row) => row.gid)),
     texts(rows.map((row) => row.type)),
     texts(rows.map((row) => row.status)),
@@ -46,6 +54,6 @@ export async function insertGlobals(db: Query, rows: readonly Transaction[]): Pr
     numbers(rows.map((row) => row.refusals)),
     numbers(rows.map((row) => row.wake)),
     texts(rows.map((row) => row.waitingOn)),
-  ]);
-  return new Set(inserted.map((row) => textAt(row, 0)));
+  ];
+  return { sql: insert(global), values };
 }

@@ -1,4 +1,4 @@
-import type { Query } from "../connection.js";
+import type { Connection, Query } from "../connection.js";
 import { textAt } from "../rows.js";
 
 /** One row per lane, written with every batch that changed something: what tells, after a lost reply, whether it was committed (R7). */
@@ -14,8 +14,8 @@ const FORGET = (lane: string): string => `DELETE FROM ${lane} WHERE id = $1`;
 /** Of processes that ended without a word. */
 const FORGET_OLD = (lane: string): string => `DELETE FROM ${lane} WHERE at < clock_timestamp() - interval '7 days'`;
 
-export function noteBatch(db: Query, lane: string, token: string): void {
-  db.later(NOTE(db.tables.lane), [lane, token]);
+export function noteBatch(db: Connection, lane: string, token: string): () => Promise<void> {
+  return db.note(NOTE(db.tables.lane), [lane, token]);
 }
 
 export async function lastBatch(db: Query, lane: string): Promise<string | null> {

@@ -2,15 +2,14 @@ import type { Loaded, Transaction } from "../../../engine/transaction.js";
 import { optionsToJson, PLAIN } from "../../options.js";
 import { Overtaken } from "../../relational/quick.js";
 import { epochOf, type FinalMove, type QuickWork } from "../../relational/statements.js";
-import { together } from "../../relational/together.js";
 import { numbers, texts } from "../arrays.js";
-import type { Query } from "../connection.js";
+import type { Answer, Connection, Request } from "../connection.js";
 import { seconds, textAt } from "../rows.js";
 import type { Tables } from "../tables.js";
-import { insertBranches } from "./insert-branches.js";
-import { insertGlobals } from "./insert-globals.js";
-import { loadByGid } from "./load.js";
-import { settle } from "./settle.js";
+import { branchesInsert } from "./insert-branches.js";
+import { globalsInsert } from "./insert-globals.js";
+import { byGid, toLoadedByGid } from "./load.js";
+import { settling } from "./settle.js";
 
 /** They stay prepared until the end of this transaction. */
 const PREPARED = ({ global }: Tables): string => `
@@ -53,35 +52,54 @@ const SUBMIT = ({ global, node }: Tables): string => `
     AND (v.options = $1 OR coalesce(g.options, '') IN ('', $1, v.options))
   RETURNING g.gid`;
 
-/** All on their way before the first is answered; the loading comes last, so it sees what is there once the locks are held. */
-export async function quick(db: Query, work: QuickWork): Promise<ReadonlyMap<string, Loaded>> {
-  const [, , , moved] = await together([
-    create(db, work),
-    register(db, work.registering),
-    end(db, work),
-    submit(db, work.submitting),
-  ]);
+interface Step {
+  readonly request: Request;
+  /** Throws when the statement didn't find what was assumed. */
+  readonly check?: (answer: Answer) => void;
+}
+
+/** One message; the loading comes last, so it sees what is there once the locks are held. */
+export async function quick(db: Connection, work: QuickWork): Promise<ReadonlyMap<string, Loaded>> {
+  const { tables } = db;
+  const moved = new Map<string, Loaded>();
+  const steps = [
+    ...creating(tables, work),
+    ...registering(tables, work),
+    ...ending(tables, work),
+    ...submitting(tables, work, moved),
+  ];
+  const answers = await db.burst(steps.map(({ request }) => request));
+  if (answers.length !== steps.length) throw new Error(`${steps.length} statements had ${answers.length} answers`);
+  for (const [place, answer] of answers.entries()) steps[place]?.check?.(answer);
   return moved;
 }
 
-async function create(db: Query, { created, branches }: QuickWork): Promise<void> {
-  const inserted = created.length === 0 ? null : insertGlobals(db, created);
-  if (branches.length > 0) insertBranches(db, branches);
-  if (inserted !== null && (await inserted).size !== created.length) throw new Overtaken("a gid is taken");
+function creating(tables: Tables, { created, branches }: QuickWork): Step[] {
+  const steps: Step[] = [];
+  const check = ({ rows }: Answer): void => {
+    if (rows.length !== created.length) throw new Overtaken("a gid is taken");
+  };
+  if (created.length > 0) steps.push({ request: globalsInsert(tables, created), check });
+  if (branches.length > 0) steps.push({ request: branchesInsert(tables, branches) });
+  return steps;
 }
 
 /** Their branches are written before it is known; should one not be prepared, nothing of it is kept. */
-async function register(db: Query, gids: readonly string[]): Promise<void> {
-  if (gids.length === 0) return;
-  const prepared = await db.rows(PREPARED(db.tables), [texts(gids)]);
-  if (prepared.length !== gids.length) throw new Overtaken("a registering transaction isn't prepared");
+function registering(tables: Tables, { registering: gids }: QuickWork): Step[] {
+  if (gids.length === 0) return [];
+  const check = ({ rows }: Answer): void => {
+    if (rows.length !== gids.length) throw new Overtaken("a registering transaction isn't prepared");
+  };
+  return [{ request: { sql: PREPARED(tables), values: [texts(gids)] }, check }];
 }
 
-async function end(db: Query, { ending, results }: QuickWork): Promise<void> {
-  if (ending.length === 0) return;
-  const ended = db.run(END(db.tables), endValues(ending));
-  if (results.length > 0) settle(db, results);
-  if ((await ended) !== ending.length) throw new Overtaken("a lease was lost");
+function ending(tables: Tables, { ending: moves, results }: QuickWork): Step[] {
+  if (moves.length === 0) return [];
+  const check = ({ rowCount }: Answer): void => {
+    if (rowCount !== moves.length) throw new Overtaken("a lease was lost");
+  };
+  const settled = results.length === 0 ? [] : [{ request: settling(tables, results) }];
+  return [{ request: { sql: END(tables), values: endValues(moves) }, check }, ...settled];
 }
 
 function endValues(moves: readonly FinalMove[]): string[] {
@@ -94,21 +112,21 @@ function endValues(moves: readonly FinalMove[]): string[] {
   ];
 }
 
-async function submit(db: Query, rows: readonly Transaction[]): Promise<ReadonlyMap<string, Loaded>> {
-  if (rows.length === 0) return new Map();
-  const [changed, loaded] = await together([
-    db.rows(SUBMIT(db.tables), submitValues(rows)),
-    loadByGid(
-      db,
-      rows.map(({ gid }) => gid),
-    ),
-  ]);
-  const moved = new Map<string, Loaded>();
-  for (const row of changed) {
-    const one = loaded.get(textAt(row, 0));
-    if (one !== undefined) moved.set(one.transaction.gid, one);
-  }
-  return moved;
+/** Fills `moved` with those whose row was updated, as they are stored then. */
+function submitting(tables: Tables, { submitting: rows }: QuickWork, moved: Map<string, Loaded>): Step[] {
+  if (rows.length === 0) return [];
+  const found = new Set<string>();
+  const note = (answer: Answer): void => {
+    for (const row of answer.rows) found.add(textAt(row, 0));
+  };
+  const keep = (answer: Answer): void => {
+    for (const [gid, loaded] of toLoadedByGid(answer.rows)) if (found.has(gid)) moved.set(gid, loaded);
+  };
+  const gids = rows.map(({ gid }) => gid);
+  return [
+    { request: { sql: SUBMIT(tables), values: submitValues(rows) }, check: note },
+    { request: byGid(tables, gids), check: keep },
+  ];
 }
 
 function submitValues(rows: readonly Transaction[]): string[] {

@@ -1,10 +1,11 @@
 import type { GidResult } from "../../relational/statements.js";
 import { numbers, texts } from "../arrays.js";
-import type { Query } from "../connection.js";
+import type { Query, Request } from "../connection.js";
 import { seconds } from "../rows.js";
+import type { Tables } from "../tables.js";
 
 /** Only where it is still prepared: the first answer stands. */
-const sql = (branch: string): string => `
+const update = (branch: string): string => `
   UPDATE ${branch} b SET
     status = v.status,
     update_time = to_timestamp(v.at),
@@ -14,11 +15,17 @@ const sql = (branch: string): string => `
   WHERE b.gid = v.gid AND b.branch_id = v.branch_id AND b.op = v.op AND b.status = 'prepared'`;
 
 export function settle(db: Query, results: readonly GidResult[]): void {
-  db.later(sql(db.tables.branch), [
+  const { sql, values } = settling(db.tables, results);
+  db.later(sql, values);
+}
+
+export function settling({ branch }: Tables, results: readonly GidResult[]): Request {
+  const values = [
     texts(results.map((result) => result.gid)),
     texts(results.map((result) => result.branchId)),
     texts(results.map((result) => result.op)),
     texts(results.map((result) => result.status)),
     numbers(results.map((result) => seconds(result.at))),
-  ]);
+  ];
+  return { sql: update(branch), values };
 }

@@ -1,6 +1,7 @@
 /** One connection to PostgreSQL: statements with bound parameters, rows as arrays, and an end to every wait. */
 import type { Socket } from "node:net";
 import pg from "pg";
+import type { Prepared } from "./prepared.js";
 import type { Tables } from "./tables.js";
 
 export type Cell = string | number | boolean | Uint8Array | null;
@@ -49,9 +50,11 @@ export class Connection implements Query {
   /** Sent by itself, and not answered yet. */
   #beginning: Promise<void> | null = null;
 
+  /** `prepares` is null where a pooler may hand each transaction another connection of its own (prepared.ts). */
   constructor(
     readonly client: pg.Client | pg.PoolClient,
     readonly tables: Tables,
+    private readonly prepared: Prepared | null = null,
   ) {
     client.on("error", () => {
       this.broken = true;
@@ -71,15 +74,22 @@ export class Connection implements Query {
   /** All in one message, with BEGIN where it wasn't sent yet; the server does nothing behind the first that fails. */
   async burst(requests: readonly Request[]): Promise<readonly Answer[]> {
     this.changes++;
-    const before = this.#opening.length;
-    const all = [...this.#opening, ...requests.map(inFull)];
+    const all = [
+      ...(this.prepared?.missing(requests) ?? []),
+      ...this.#opening,
+      ...requests.map((request) => this.#text(request)),
+    ];
     this.#opening = [];
     // Without values it is the simple protocol, whose answers are as many as the statements.
     const answers: unknown = await this.#answered(
       this.#sent(() => this.client.query({ text: all.join(";\n"), rowMode: "array" })),
     );
     const list = Array.isArray(answers) ? (answers as readonly Answer[]) : [answers as Answer];
-    return list.slice(list.length - all.length + before);
+    return list.slice(list.length - requests.length);
+  }
+
+  #text(request: Request): string {
+    return this.prepared?.execute(request) ?? inFull(request);
   }
 
   /** Goes with BEGIN, or where that was sent, like what isn't waited for. The function returned ends when it was done. */
@@ -204,7 +214,7 @@ function inFull({ sql, values }: Request): string {
   return sql.replaceAll(/\$(\d+)/g, (_whole, place: string) => literal(values[Number(place) - 1] ?? null));
 }
 
-function literal(value: Bound): string {
+export function literal(value: Bound): string {
   if (value === null) return "NULL";
   return typeof value === "string" ? pg.escapeLiteral(value) : String(value);
 }

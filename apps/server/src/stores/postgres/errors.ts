@@ -8,12 +8,14 @@ const DATA: ReadonlySet<string> = new Set(["22", "23", "54"]);
 /** Connection exception, operator intervention; a primary that became a standby takes no writes. */
 const LOST: ReadonlySet<string> = new Set(["08", "57"]);
 const READ_ONLY = "25006";
+/** Of prepared statements: the name is unknown or taken, or the table is another since. A new connection prepares them anew. */
+const STALE: ReadonlySet<string> = new Set(["26000", "42P05", "0A000"]);
 
 /** Only the server refuses data, and it gives a code. Without one nothing is known but that no answer came: of a socket, a driver, a pool. */
 export function troubleOf(cause: unknown, broken: boolean): Trouble {
   const code = codeOf(cause);
   if (code === null) return "lost";
-  if (broken || isFatal(cause) || code === READ_ONLY) return "lost";
+  if (broken || isFatal(cause) || code === READ_ONLY || STALE.has(code)) return "lost";
   if (AGAIN.has(code)) return "again";
   const family = code.slice(0, 2);
   if (LOST.has(family)) return "lost";

@@ -3,6 +3,7 @@ import type { Session, Trouble } from "../relational/database.js";
 import type { Statements } from "../relational/statements.js";
 import { type Connection, cut } from "./connection.js";
 import { troubleOf } from "./errors.js";
+import type { Naming } from "./prepared.js";
 import { forgetLane, lastBatch, noteBatch } from "./sql/lanes.js";
 import { statementsOn } from "./statements.js";
 
@@ -12,7 +13,8 @@ import { statementsOn } from "./statements.js";
  */
 const BEGIN = `
   BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-  SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off`;
+  SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+  SET LOCAL plan_cache_mode = force_generic_plan`;
 
 export class PostgresSession implements Session {
   readonly statements: Statements;
@@ -20,6 +22,7 @@ export class PostgresSession implements Session {
 
   constructor(
     readonly connection: Connection,
+    private readonly naming: Naming,
     private readonly ended: () => Promise<void>,
   ) {
     this.statements = statementsOn(connection);
@@ -70,6 +73,7 @@ export class PostgresSession implements Session {
   }
 
   troubleOf(cause: unknown): Trouble {
+    this.naming.doubt(cause);
     return troubleOf(cause, this.connection.broken);
   }
 

@@ -7,6 +7,7 @@ import type { Store } from "../store.js";
 import { Connection } from "./connection.js";
 import { Pool, type PostgresAddress } from "./pool.js";
 import { prepareDatabase } from "./prepare.js";
+import { Naming } from "./prepared.js";
 import { readsThrough } from "./reads.js";
 import { PostgresSession } from "./session.js";
 
@@ -20,13 +21,14 @@ export interface PostgresOptions extends PostgresAddress {
 
 /** Opens nothing yet: `open` does, and says what keeps it from it (DatabaseUnusable, MigrationRefused). */
 export function openPostgres(options: PostgresOptions): Store {
+  const naming = new Naming();
   const pool = new Pool(options, readers(options.maxConnections, LANES.postgres));
   return new RelationalStore({
     lanes: LANES.postgres,
     ...(options.flushed === undefined ? {} : { flushed: options.flushed }),
     connect: async () => {
       const client = await pool.dedicated();
-      return new PostgresSession(new Connection(client, pool.tables), () => client.end());
+      return new PostgresSession(new Connection(client, pool.tables, await naming.on(client)), naming, () => client.end());
     },
     patienceMs: options.patienceMs,
     prepare: () => prepareDatabase(pool, options, { autoMigrate: options.autoMigrate ?? true, log: options.log }),

@@ -5,6 +5,7 @@
  */
 import type { Branch, Loaded, Millis, Owner } from "../../engine/transaction.js";
 import { type Flushed, LANE_LIMITS, Lane } from "../lane.js";
+import { isLikelyPrepared } from "../likely-prepared.js";
 import {
   type BranchResult,
   type CallerChange,
@@ -29,6 +30,7 @@ import type { RedisAddress } from "./address.js";
 import { checkLayout, checkMaster, checkServer } from "./check.js";
 import { Claims } from "./claims.js";
 import { Dispatcher, type Replicas } from "./dispatch.js";
+import { Ids } from "./ids.js";
 import { Keys, shardOf, TAGS, type Tag } from "./keys.js";
 import { entriesFrom, fieldOf } from "./kv.js";
 import { Listing } from "./listing.js";
@@ -82,6 +84,7 @@ class RedisStore implements Store {
   readonly #nodes: Nodes;
   readonly #claims: Claims;
   readonly #listing: Listing;
+  readonly #ids: Ids;
   /** One for each node that a Cluster has at the start, so that a node that is away holds up its own only. A tag's lane stays its own. */
   readonly #lanes = new Map<NodeName, Lane<Write, Written>>();
   readonly #laneOf = new Map<Tag, Lane<Write, Written>>();
@@ -96,6 +99,7 @@ class RedisStore implements Store {
     this.#nodes = new Nodes(this.#reading, this.#keys);
     this.#claims = new Claims(this.#reading, this.#keys, this.#nodes);
     this.#listing = new Listing(this.#reading, this.#keys);
+    this.#ids = new Ids(this.#writing, this.#keys);
   }
 
   async open(): Promise<void> {
@@ -147,7 +151,8 @@ class RedisStore implements Store {
   async create(loaded: Loaded): Promise<CreateResult> {
     refuseLoaded(loaded);
     const { gid } = loaded.transaction;
-    const { word, row } = await this.#write(CREATE, gid, (id) => [gid, ...rowFields(loaded, id)], weightOf(loaded.branches));
+    const args = (id: number): Argument[] => [gid, ...rowFields(loaded, id)];
+    const { word, row } = await this.#write(CREATE, gid, args, { numbered: true, weight: weightOf(loaded.branches) });
     return word === "created" ? { kind: "created" } : { kind: "exists", current: existing(gid, row) };
   }
 
@@ -158,8 +163,13 @@ class RedisStore implements Store {
     const owner = this.#nodes.leasable(transaction.owner);
     const said = [gid, owner, optionsText(options), customData];
     const times = [submitTime ?? "", updateTime, nextCronInterval, nextCronTime].map(String);
-    const args = (id: number): Argument[] => [...said, ...times, ...rowFields(loaded, id)];
-    const { word, row } = await this.#write(SUBMIT, gid, args, weightOf(branches));
+    const moving = [...said, ...times];
+    const moved = isLikelyPrepared(transaction) ? await this.#write(SUBMIT, gid, () => moving) : null;
+    const creating = (id: number): Argument[] => [...moving, ...rowFields(loaded, id)];
+    const { word, row } =
+      moved === null || moved.word === "absent"
+        ? await this.#write(SUBMIT, gid, creating, { numbered: true, weight: weightOf(branches) })
+        : moved;
     if (word === "created") return { kind: "created" };
     if (word === "exists") return { kind: "exists", current: existing(gid, row) };
     return { kind: "moved", loaded: existing(gid, row), leased: word === "leased" };
@@ -172,7 +182,7 @@ class RedisStore implements Store {
       const settled = branch.status === "prepared" ? [] : [settledField(branch), settledText(branch)];
       return [branchField(branch), branchValue(branch), ...settled];
     });
-    const { word } = await this.#write(REGISTER, gid, () => args, weightOf(branches));
+    const { word } = await this.#write(REGISTER, gid, () => args, { weight: weightOf(branches) });
     return word === "registered" || word === "duplicate" ? word : "not-prepared";
   }
 
@@ -314,11 +324,15 @@ class RedisStore implements Store {
     return { entries, nextPosition: found.length > limit && last ? String(last.id) : "" };
   }
 
-  #write(script: Script, gid: string, args: (id: number) => readonly Argument[], weight = WEIGHT): Promise<Written> {
+  #write(
+    script: Script,
+    gid: string,
+    args: (id: number) => readonly Argument[],
+    { numbered = false, weight = WEIGHT }: { readonly numbered?: boolean; readonly weight?: number } = {},
+  ): Promise<Written> {
     if (this.#state !== "open") return Promise.reject(this.#notOpen());
     const tag = shardOf(gid);
     const keys = [this.#keys.index(tag), this.#keys.row(gid)];
-    const numbered = script === CREATE || script === SUBMIT;
     return this.#push({ script, tag, keys, subject: gid, numbered, args }, weight);
   }
 
@@ -344,7 +358,7 @@ class RedisStore implements Store {
   #laneAt(node: NodeName): Lane<Write, Written> {
     const known = this.#lanes.get(node);
     if (known !== undefined) return known;
-    const writer = new Writer(this.#writing, this.#keys);
+    const writer = new Writer({ dispatcher: this.#writing, keys: this.#keys, ids: this.#ids });
     const lane = new Lane<Write, Written>((writes) => writer.flush(writes), LANE_LIMITS, this.#options.flushed);
     this.#lanes.set(node, lane);
     return lane;

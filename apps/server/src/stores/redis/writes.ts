@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { StoreUnavailable } from "../store.js";
 import type { Call, Dispatcher } from "./dispatch.js";
+import type { Ids } from "./ids.js";
 import type { Keys, Tag } from "./keys.js";
 import { type Argument, textOf } from "./rows.js";
 import type { Script } from "./script.js";
@@ -32,22 +33,31 @@ export interface Written {
 const KEEP_MS = 86_400_000;
 const KEEP_AGAIN_MS = 3_600_000;
 
+export interface WriterParts {
+  readonly dispatcher: Dispatcher;
+  readonly keys: Keys;
+  /** Of all lanes of this store. */
+  readonly ids: Ids;
+}
+
 export class Writer {
   readonly #dispatcher: Dispatcher;
   readonly #keys: Keys;
+  readonly #ids: Ids;
   readonly #journal = `j:${randomBytes(9).toString("base64url")}`;
   readonly #keptAt = new Map<Tag, number>();
   #batches = 0;
-  #lastId = 0;
 
-  constructor(dispatcher: Dispatcher, keys: Keys) {
+  constructor({ dispatcher, keys, ids }: WriterParts) {
     this.#dispatcher = dispatcher;
     this.#keys = keys;
+    this.#ids = ids;
   }
 
   async flush(writes: readonly Write[]): Promise<readonly (Written | Error)[]> {
     const batch = String(++this.#batches);
-    const ids = await this.#ids(writes);
+    const count = writes.filter(({ numbered }) => numbered).length;
+    const ids = await this.#numbers(writes, count);
     const places = new Map<Tag, number>();
     const calls = writes.map((write, at): Call => {
       const { tag, script, keys } = write;
@@ -57,26 +67,20 @@ export class Writer {
       return { tag, script, keys: [...keys, this.#keys.of(tag, this.#journal)], args, durable: true };
     });
     const results = new Array<Written | Error | undefined>(writes.length);
-    for (const wave of waves(writes)) {
-      const replies = await this.#dispatcher.settle(wave.flatMap((at) => calls[at] ?? []));
+    for (const [depth, wave] of waves(writes).entries()) {
+      const own = wave.flatMap((at) => calls[at] ?? []);
+      const reserving = depth === 0 && count > 0;
+      const replies = await this.#dispatcher.settle(reserving ? [...own, this.#ids.raise(count)] : own);
+      if (reserving) this.#ids.reserve(count, replies[own.length]);
       for (const [place, at] of wave.entries()) results[at] = written(replies[place]);
     }
     // Only where it is needed: an error captures its stack.
     return Array.from(results, (result) => result ?? new StoreUnavailable("the batch gave no answer for this operation"));
   }
 
-  /** Numbers rise with the order of creation over all shards; those of creates that find their gid taken are left out. */
-  async #ids(writes: readonly Write[]): Promise<readonly number[]> {
-    const count = writes.filter(({ numbered }) => numbered).length;
+  async #numbers(writes: readonly Write[], count: number): Promise<readonly number[]> {
     if (count === 0) return [];
-    const key = this.#keys.of("meta", "id");
-    const raised = async (by: number): Promise<number> =>
-      Number(await this.#dispatcher.one({ tag: "meta", command: "INCRBY", keys: [key], args: [String(by)], durable: true }));
-    let last = await raised(count);
-    // A failover may have taken the counter back.
-    if (last - count < this.#lastId) last = await raised(this.#lastId - last + count);
-    this.#lastId = last;
-    let next = last - count;
+    let next = await this.#ids.take(count);
     return writes.map(({ numbered }) => (numbered ? ++next : 0));
   }
 

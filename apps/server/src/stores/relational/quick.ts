@@ -3,7 +3,8 @@
  * prepared, a driver has its lease) is assumed in the statement's own condition, and its count tells whether it held. Where it didn't,
  * `Overtaken` ends the attempt, nothing of it is kept, and the batch runs again in batch.ts, which looks before it writes.
  */
-import { type Branch, isFinal, type Loaded, type Transaction } from "../../engine/transaction.js";
+import { type Branch, isFinal, type Loaded } from "../../engine/transaction.js";
+import { isLikelyPrepared } from "../likely-prepared.js";
 import type { AnswerOf } from "./batch.js";
 import type { GidOperation, OfKind } from "./operation.js";
 import type { FinalMove, GidResult, QuickWork, Statements } from "./statements.js";
@@ -53,11 +54,6 @@ function sort(operations: readonly GidOperation[]): Sorted {
     else sorted.others.push(operation);
   }
   return sorted;
-}
-
-/** Its client prepares it before; where it didn't, the careful way creates it. */
-function isLikelyPrepared({ type, queryPrepared }: Transaction): boolean {
-  return type === "tcc" || type === "xa" || (type === "msg" && queryPrepared !== "");
 }
 
 /** From `prepared` the answer holds the branches, and a reason is only stored over none: both need a look. */

@@ -110,8 +110,23 @@ local function keep_reason(key, reason, more)
 end
 -- The first answer of a branch stands. Arguments from the given place: name and text by turns.
 local function settle(key, from)
-  for i = from, #ARGV, 2 do
-    if redis.call('HEXISTS', key, 'b:' .. ARGV[i]) == 1 then redis.call('HSETNX', key, 's:' .. ARGV[i], ARGV[i + 1]) end
+  for first = from, #ARGV, 1000 do
+    local last = math.min(first + 998, #ARGV - 1)
+    local asked, set = {}, {}
+    for i = first, last, 2 do
+      asked[#asked + 1] = 'b:' .. ARGV[i]
+      asked[#asked + 1] = 's:' .. ARGV[i]
+    end
+    local found = redis.call('HMGET', key, unpack(asked))
+    for i = first, last, 2 do
+      local at = i - first + 1
+      if found[at] and not found[at + 1] and not set[asked[at]] then
+        set[asked[at]] = true
+        set[#set + 1] = asked[at + 1]
+        set[#set + 1] = ARGV[i + 1]
+      end
+    end
+    if #set > 0 then redis.call('HSET', key, unpack(set)) end
   end
 end
 local function set_many(key, from)

@@ -13,26 +13,27 @@ export const REGISTER = script(
   `
 local word = known()
 if word then return {word} end
-local row = redis.call('HMGET', KEYS[2], 'status', 'branches')
-if row[1] ~= 'prepared' then return {'not-prepared'} end
-local seen = {}
+local asked, seen = {'status', 'branches'}, {}
 for i = 4, #ARGV, 2 do
-  local field = ARGV[i]
-  if string.sub(field, 1, 2) == 'b:' then
-    if seen[field] or redis.call('HEXISTS', KEYS[2], field) == 1 then return {'duplicate'} end
-    seen[field] = true
-  end
+  if string.sub(ARGV[i], 1, 2) == 'b:' then asked[#asked + 1] = ARGV[i] end
 end
-local count = tonumber(row[2] or '0')
+local row = redis.call('HMGET', KEYS[2], unpack(asked))
+if row[1] ~= 'prepared' then return {'not-prepared'} end
+for i = 3, #asked do
+  if row[i] or seen[asked[i]] then return {'duplicate'} end
+  seen[asked[i]] = true
+end
+local count, set = tonumber(row[2] or '0'), {}
 for i = 4, #ARGV, 2 do
   local value = ARGV[i + 1]
   if string.sub(ARGV[i], 1, 2) == 'b:' then
     count = count + 1
     value = count .. ' ' .. value
   end
-  redis.call('HSET', KEYS[2], ARGV[i], value)
+  set[#set + 1] = ARGV[i]
+  set[#set + 1] = value
 end
-redis.call('HSET', KEYS[2], 'branches', tostring(count))
+redis.call('HSET', KEYS[2], 'branches', tostring(count), unpack(set))
 journal('registered')
 return {'registered'}
 `,

@@ -3,8 +3,8 @@
  *
  * KEYS  index, row, journal
  * ARGV  batch, place, keep; gid, owner that may be leased, options, custom, submitted, updated, interval, due;
- *       then the row's fields and values by turns, for a new one
- * reply {"created"} · {"moved" or "leased", the row} · {"exists", the row}
+ *       then the row's fields and values by turns, for a new one; without them none is made
+ * reply {"created"} · {"absent"} · {"moved" or "leased", the row} · {"exists", the row}
  */
 import { script } from "../script.js";
 import { INDEX, JOURNAL, ROW } from "./head.js";
@@ -19,6 +19,7 @@ local word = known()
 if word then return {word, redis.call('HGETALL', KEYS[2])} end
 local old = read(KEYS[2], ARGV[4])
 if not old then
+  if #ARGV < 12 then return {'absent'} end
   set_many(KEYS[2], 12)
   local r = read(KEYS[2], ARGV[4])
   add(placed(r, {listed(r)}))

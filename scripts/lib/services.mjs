@@ -13,7 +13,7 @@ const root = process.getuid?.() === 0;
 /** Servers refuse to run as root, and whom they run as may not be let into this checkout. */
 const FOLDER = root ? "/var/tmp/dtm-services" : join(CACHE, "services");
 
-/** `variable`: the URL that tests read. `packages`: for apt-get. `find`: the binaries, or null. */
+/** `variable`: the URL that tests read. `packages`: for apt-get. `find`: the binaries, or null. What one needs of another stands behind it. */
 const SERVICES = {
   postgres: {
     variable: "DTM_TEST_POSTGRES",
@@ -21,6 +21,13 @@ const SERVICES = {
     packages: ["postgresql"],
     find: findPostgres,
     start: startPostgres,
+  },
+  pgbouncer: {
+    variable: "DTM_TEST_PGBOUNCER",
+    title: "PgBouncer",
+    packages: ["pgbouncer"],
+    find: findPgbouncer,
+    start: startPgbouncer,
   },
   mysql: {
     variable: "DTM_TEST_MYSQL",
@@ -62,7 +69,7 @@ export async function startServices(names = SERVICE_NAMES) {
       continue;
     }
     try {
-      const server = await startOwn(name);
+      const server = await startOwn(name, { env });
       if (server === null) {
         missing.push(`${title}: set ${variable} to a server's URL, or install ${packages.join(" ")}`);
         continue;
@@ -79,7 +86,7 @@ export async function startServices(names = SERVICE_NAMES) {
 /**
  * A server of the caller's own, whatever the environment names: one that may be killed. Its `members` are its processes, each with its port,
  * `kill` (SIGKILL) and `start` (on the same data). Null: it isn't here and can't be installed.
- * `settings`: more of them for Redis. `nodes`: how many a Cluster has, of which three are masters.
+ * `settings`: more of them for Redis. `nodes`: how many a Cluster has, of which three are masters. `env`: the servers there are already.
  */
 export async function startOwn(name, options = {}) {
   const { packages, find, start } = SERVICES[name];
@@ -139,6 +146,38 @@ async function startPostgres({ initdb, postgres }) {
   );
   await server.start();
   return alone(server, `postgres://postgres@127.0.0.1:${port}/postgres`);
+}
+
+function findPgbouncer() {
+  const pgbouncer = onPath("pgbouncer");
+  return pgbouncer === null ? null : { pgbouncer };
+}
+
+/** In front of the PostgreSQL server that there is, with a connection per transaction. */
+async function startPgbouncer({ pgbouncer }, { env = {} }) {
+  const { hostname, port: behind, username } = new URL(env.DTM_TEST_POSTGRES ?? process.env.DTM_TEST_POSTGRES ?? "postgres://postgres@127.0.0.1:5432");
+  const user = plainUser("postgres");
+  const folder = freshFolder("pgbouncer", user);
+  const port = await freePort();
+  const file = join(folder, "pgbouncer.ini");
+  const settings = {
+    listen_addr: "127.0.0.1",
+    listen_port: port,
+    unix_socket_dir: "",
+    auth_type: "any",
+    pool_mode: "transaction",
+  };
+  const lines = [
+    "[databases]",
+    `* = host=${hostname} port=${behind || 5432} user=${username}`,
+    "[pgbouncer]",
+    ...Object.entries(settings).map(([key, value]) => `${key} = ${value}`),
+  ];
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  if (user !== null) chownSync(file, user.uid, user.gid);
+  const server = serverProcess("pgbouncer", pgbouncer, [file], { port, user, folder, signal: "SIGINT", ready: /process up/ });
+  await server.start();
+  return alone(server, `postgres://${username}@127.0.0.1:${port}/postgres`);
 }
 
 function findMariadb() {

@@ -10,6 +10,19 @@ const URL_GIVEN = process.env["DTM_TEST_POSTGRES"] ?? "";
 
 export const POSTGRES = { name: "PostgreSQL", variable: "DTM_TEST_POSTGRES", present: URL_GIVEN !== "" };
 
+const POOLER_GIVEN = process.env["DTM_TEST_PGBOUNCER"] ?? "";
+
+/** A pooler in transaction mode, in front of that server. */
+export const PGBOUNCER = {
+  name: "PgBouncer",
+  variable: "DTM_TEST_PGBOUNCER",
+  present: POOLER_GIVEN !== "",
+  get address() {
+    const { hostname, port } = new URL(POOLER_GIVEN);
+    return { host: hostname, port: Number(port) };
+  },
+};
+
 export function postgresAddress(database?: string): PostgresOptions {
   const url = new URL(URL_GIVEN);
   return {

@@ -1,11 +1,13 @@
 import type { Branch } from "../../../engine/transaction.js";
-import type { Query, Request } from "../connection.js";
+import { isOpen } from "../../relational/fresh.js";
+import type { Cell, Query, Request } from "../connection.js";
 import type { Zone } from "../zone.js";
 
+const OPEN = "gid, branch_id, op, url, bin_data, status, create_time, update_time";
+
 /** In the given order, so that ids tell it. */
-const SQL = `
-  INSERT INTO trans_branch_op (gid, branch_id, op, url, bin_data, status, create_time, update_time, finish_time, rollback_time)
-  VALUES ?`;
+const INSERT_OPEN = `INSERT INTO trans_branch_op (${OPEN}) VALUES ?`;
+const INSERT = `INSERT INTO trans_branch_op (${OPEN}, finish_time, rollback_time) VALUES ?`;
 
 export function insertBranches(db: Query, rows: readonly Branch[]): void {
   const { sql, values } = branchesInsert(rows, db.zone);
@@ -13,7 +15,13 @@ export function insertBranches(db: Query, rows: readonly Branch[]): void {
 }
 
 export function branchesInsert(rows: readonly Branch[], zone: Zone): Request {
-  const values = rows.map((row) => [
+  if (rows.every(isOpen)) return { sql: INSERT_OPEN, values: [rows.map((row) => open(row, zone))] };
+  const times = (row: Branch): Cell[] => [zone.toTextOrNull(row.finishTime), zone.toTextOrNull(row.rollbackTime)];
+  return { sql: INSERT, values: [rows.map((row) => [...open(row, zone), ...times(row)])] };
+}
+
+function open(row: Branch, zone: Zone): Cell[] {
+  return [
     row.gid,
     row.branchId,
     row.op,
@@ -22,8 +30,5 @@ export function branchesInsert(rows: readonly Branch[], zone: Zone): Request {
     row.status,
     zone.toText(row.createTime),
     zone.toText(row.updateTime),
-    zone.toTextOrNull(row.finishTime),
-    zone.toTextOrNull(row.rollbackTime),
-  ]);
-  return { sql: SQL, values: [values] };
+  ];
 }

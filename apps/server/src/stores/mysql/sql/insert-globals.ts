@@ -1,14 +1,20 @@
 import type { Transaction } from "../../../engine/transaction.js";
 import { optionsToJson } from "../../options.js";
+import { isFresh } from "../../relational/fresh.js";
 import type { Cell, Query, Request } from "../connection.js";
 import { GidTooAlike, isDuplicate } from "../errors.js";
 import { textAt } from "../rows.js";
 import type { Zone } from "../zone.js";
 
+const FRESH = `
+  gid, trans_type, status, query_prepared, protocol, create_time, update_time, options, custom_data, next_cron_interval, next_cron_time,
+  due_at, owner, submit_time`;
+
+const INSERT_FRESH = `INSERT INTO trans_global (${FRESH}) VALUES ?`;
+
 const INSERT = `
   INSERT INTO trans_global (
-    gid, trans_type, status, query_prepared, protocol, create_time, update_time, finish_time, rollback_time, options, custom_data,
-    next_cron_interval, next_cron_time, due_at, owner, result, rollback_reason, submit_time, attempts, refusals, wake, waiting_on)
+    ${FRESH}, finish_time, rollback_time, result, rollback_reason, attempts, refusals, wake, waiting_on)
   VALUES ?`;
 
 const TAKEN = "SELECT gid FROM trans_global WHERE gid IN (?) FOR UPDATE";
@@ -42,7 +48,8 @@ export async function insertGlobals(db: Query, rows: readonly Transaction[]): Pr
 }
 
 export function globalsInsert(rows: readonly Transaction[], zone: Zone): Request {
-  return { sql: INSERT, values: [rows.map((row) => cells(row, zone))] };
+  if (rows.every(isFresh)) return { sql: INSERT_FRESH, values: [rows.map((row) => fresh(row, zone))] };
+  return { sql: INSERT, values: [rows.map((row) => [...fresh(row, zone), ...rest(row, zone)])] };
 }
 
 /** Where the column ignores case or spaces at the end, another gid may be in the way of this one. */
@@ -64,7 +71,7 @@ function fold(gid: string): string {
     .toLowerCase();
 }
 
-function cells(row: Transaction, zone: Zone): Cell[] {
+function fresh(row: Transaction, zone: Zone): Cell[] {
   return [
     row.gid,
     row.type,
@@ -73,17 +80,22 @@ function cells(row: Transaction, zone: Zone): Cell[] {
     row.protocol,
     zone.toText(row.createTime),
     zone.toText(row.updateTime),
-    zone.toTextOrNull(row.finishTime),
-    zone.toTextOrNull(row.rollbackTime),
     optionsToJson(row.options),
     row.customData,
     Math.ceil(row.nextCronInterval),
     zone.toText(row.nextCronTime),
     Math.ceil(row.nextCronTime),
     row.owner,
+    row.submitTime,
+  ];
+}
+
+function rest(row: Transaction, zone: Zone): Cell[] {
+  return [
+    zone.toTextOrNull(row.finishTime),
+    zone.toTextOrNull(row.rollbackTime),
     row.result,
     row.rollbackReason,
-    row.submitTime,
     row.attempts,
     row.refusals,
     row.wake,

@@ -15,7 +15,8 @@ const options = readOptions("footprint.mjs", "Idle CPU, and memory idle and afte
   sagas: { initial: 100_000, about: "finished sagas before memory is read again" },
   concurrency: { initial: 64, about: "submitters, who wait for the result" },
 });
-const SETTLE_MS = 3_000;
+/** A server that has just started, or worked, still compiles and gives memory back. */
+const SETTLE_MS = 20_000;
 
 /**
  * Beside a process that does nothing but wake four times a second, about as often as an idle server: where a host takes the cores away,

@@ -155,7 +155,11 @@ function findPgbouncer() {
 
 /** In front of the PostgreSQL server that there is, with a connection per transaction. */
 async function startPgbouncer({ pgbouncer }, { env = {} }) {
-  const { hostname, port: behind, username } = new URL(env.DTM_TEST_POSTGRES ?? process.env.DTM_TEST_POSTGRES ?? "postgres://postgres@127.0.0.1:5432");
+  const {
+    hostname,
+    port: behind,
+    username,
+  } = new URL(env.DTM_TEST_POSTGRES ?? process.env.DTM_TEST_POSTGRES ?? "postgres://postgres@127.0.0.1:5432");
   const user = plainUser("postgres");
   const folder = freshFolder("pgbouncer", user);
   const port = await freePort();

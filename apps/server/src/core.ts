@@ -35,6 +35,11 @@ export interface Core {
   readonly coordinator: Coordinator;
   readonly engine: Engine;
   readonly destinations: Destinations;
+  /** This node is among the living, and drives what it is asked to; it takes up nothing by itself yet. */
+  join(): Promise<void>;
+  /** From now on it takes up what is due. */
+  claim(): void;
+  /** Both. */
   start(): Promise<void>;
   /** Looks now for what is due, and learns what is due next. */
   look(): void;
@@ -60,14 +65,19 @@ export function buildCore(parts: CoreParts): Core {
   const { heartbeatMs: everyMs, leaseMs } = settings;
   const heartbeat = new Heartbeat({ store, engine, clock, log, everyMs, leaseMs, isGone: parts.isGone });
   engine.listen({ dueAt: (at) => loop.dueAt(at), missed: (destination) => probes.missed(destination) });
+  const join = async (): Promise<void> => {
+    await heartbeat.start();
+    await probes.start(destinations);
+  };
   const coordinator = new Commands({ store, engine, scheduler: loop, topics: parts.topics, clock, settings });
   return {
     coordinator,
     engine,
     destinations,
+    join,
+    claim: () => loop.start(),
     async start() {
-      await heartbeat.start();
-      await probes.start(destinations);
+      await join();
       loop.start();
     },
     look: () => loop.look(),

@@ -91,15 +91,16 @@ export function buildServer(config: Config, log: Log, overrides: ServerOverrides
       { name: "store", start: () => opened(store), stop: () => store.close() },
       { name: "alerts", start: async () => undefined, stop: () => alerts.close() },
       { name: "participants", start: () => registered(config), stop: () => participants.close() },
-      { name: "engine", start: () => core.start(), stop: (deadline) => core.stop(deadline) },
+      { name: "engine", start: () => core.join(), stop: (deadline) => core.stop(deadline) },
       { name: "retention", start: async () => retention.start(), stop: () => retention.stop() },
       { name: "topics", start: () => topics.start(), stop: () => topics.stop() },
       naming("GrpcPort (GRPC_PORT)", grpc),
       naming("HttpPort (HTTP_PORT)", http),
-      // Stops first: no new work anywhere, before the first listener waits for the answers under way.
+      // Starts last: what is taken up may call an application that asks this server something while it answers. Stops first: no new work
+      // anywhere, before the first listener waits for the answers under way.
       {
         name: "admission",
-        start: async () => undefined,
+        start: async () => core.claim(),
         stop: async () => {
           http.beginStop();
           core.beginStop();

@@ -58,7 +58,7 @@ import {
 } from "./rows.js";
 import type { Script } from "./script.js";
 import { isStorable, refuse, refuseBranches, refuseLoaded, refuseNumbers, storable } from "./text.js";
-import { type NodeName, Topology } from "./topology.js";
+import { Topology } from "./topology.js";
 import { type Write, Writer, type Written } from "./writes.js";
 
 export interface RedisOptions extends RedisAddress {
@@ -85,8 +85,8 @@ class RedisStore implements Store {
   readonly #claims: Claims;
   readonly #listing: Listing;
   readonly #ids: Ids;
-  /** One for each node that a Cluster has at the start, so that a node that is away holds up its own only. A tag's lane stays its own. */
-  readonly #lanes = new Map<NodeName, Lane<Write, Written>>();
+  /** Some for each node that a Cluster has at the start, so that a node that is away holds up its own only. A tag's lane stays its own. */
+  readonly #lanes = new Map<string, Lane<Write, Written>>();
   readonly #laneOf = new Map<Tag, Lane<Write, Written>>();
   #state: "new" | "open" | "closed" = "new";
 
@@ -114,7 +114,8 @@ class RedisStore implements Store {
     const ask = (command: string, key: string, ...args: string[]): Promise<unknown> =>
       this.#writing.one({ tag: "meta", command, keys: [key], args });
     await checkLayout({ key: this.#keys.of("meta", "layout"), ask }, this.#keys);
-    for (const tag of TAGS) this.#laneOf.set(tag, this.#laneAt(this.#topology.nodeOf(tag)));
+    for (const [place, tag] of TAGS.entries())
+      this.#laneOf.set(tag, this.#laneNamed(`${this.#topology.nodeOf(tag)} ${place % LANES_PER_NODE}`));
     this.#state = "open";
   }
 
@@ -355,12 +356,12 @@ class RedisStore implements Store {
     return lane === undefined ? Promise.reject(this.#notOpen()) : lane.push(write, weight);
   }
 
-  #laneAt(node: NodeName): Lane<Write, Written> {
-    const known = this.#lanes.get(node);
+  #laneNamed(name: string): Lane<Write, Written> {
+    const known = this.#lanes.get(name);
     if (known !== undefined) return known;
     const writer = new Writer({ dispatcher: this.#writing, keys: this.#keys, ids: this.#ids });
     const lane = new Lane<Write, Written>((writes) => writer.flush(writes), LANE_LIMITS, this.#options.flushed);
-    this.#lanes.set(node, lane);
+    this.#lanes.set(name, lane);
     return lane;
   }
 
@@ -372,6 +373,9 @@ class RedisStore implements Store {
     return new StoreUnavailable(`the store is ${this.#state}`);
   }
 }
+
+/** While one waits for its answers, the other sends. */
+const LANES_PER_NODE = 2;
 
 /** Roughly what an operation weighs beside its branches. */
 const WEIGHT = 500;

@@ -41,19 +41,24 @@ function unfinished({ status }: Transaction): boolean {
 
 export async function waitForTheEnds(client: DtmClient, lastWords: () => string): Promise<ReadonlyMap<string, Transaction>> {
   let open: readonly Transaction[] = [];
+  let trouble = "";
   const all = await until(
     "every transaction ends",
     async () => {
       // A Cluster that has lost a master answers again when a replica has taken over.
-      const found = await client.all().catch(() => null);
+      const found = await client.all().catch((cause: unknown) => {
+        trouble = `, the last look failed: ${String(cause)}`;
+        return null;
+      });
       if (found === null) return undefined;
+      trouble = "";
       open = found.filter(unfinished);
       return open.length === 0 ? found : undefined;
     },
     { withinMs: 300_000, everyMs: 200 },
   ).catch((cause: unknown) => {
     const examples = open.slice(0, 5).map(({ gid, trans_type, status }) => `${gid} (${trans_type}, ${status})`);
-    throw new Error(`${open.length} transactions didn't end, such as ${examples.join(", ")}\n${lastWords()}`, { cause });
+    throw new Error(`${open.length} transactions didn't end, such as ${examples.join(", ")}${trouble}\n${lastWords()}`, { cause });
   });
   return new Map(all.map((transaction) => [transaction.gid, transaction]));
 }

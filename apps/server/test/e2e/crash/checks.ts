@@ -58,7 +58,9 @@ export async function waitForTheEnds(client: DtmClient, lastWords: () => string)
     { withinMs: 300_000, everyMs: 200 },
   ).catch((cause: unknown) => {
     const examples = open.slice(0, 5).map(({ gid, trans_type, status }) => `${gid} (${trans_type}, ${status})`);
-    throw new Error(`${open.length} transactions didn't end, such as ${examples.join(", ")}${trouble}\n${lastWords()}`, { cause });
+    throw new Error(`${open.length} transactions didn't end, such as ${examples.join(", ")}${trouble}\n${lastWords()}`, {
+      cause,
+    });
   });
   return new Map(all.map((transaction) => [transaction.gid, transaction]));
 }

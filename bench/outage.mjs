@@ -27,7 +27,7 @@ async function serviceDown(bed, services) {
 }
 
 async function oneRun({ peer, store, services, killed }) {
-  const bed = await layBed({ peer, store, temp: options.temp, services });
+  const bed = await layBed({ nodeFlags: process.env.NF?.split(" ") ?? [], peer, store, temp: options.temp, services });
   try {
     const { coordinator, server } = bed;
     const service = await serviceDown(bed, services);

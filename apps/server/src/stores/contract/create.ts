@@ -24,6 +24,16 @@ export function createContract({ store }: Section): void {
     expect(await stored(store(), given.transaction.gid)).toEqual(plain(given));
   });
 
+  test("a branch comes back as it was given, however long its URL and whatever its payload holds", async () => {
+    const gid = newGid();
+    const branches = [`http://${"long".repeat(200)}/é`, "http://bücher/☃", 'http://"quoted"/ \\ and spaces', ""].map((url, at) =>
+      branch(gid, `0${at + 1}`, "action", { url, payload: Buffer.from([0, 10, 255, 32, 10]) }),
+    );
+    const given = { ...saga({ gid }), branches };
+    await store().create(given);
+    expect(await stored(store(), gid)).toEqual(plain(given));
+  });
+
   test("ids are given by the store: positive, and rising in branch order", async () => {
     const given = saga();
     await store().create(given);

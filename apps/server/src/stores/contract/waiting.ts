@@ -31,6 +31,18 @@ export function waitingContract({ store }: Section): void {
     expect(gidsOf(await store().claimWaiting(DOWN, { owner: "here:1", limit: 2, now: NOW }))).toEqual([undo, sooner]);
   });
 
+  test("a probe gets one of those that wait though a claim takes the first of them at the same time", async () => {
+    for (let made = 0; made < 60; made++) await waiting({ nextCronTime: NOW - made });
+    for (let round = 1; round <= 20; round++) {
+      const [due, probe] = await Promise.all([
+        store().claimDue({ owner: `here:${round}`, limit: 2, now: NOW }),
+        store().claimWaiting(DOWN, { owner: `here:probe${round}`, limit: 1, now: NOW }),
+      ]);
+      expect([due.claimed.length, probe.length]).toEqual([2, 1]);
+    }
+    expect(await store().claimWaiting(DOWN, { owner: "here:end", limit: 1, now: NOW })).toEqual([]);
+  });
+
   test("waking makes them due, raises wake, and forgets the destination, in chunks", async () => {
     const last = await waiting({ nextCronTime: NOW + 90 * SECOND });
     const first = await waiting();

@@ -16,14 +16,16 @@ import { DESTINATIONS, WAITING } from "./lua/waiting.js";
 import { epochOf, type Nodes, texts } from "./nodes.js";
 import { type Argument, loadedFrom, textOf } from "./rows.js";
 import type { Script } from "./script.js";
+import { type Found, firstOfAll, inOrder } from "./shares.js";
 
 /** In one script; a script holds up everybody else. */
 const ROWS_PER_SCRIPT = 64;
 /** What a sweep asks each shard for, at least. */
 const SWEEP_AT_LEAST = 16;
+/** A probe wants one of those that wait, and what it saw may be taken by a claim of what is due, from the same end. */
+const LOOKS_AT_WAITING = 4;
 
-interface Seen {
-  readonly candidates: readonly Candidate[];
+interface Seen extends Found {
   /** Due times of those next in line. */
   readonly next: readonly Millis[];
   /** Epochs that own something here and aren't known here to be dead. */
@@ -49,7 +51,7 @@ export class Claims {
       ({ alive, seen } = await this.#peek(claim));
     }
     await this.#nodes.doubt([...new Set(seen.flatMap(({ unsure }) => unsure))].filter((epoch) => !alive.has(epoch)));
-    const candidates = seen.flatMap((one) => one.candidates).sort(byOrder);
+    const candidates = inOrder(seen);
     const chosen = alive.has(epochOf(claim.owner)) ? candidates.slice(0, claim.limit) : [];
     const waiting = [...candidates.slice(chosen.length).map(({ due }) => due), ...seen.flatMap(({ next }) => next)];
     return {
@@ -64,7 +66,11 @@ export class Claims {
     const { alive, untold } = this.#nodes.looked(looked);
     if (untold.length > 0) await this.#nodes.spread(untold).catch(() => undefined);
     if (!alive.has(epochOf(claim.owner))) return [];
-    return this.#take(await this.#waiting(destination, claim.limit), claim, destination);
+    for (let look = 1; ; look++) {
+      const waiting = await this.#waiting(destination, claim.limit);
+      const taken = await this.#take(waiting, claim, destination);
+      if (taken.length > 0 || waiting.length === 0 || look === LOOKS_AT_WAITING) return taken;
+    }
   }
 
   async wakeWaiting(destination: string, limit: number, at: Millis): Promise<number> {
@@ -131,23 +137,26 @@ export class Claims {
     readonly untold: readonly string[];
     readonly seen: readonly Seen[];
   }> {
-    const calls = ALL_SHARDS.map((shard): Call => {
-      const args = [String(limit), padded(now), padded(now + 1), this.#rows(shard)];
-      return { tag: shard, script: PEEK, keys: [this.#keys.index(shard)], args };
+    const looking = this.#dispatcher.one(this.#nodes.look());
+    const peeking = firstOfAll(limit, async (shards, share) => {
+      const calls = shards.map((shard): Call => {
+        const args = [String(share), padded(now), padded(now + 1), this.#rows(shard)];
+        return { tag: shard, script: PEEK, keys: [this.#keys.index(shard)], args };
+      });
+      const replies = await this.#dispatcher.settle(calls);
+      if (replies.every((reply) => reply instanceof Error)) throw replies[0];
+      return replies.flatMap((reply, at) => (reply instanceof Error ? [] : seenIn(reply, shards[at] ?? 0)));
     });
-    const [looked, ...replies] = await this.#dispatcher.settle([this.#nodes.look(), ...calls]);
-    if (looked instanceof Error) throw looked;
-    if (replies.every((reply) => reply instanceof Error)) throw replies[0];
-    return {
-      ...this.#nodes.looked(looked),
-      seen: replies.flatMap((reply, shard) => (reply instanceof Error ? [] : seenIn(reply, shard))),
-    };
+    const [looked, seen] = await Promise.all([looking, peeking]);
+    return { ...this.#nodes.looked(looked), seen };
   }
 
   async #waiting(destination: string, limit: number): Promise<readonly Candidate[]> {
-    const found = await this.#everywhere(WAITING, () => [destination, String(limit)]);
-    const waiting = found.flatMap(({ shard, reply }) => texts(reply).map((text) => candidate(text, shard)));
-    return waiting.sort(byOrder).slice(0, limit);
+    const found = await firstOfAll(limit, async (shards, share) => {
+      const replies = await this.#each(shards, WAITING, () => [destination, String(share)]);
+      return replies.map(({ shard, reply }) => ({ shard, lists: [texts(reply).map((text) => candidate(text, shard))] }));
+    });
+    return inOrder(found).slice(0, limit);
   }
 
   /** In the order given; what somebody else took meanwhile is left out. */
@@ -197,15 +206,23 @@ export class Claims {
     );
   }
 
-  async #everywhere(
+  #everywhere(
     script: Script,
     argsOf: (shard: number) => readonly Argument[],
   ): Promise<readonly { readonly shard: number; readonly reply: unknown }[]> {
-    const calls = ALL_SHARDS.map((shard): Call => {
+    return this.#each(ALL_SHARDS, script, argsOf);
+  }
+
+  async #each(
+    shards: readonly number[],
+    script: Script,
+    argsOf: (shard: number) => readonly Argument[],
+  ): Promise<readonly { readonly shard: number; readonly reply: unknown }[]> {
+    const calls = shards.map((shard): Call => {
       return { tag: shard, script, keys: [this.#keys.index(shard)], args: argsOf(shard) };
     });
     const replies = await this.#dispatcher.all(calls);
-    return replies.map((reply, shard) => ({ shard, reply }));
+    return shards.map((shard, at) => ({ shard, reply: replies[at] }));
   }
 
   #rows(shard: number): string {
@@ -215,13 +232,9 @@ export class Claims {
 
 function seenIn(reply: unknown, shard: number): Seen {
   const [undo, other, nextUndo, nextOther, left, unsure] = Array.isArray(reply) ? reply : [];
-  const due = [...texts(undo), ...texts(other)].map((text) => candidate(text, shard));
+  const lists = [undo, other, left].map((list) => texts(list).map((text) => candidate(text, shard)));
   const next = [nextUndo, nextOther].map(textOf).filter((text) => text !== "");
-  return {
-    candidates: [...due, ...texts(left).map((text) => candidate(text, shard))],
-    next: next.map((text) => candidate(text, shard).due),
-    unsure: texts(unsure),
-  };
+  return { shard, lists, next: next.map((text) => candidate(text, shard).due), unsure: texts(unsure) };
 }
 
 function chunks<T>(all: readonly T[], size: number): T[][] {

@@ -184,34 +184,56 @@ export function loadedFrom(gid: string, flat: unknown): Loaded | null {
   if (!Array.isArray(flat) || flat.length === 0) return null;
   const texts = new Map<string, string>();
   const settled = new Map<string, string>();
-  const branches: { readonly place: number; readonly name: string; readonly rest: Buffer }[] = [];
+  const branches: { readonly name: string; readonly branch: Stored }[] = [];
   for (let at = 0; at < flat.length; at += 2) {
     const field = textOf(flat[at]);
     const value: unknown = flat[at + 1];
-    if (field.startsWith("b:")) branches.push({ name: field.slice(2), ...placed(value) });
+    if (field.startsWith("b:")) branches.push({ name: field.slice(2), branch: stored(value) });
     else if (field.startsWith("s:")) settled.set(field.slice(2), textOf(value));
     else texts.set(field, textOf(value));
   }
-  branches.sort((a, b) => a.place - b.place);
+  branches.sort((a, b) => a.branch.place - b.branch.place);
   return {
     transaction: transactionFrom(gid, (name) => texts.get(name) ?? ""),
-    branches: branches.map(({ place, name, rest }) => branchFrom(gid, place, rest, settled.get(name))),
+    branches: branches.map(({ name, branch }) => branchFrom(gid, branch, settled.get(name))),
   };
 }
 
-function placed(value: unknown): { readonly place: number; readonly rest: Buffer } {
-  if (!Buffer.isBuffer(value)) throw new StoreUnavailable("Redis answered with a branch that is none");
-  const space = value.indexOf(32);
-  return { place: Number(value.toString("latin1", 0, space)), rest: value.subarray(space + 1) };
+/** Heads are rarely longer: what is read of a branch before its payload. */
+const HEAD_BYTES = 512;
+
+interface Stored {
+  readonly place: number;
+  readonly head: string;
+  readonly payload: Buffer;
 }
+
+/** Looks into the Buffer once: each look costs as much as parsing what it finds. */
+function stored(value: unknown): Stored {
+  if (!Buffer.isBuffer(value)) throw new StoreUnavailable("Redis answered with a branch that is none");
+  let text = value.toString("latin1", 0, HEAD_BYTES);
+  let end = text.indexOf("\n");
+  if (end === -1) {
+    end = value.indexOf("\n");
+    text = value.toString("latin1", 0, end);
+  }
+  const space = text.indexOf(" ");
+  const head = text.slice(space + 1, end);
+  return {
+    place: Number(text.slice(0, space)),
+    head: BEYOND_ASCII.test(head) ? value.toString("utf8", space + 1, end) : head,
+    payload: value.subarray(end + 1),
+  };
+}
+
+const BEYOND_ASCII = /[\u0080-\u00ff]/;
 
 type Head = readonly [branchId: string, op: string, url: string, createTime: number, updateTime: number];
 
 /** A branch's number is its place in its transaction. */
-function branchFrom(gid: string, place: number, value: Buffer, settled: string | undefined): Branch {
-  const end = value.indexOf(10);
-  const [branchId, op, url, createTime, updateTime] = JSON.parse(value.toString("utf8", 0, end)) as Head;
-  const base = { id: place, gid, branchId, op, url, payload: value.subarray(end + 1), createTime };
+function branchFrom(gid: string, { place, head, payload }: Stored, settled: string | undefined): Branch {
+  const [branchId, op, url, createTime, updateTime] = JSON.parse(head) as Head;
+  const base = { id: place, gid, branchId, op, url, payload, createTime };
   if (settled === undefined) return { ...base, status: "prepared", updateTime, finishTime: null, rollbackTime: null };
   const [status, at, finished, undone] = settled.split(" ");
   const time = (text: string | undefined): number | null => (text === undefined || text === "" ? null : Number(text));

@@ -44,11 +44,11 @@ export interface BuiltServer {
   ports(): { readonly http: number; readonly grpc: number };
 }
 
-export function buildServer(config: Config, log: Log, overrides: ServerOverrides = {}): BuiltServer {
+export async function buildServer(config: Config, log: Log, overrides: ServerOverrides = {}): Promise<BuiltServer> {
   const failure = failable();
   const version = serverVersion();
   const metrics = createMetrics({ version, grpcVersion: grpcVersion(), processMetrics: overrides.processMetrics ?? true });
-  const store = overrides.store ?? openStore(config, { log, onFatal: failure.fail, flushed: metrics.flushed });
+  const store = overrides.store ?? (await openStore(config, { log, onFatal: failure.fail, flushed: metrics.flushed }));
   const participants = overrides.participants ?? participantsFrom(config);
   const alerts = openAlerts({ url: config.AlertWebHook, log, count: metrics.alerted });
   const topics = new Topics({ store, clock: systemClock, log, refreshMs: config.ConfigUpdateInterval * 1000 });

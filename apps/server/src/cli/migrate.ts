@@ -16,7 +16,7 @@ export interface Migrating {
 
 /** False when the check found something. */
 export async function migrateStore(config: Config, asked: Migrating): Promise<boolean> {
-  const migrator = openMigrator(config);
+  const migrator = await openMigrator(config);
   if (migrator === null) {
     asked.say(`${config.Store.Driver} needs no migration: it has no tables`);
     return true;

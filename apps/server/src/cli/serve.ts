@@ -9,7 +9,6 @@ import { serverVersion } from "../version.js";
 import { Member } from "../workers/member.js";
 import { Supervisor } from "../workers/supervisor.js";
 import { probePorts } from "./ports.js";
-import { resetData } from "./reset.js";
 
 /** What a part that forgot its deadline gets beyond it. */
 const PATIENCE_MS = 5_000;
@@ -24,8 +23,12 @@ export async function serve(loaded: LoadedConfig, options: { readonly reset: boo
   try {
     // A worker's were said by its supervisor.
     if (member === null) for (const warning of loaded.warnings) log.warn({}, warning);
-    if (options.reset) await resetData(config, log);
-    const server = buildServer(config, log, member === null ? {} : { metricsPage: () => member.page() });
+    if (options.reset) {
+      // Rarely asked for, and it brings SQLite's driver.
+      const { resetData } = await import("./reset.js");
+      await resetData(config, log);
+    }
+    const server = await buildServer(config, log, member === null ? {} : { metricsPage: () => member.page() });
     member?.measureBy(() => server.metrics.measure());
     const asked = member === null ? stopSignal(log, config.GraceMs) : stopAsMember(member, log, config.GraceMs);
     const stopped = Promise.race([asked, server.failed]);

@@ -1,6 +1,7 @@
 /** Where dtm's Redis is: `--from redis://user:password@host:port/db`, more hosts with commas between them for a Cluster. */
 import { StartError } from "../service.js";
-import { hostsFrom, type RedisAddress } from "../stores/redis/address.js";
+import type { RedisAddress } from "../stores/redis/address.js";
+import { hostsFrom } from "../stores/redis/hosts.js";
 
 export interface SourceAddress extends RedisAddress {
   /** dtm always uses 0; a restored copy may lie elsewhere. */

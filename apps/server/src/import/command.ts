@@ -58,7 +58,7 @@ export async function importFrom({ config }: LoadedConfig, flags: ImportFlags): 
 
 async function opened(config: Config, log: Log): Promise<Store> {
   // What is fatal to a store fails the operation that waits for it, which is told.
-  const store = openStore(config, { log, onFatal: () => undefined, flushed: () => undefined });
+  const store = await openStore(config, { log, onFatal: () => undefined, flushed: () => undefined });
   try {
     await store.open();
   } catch (cause) {

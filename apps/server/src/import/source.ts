@@ -5,8 +5,9 @@
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import { StartError } from "../service.js";
-import { connectionTo, type HostPort } from "../stores/redis/address.js";
+import { connectionTo } from "../stores/redis/address.js";
 import { messageOf } from "../stores/redis/errors.js";
+import type { HostPort } from "../stores/redis/hosts.js";
 import type { SourceAddress } from "./address.js";
 import type { Stored } from "./decode.js";
 

@@ -6,7 +6,7 @@ const log = { debug: () => undefined, info: () => undefined, warn: () => undefin
 /** Where nobody listens, so that the refusal says where it was looked for. */
 async function lookedFor(env: Record<string, string>): Promise<string> {
   const given = { STORE_HOST: "localhost", STORE_PORT: "1", STORE_USER: "u", ...env };
-  const store = openStore(loadConfig({ env: given }).config, { log, onFatal: () => undefined, flushed: () => undefined });
+  const store = await openStore(loadConfig({ env: given }).config, { log, onFatal: () => undefined, flushed: () => undefined });
   return store.open().then(() => "opened", String);
 }
 

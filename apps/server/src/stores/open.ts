@@ -1,22 +1,17 @@
-/** From settings to a store: the only file that knows all of them, and what can keep each from opening. */
+/**
+ * From settings to a store: the only file that knows all of them, and what can keep each from opening. Only the one that is asked for is
+ * loaded: a driver costs start-up time and memory.
+ */
 import type { Config } from "../config/schema.js";
 import { toDockerHost } from "../docker-host.js";
 import type { Log } from "../engine/coordinator.js";
 import { StartError } from "../service.js";
 import type { Flushed } from "./lane.js";
-import { openMemory } from "./memory/store.js";
 import { MigrationRefused, type Migrator } from "./migrate.js";
-import { mysqlMigrator } from "./mysql/migrator.js";
-import { openMysql } from "./mysql/store.js";
-import { postgresMigrator } from "./postgres/migrator.js";
-import { openPostgres } from "./postgres/store.js";
-import { hostsFrom } from "./redis/address.js";
 import { RedisUnusable } from "./redis/errors.js";
-import { openRedis } from "./redis/store.js";
+import { hostsFrom } from "./redis/hosts.js";
 import { DatabaseUnusable as ServerUnusable } from "./relational/errors.js";
 import { DatabaseUnusable, FolderInUse, FolderUnusable } from "./sqlite/errors.js";
-import { sqliteMigrator } from "./sqlite/migrator.js";
-import { openSqlite } from "./sqlite/store.js";
 import type { Store } from "./store.js";
 
 export interface StoreParts {
@@ -26,35 +21,56 @@ export interface StoreParts {
   readonly flushed: Flushed;
 }
 
-export function openStore(config: Config, { log, onFatal, flushed }: StoreParts): Store {
+export async function openStore(config: Config, { log, onFatal, flushed }: StoreParts): Promise<Store> {
   const { Driver } = config.Store;
-  switch (Driver) {
-    case "sqlite":
-      return openSqlite({ folder: config.DataDir, log, onFatal, flushed, autoMigrate: config.AutoMigrate });
-    case "memory":
-      return openMemory({ now: () => Date.now() });
-    case "postgres":
-      return explaining(() => openPostgres({ ...postgresAddress(config), ...databaseUse(config), flushed, log }));
-    case "mysql":
-      return explaining(() => openMysql({ ...mysqlAddress(config), ...databaseUse(config), flushed, log }));
-    case "redis":
-      return explaining(() => openRedis({ ...redisAddress(config), ...redisOptions(config), flushed }));
-    case "boltdb":
-    case "sqlserver":
-      throw new StartError(`Store.Driver ${Driver} is none of ours: use sqlite`);
+  try {
+    switch (Driver) {
+      case "sqlite": {
+        const { openSqlite } = await import("./sqlite/store.js");
+        return openSqlite({ folder: config.DataDir, log, onFatal, flushed, autoMigrate: config.AutoMigrate });
+      }
+      case "memory": {
+        const { openMemory } = await import("./memory/store.js");
+        return openMemory({ now: () => Date.now() });
+      }
+      case "postgres": {
+        const { openPostgres } = await import("./postgres/store.js");
+        return openPostgres({ ...postgresAddress(config), ...databaseUse(config), flushed, log });
+      }
+      case "mysql": {
+        const { openMysql } = await import("./mysql/store.js");
+        return openMysql({ ...mysqlAddress(config), ...databaseUse(config), flushed, log });
+      }
+      case "redis": {
+        const { openRedis } = await import("./redis/store.js");
+        return openRedis({ ...redisAddress(config), ...redisOptions(config), flushed });
+      }
+      case "boltdb":
+      case "sqlserver":
+        throw new StartError(`Store.Driver ${Driver} is none of ours: use sqlite`);
+    }
+  } catch (cause) {
+    // Files that settings name are read before anything is opened.
+    throw explainOpening(cause);
   }
 }
 
 /** What `dtm migrate` works with; null: the store has no schema. */
-export function openMigrator(config: Config): Migrator | null {
+export async function openMigrator(config: Config): Promise<Migrator | null> {
   const { Driver } = config.Store;
   switch (Driver) {
-    case "sqlite":
+    case "sqlite": {
+      const { sqliteMigrator } = await import("./sqlite/migrator.js");
       return sqliteMigrator(config.DataDir);
-    case "postgres":
+    }
+    case "postgres": {
+      const { postgresMigrator } = await import("./postgres/migrator.js");
       return postgresMigrator(postgresAddress(config));
-    case "mysql":
+    }
+    case "mysql": {
+      const { mysqlMigrator } = await import("./mysql/migrator.js");
       return mysqlMigrator(mysqlAddress(config));
+    }
     case "memory":
     case "redis":
     case "boltdb":
@@ -105,15 +121,6 @@ function redisOptions({ Store }: Config) {
 /** null: this process's own zone. */
 function zoneHours({ TimeZoneOffset }: Config): number | null {
   return TimeZoneOffset === "" ? null : Number(TimeZoneOffset);
-}
-
-/** Files that settings name are read before anything is opened. */
-function explaining(open: () => Store): Store {
-  try {
-    return open();
-  } catch (cause) {
-    throw explainOpening(cause);
-  }
 }
 
 /** Says which setting leads out; what nobody foresaw stays as it is. */

@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { Cluster, Redis } from "ioredis";
 import type { Opened } from "../../src/stores/contract/contract.js";
-import { hostsFrom, type RedisAddress } from "../../src/stores/redis/address.js";
+import type { RedisAddress } from "../../src/stores/redis/address.js";
+import { hostsFrom } from "../../src/stores/redis/hosts.js";
 import { openRedis, type RedisOptions } from "../../src/stores/redis/store.js";
 import type { Store } from "../../src/stores/store.js";
 import type { Server } from "./with-server.js";

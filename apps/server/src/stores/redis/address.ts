@@ -2,11 +2,7 @@
 import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import { Redis, type RedisOptions } from "ioredis";
 import { readTlsFiles, type Tls } from "../relational/tls.js";
-
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
+import type { HostPort } from "./hosts.js";
 
 export interface RedisAddress {
   /** One server, some nodes of a Cluster, or the Sentinels. */
@@ -20,16 +16,6 @@ export interface RedisAddress {
 }
 
 const CONNECT_MS = 3_000;
-
-/** `host1:port1,host2:port2`, `[::1]:port`, or a host alone, which then has the port given beside it. */
-export function hostsFrom(text: string, port: number): readonly HostPort[] {
-  return text.split(",").flatMap((part) => {
-    const [, bracketed, plain, own] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(part.trim()) ?? [];
-    const host = bracketed ?? plain ?? part.trim();
-    if (host === "") return [];
-    return [{ host, port: own === undefined ? port : Number(own) }];
-  });
-}
 
 /** A connection that isn't opened yet, and never opens again by itself: what was under way when it closed is ours to judge (R7). */
 export function connectionTo(address: RedisAddress, node: HostPort | null): Redis {

@@ -1,8 +1,9 @@
 /** What keeps a start from a Redis: one line that names what is wrong and what to do. */
 import { fakeRedis } from "../../../test/kit/fake-redis.js";
-import { hostsFrom, type RedisAddress } from "./address.js";
+import type { RedisAddress } from "./address.js";
 import { checkServer } from "./check.js";
 import { RedisUnusable } from "./errors.js";
+import { hostsFrom } from "./hosts.js";
 import { openRedis } from "./store.js";
 
 const TLS = { mode: "disable", caFile: "", certFile: "", keyFile: "" } as const;

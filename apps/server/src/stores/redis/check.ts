@@ -1,7 +1,8 @@
 /** The start on a Redis: is it one that keeps what it is given, and is the data in it ours (R26). */
 import type { Redis } from "ioredis";
-import { connectionTo, type HostPort, type RedisAddress } from "./address.js";
+import { connectionTo, type RedisAddress } from "./address.js";
 import { messageOf, RedisUnusable, troubleOf } from "./errors.js";
+import type { HostPort } from "./hosts.js";
 import { type Keys, SHARDS } from "./keys.js";
 
 const LEAST_MAJOR = 6;

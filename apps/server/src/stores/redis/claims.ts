@@ -16,7 +16,7 @@ import { DESTINATIONS, WAITING } from "./lua/waiting.js";
 import { epochOf, type Nodes, texts } from "./nodes.js";
 import { type Argument, loadedFrom, textOf } from "./rows.js";
 import type { Script } from "./script.js";
-import { type Found, firstOfAll, inOrder } from "./shares.js";
+import { type FirstOfAll, type Found, firstOfAll } from "./shares.js";
 
 /** In one script; a script holds up everybody else. */
 const ROWS_PER_SCRIPT = 64;
@@ -44,14 +44,14 @@ export class Claims {
   }
 
   async claimDue(claim: Claim): Promise<Claimed> {
-    let { alive, untold, seen } = await this.#peek(claim);
+    let { alive, untold, first } = await this.#peek(claim);
     if (untold.length > 0) {
       // A shard that can't be told now keeps what it has, and is told later.
       await this.#nodes.spread(untold).catch(() => undefined);
-      ({ alive, seen } = await this.#peek(claim));
+      ({ alive, first } = await this.#peek(claim));
     }
+    const { found: seen, ordered: candidates } = first;
     await this.#nodes.doubt([...new Set(seen.flatMap(({ unsure }) => unsure))].filter((epoch) => !alive.has(epoch)));
-    const candidates = inOrder(seen);
     const chosen = alive.has(epochOf(claim.owner)) ? candidates.slice(0, claim.limit) : [];
     const waiting = [...candidates.slice(chosen.length).map(({ due }) => due), ...seen.flatMap(({ next }) => next)];
     return {
@@ -135,7 +135,7 @@ export class Claims {
   async #peek({ now, limit }: Claim): Promise<{
     readonly alive: ReadonlySet<string>;
     readonly untold: readonly string[];
-    readonly seen: readonly Seen[];
+    readonly first: FirstOfAll<Seen>;
   }> {
     const looking = this.#dispatcher.one(this.#nodes.look());
     const peeking = firstOfAll(limit, async (shards, share) => {
@@ -147,16 +147,16 @@ export class Claims {
       if (replies.every((reply) => reply instanceof Error)) throw replies[0];
       return replies.flatMap((reply, at) => (reply instanceof Error ? [] : seenIn(reply, shards[at] ?? 0)));
     });
-    const [looked, seen] = await Promise.all([looking, peeking]);
-    return { ...this.#nodes.looked(looked), seen };
+    const [looked, first] = await Promise.all([looking, peeking]);
+    return { ...this.#nodes.looked(looked), first };
   }
 
   async #waiting(destination: string, limit: number): Promise<readonly Candidate[]> {
-    const found = await firstOfAll(limit, async (shards, share) => {
+    const { ordered } = await firstOfAll(limit, async (shards, share) => {
       const replies = await this.#each(shards, WAITING, () => [destination, String(share)]);
       return replies.map(({ shard, reply }) => ({ shard, lists: [texts(reply).map((text) => candidate(text, shard))] }));
     });
-    return inOrder(found).slice(0, limit);
+    return ordered.slice(0, limit);
   }
 
   /** In the order given; what somebody else took meanwhile is left out. */

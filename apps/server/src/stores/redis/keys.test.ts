@@ -1,4 +1,4 @@
-import { hostsFrom } from "./address.js";
+import { hostsFrom } from "./hosts.js";
 import { byOrder, candidate, Keys, padded, SHARDS, shardOf } from "./keys.js";
 import { slotOf } from "./topology.js";
 

@@ -13,25 +13,32 @@ export interface Found {
   readonly lists: readonly (readonly Candidate[])[];
 }
 
-/** What shards have, of each at least what belongs among the first `limit` of all. `ask` leaves out shards that can't be reached. */
+export interface FirstOfAll<F> {
+  /** Of each shard that can be reached at least what belongs among the first. */
+  readonly found: readonly F[];
+  /** All that was found. */
+  readonly ordered: readonly Candidate[];
+}
+
+/** The first `limit` of all, or all, and what else was found on the way. `ask` leaves out shards that can't be reached. */
 export async function firstOfAll<F extends Found>(
   limit: number,
   ask: (shards: readonly number[], limit: number) => Promise<readonly F[]>,
-): Promise<readonly F[]> {
+): Promise<FirstOfAll<F>> {
   const share = Math.min(limit, Math.ceil(limit / SHARDS) * SHARE_FACTOR + SHARE_AT_LEAST);
-  const found = await ask(ALL_SHARDS, share);
-  const short = share === limit ? [] : shardsWithMore(found, share, limit);
-  if (short.length === 0) return found;
+  const some = inOrder(await ask(ALL_SHARDS, share));
+  const short = share === limit ? [] : shardsWithMore(some, share, limit);
+  if (short.length === 0) return some;
   const whole = new Map((await ask(short, limit)).map((one) => [one.shard, one]));
-  return found.map((one) => whole.get(one.shard) ?? one);
+  return inOrder(some.found.map((one) => whole.get(one.shard) ?? one));
 }
 
-export function inOrder(found: readonly Found[]): Candidate[] {
-  return found.flatMap(({ lists }) => lists.flat()).sort(byOrder);
+function inOrder<F extends Found>(found: readonly F[]): FirstOfAll<F> {
+  return { found, ordered: found.flatMap(({ lists }) => lists.flat()).sort(byOrder) };
 }
 
-function shardsWithMore(found: readonly Found[], share: number, limit: number): readonly number[] {
-  const end = inOrder(found)[limit - 1];
+function shardsWithMore({ found, ordered }: FirstOfAll<Found>, share: number, limit: number): readonly number[] {
+  const end = ordered[limit - 1];
   const cutOff = (list: readonly Candidate[]): boolean => {
     const last = list.length < share ? undefined : list.at(-1);
     return last !== undefined && (end === undefined || byOrder(last, end) <= 0);

@@ -1,7 +1,8 @@
 /** Which node has a slot: always the same one without a Cluster, else what the Cluster's own map says, read again when it was wrong. */
 
-import { connectionTo, type HostPort, type RedisAddress } from "./address.js";
+import { connectionTo, type RedisAddress } from "./address.js";
 import { messageOf, RedisUnusable } from "./errors.js";
+import type { HostPort } from "./hosts.js";
 import { type Keys, TAGS, type Tag } from "./keys.js";
 
 /** `host:port`; "" for the only one. */

@@ -72,6 +72,22 @@ withServer(REDIS, () => {
       expect(gidsOf(claimed)).toEqual([gid]);
     });
 
+    test("an epoch that is dead for a month is forgotten everywhere with the next death, a younger one isn't", async () => {
+      await opened.store.heartbeat("ancient", LONG);
+      await opened.store.retire("ancient");
+      await opened.store.retire("there");
+      await command("ZADD", keys.of("nodes", "dead"), "1", "ancient");
+      await opened.store.heartbeat("last", LONG);
+      await opened.store.retire("last");
+      for (const shard of ALL_SHARDS) {
+        expect(await command("ZSCORE", keys.index(shard), "xancient")).toEqual([null]);
+        expect(await command("ZSCORE", keys.index(shard), "xthere")).toEqual(["0"]);
+        expect(await command("ZSCORE", keys.index(shard), "xlast")).toEqual(["0"]);
+      }
+      const dead = await command("ZRANGE", keys.of("nodes", "dead"), "0", "-1");
+      expect(dead.flat().sort()).toEqual(["last", "there"]);
+    });
+
     test("an owner that nobody has heard of has time to be heard", async () => {
       await owned("nowhere:1");
       expect((await claim("here:1")).claimed).toEqual([]);

@@ -14,7 +14,7 @@
 import type { Millis, Owner } from "../../engine/transaction.js";
 import type { Call, Dispatcher } from "./dispatch.js";
 import { ALL_SHARDS, type Keys } from "./keys.js";
-import { DOUBT, EPOCHS, HEARTBEAT, RETIRE, TELL, TOLD } from "./lua/epochs.js";
+import { DOUBT, EPOCHS, FORGET, FORGOTTEN, HEARTBEAT, RETIRE, TELL, TOLD } from "./lua/epochs.js";
 import type { Argument } from "./rows.js";
 import { textOf } from "./rows.js";
 import type { Script } from "./script.js";
@@ -66,11 +66,23 @@ export class Nodes {
 
   /** Every shard knows of these deaths when this resolves. */
   async spread(epochs: readonly string[]): Promise<void> {
+    await this.#everywhere(TELL, epochs);
+    const old = texts(await this.#ask(TOLD, ...epochs));
+    // Deaths are rare, so this is where the old ones go; what fails here goes with the next.
+    if (old.length > 0) await this.#forget(old).catch(() => undefined);
+  }
+
+  /** The shards first: whoever dies in between leaves the list for the next. */
+  async #forget(epochs: readonly string[]): Promise<void> {
+    await this.#everywhere(FORGET, epochs);
+    await this.#ask(FORGOTTEN, ...epochs);
+  }
+
+  async #everywhere(script: Script, epochs: readonly string[]): Promise<void> {
     const calls = ALL_SHARDS.map((shard): Call => {
-      return { tag: shard, script: TELL, keys: [this.#keys.index(shard)], args: epochs, durable: true };
+      return { tag: shard, script, keys: [this.#keys.index(shard)], args: epochs, durable: true };
     });
     await this.#dispatcher.all(calls);
-    await this.#ask(TOLD, ...epochs);
   }
 
   async doubt(epochs: readonly string[]): Promise<void> {

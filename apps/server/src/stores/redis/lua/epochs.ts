@@ -73,15 +73,26 @@ end
 `,
 );
 
-/** ARGV  epochs that every shard knows to be dead */
+/**
+ * ARGV  epochs that every shard knows to be dead
+ * reply those that may be forgotten, a hundred at the most: dead for long, and told for longer than these
+ */
 export const TOLD = script(
   "told",
   CLOCK,
   `
 redis.call('SREM', UNTOLD, unpack(ARGV))
-redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', string.format('%d', now - ${REMEMBERED_MS}))
+local fresh, out = {}, {}
+for i = 1, #ARGV do fresh[ARGV[i]] = true end
+for _, epoch in ipairs(redis.call('ZRANGEBYSCORE', DEAD, '-inf', string.format('%d', now - ${REMEMBERED_MS}), 'LIMIT', 0, 100)) do
+  if not fresh[epoch] and redis.call('SISMEMBER', UNTOLD, epoch) == 0 then out[#out + 1] = epoch end
+end
+return out
 `,
 );
+
+/** ARGV  epochs that every shard has forgotten */
+export const FORGOTTEN = script("forgotten", CLOCK, "redis.call('ZREM', DEAD, unpack(ARGV))");
 
 /**
  * In a shard: these epochs are dead from here on, and own nothing new.
@@ -90,3 +101,11 @@ redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', string.format('%d', now - ${REMEMBE
  * ARGV  epochs
  */
 export const TELL = script("tell", `for i = 1, #ARGV do redis.call('ZADD', KEYS[1], 0, 'x' .. ARGV[i]) end`);
+
+/**
+ * In a shard: nothing is left of these epochs.
+ *
+ * KEYS  index
+ * ARGV  epochs
+ */
+export const FORGET = script("forget", `for i = 1, #ARGV do redis.call('ZREM', KEYS[1], 'x' .. ARGV[i]) end`);

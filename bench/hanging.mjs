@@ -54,7 +54,7 @@ await runScript(async (closing) => {
   }
   const head = ["", "no hanging neighbour", `beside ${options.hanging} hanging`, "ratio (must ≤ 2, aim 1)"];
   publish(
-    `${options.waiting} waiting sagas, service down for ${options.down} s, from its return to the last end`,
+    `${options.waiting} waiting sagas, service down for ${options.down} s, from its return to the last end, store ${store.name}`,
     table(head, rows),
     options.write,
   );

@@ -27,7 +27,7 @@ async function serviceDown(bed, services) {
 }
 
 async function oneRun({ peer, store, services, killed }) {
-  const bed = await layBed({ nodeFlags: process.env.NF?.split(" ") ?? [], peer, store, temp: options.temp, services });
+  const bed = await layBed({ peer, store, temp: options.temp, services });
   try {
     const { coordinator, server } = bed;
     const service = await serviceDown(bed, services);
@@ -60,6 +60,6 @@ await runScript(async (closing) => {
       rows.push([name === "killed" ? "killed -9 and restarted" : "stays up", peer.name, text]);
     }
   }
-  const title = `${options.sagas} sagas wait for a service that is down for ${options.down} s (${options.how}), from its return to the last end`;
+  const title = `${options.sagas} sagas wait for a service that is down for ${options.down} s (${options.how}), from its return to the last end, store ${store.name}`;
   publish(title, table(["coordinator", "", "last end after"], rows), options.write);
 });

@@ -25,7 +25,7 @@ const ours = {
     ...common({ ...run, database: ours.database }),
     STORE_DRIVER: run.store.drivers.ours,
     DATA_DIR: join(run.folder, "data"),
-    LOG_LEVEL: "info",
+    LOG_LEVEL: "error",
   }),
   launch: ({ nodeFlags }) => ({ command: process.execPath, args: [...nodeFlags, OURS_MAIN, "serve"] }),
   /** Migrations run at start. */

@@ -138,16 +138,22 @@ export class Claims {
     readonly first: FirstOfAll<Seen>;
   }> {
     const looking = this.#dispatcher.one(this.#nodes.look());
+    let away: Error | null = null;
     const peeking = firstOfAll(limit, async (shards, share) => {
       const calls = shards.map((shard): Call => {
         const args = [String(share), padded(now), padded(now + 1), this.#rows(shard)];
         return { tag: shard, script: PEEK, keys: [this.#keys.index(shard)], args };
       });
       const replies = await this.#dispatcher.settle(calls);
-      if (replies.every((reply) => reply instanceof Error)) throw replies[0];
-      return replies.flatMap((reply, at) => (reply instanceof Error ? [] : seenIn(reply, shards[at] ?? 0)));
+      return shards.flatMap((shard, at) => {
+        const reply = replies[at];
+        if (!(reply instanceof Error)) return [seenIn(reply, shard)];
+        away = reply;
+        return [];
+      });
     });
     const [looked, first] = await Promise.all([looking, peeking]);
+    if (first.found.length === 0 && away !== null) throw away;
     return { ...this.#nodes.looked(looked), first };
   }
 

@@ -20,7 +20,7 @@ export interface FirstOfAll<F> {
   readonly ordered: readonly Candidate[];
 }
 
-/** The first `limit` of all, or all, and what else was found on the way. `ask` leaves out shards that can't be reached. */
+/** The first `limit` of all, or all, and what else was found on the way. `ask` leaves out shards that can't be reached; who can't be asked again counts as first seen. */
 export async function firstOfAll<F extends Found>(
   limit: number,
   ask: (shards: readonly number[], limit: number) => Promise<readonly F[]>,

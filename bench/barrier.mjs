@@ -1,7 +1,7 @@
 /**
- * What `barrier.run` costs: the same local transactions with and without it, in alternating slices on one pool. Closed loop with many
- * connections (where the bar is) and with one, then both at a fixed rate, half of what the bare ones reach: how late they are when nothing is
- * saturated.
+ * What the barrier costs: the same local transactions bare, with `barrier.run` inside, and as `barrier.transaction`, in alternating slices on
+ * one pool, from which each transaction takes its connection. Closed loop with many at a time (where the bar is) and with one, then at
+ * a fixed rate, half of what the bare ones reach: how late they are when nothing is saturated.
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -20,13 +20,13 @@ const BAR = 0.15;
 /** Its own, made anew: rows of earlier runs would make its indexes deeper than the bare transaction's. */
 const BARRIER_TABLE = "bench_barrier";
 
-const options = readOptions("barrier.mjs", "Measures what barrier.run costs a local transaction, on PostgreSQL and MySQL.", {
+const options = readOptions("barrier.mjs", "Measures what the barrier costs a local transaction, on PostgreSQL and MySQL.", {
   postgres: { initial: process.env["DTM_TEST_POSTGRES"] ?? "", about: "postgres://… (default: $DTM_TEST_POSTGRES)" },
   mysql: { initial: process.env["DTM_TEST_MYSQL"] ?? "", about: "mysql://… (default: $DTM_TEST_MYSQL)" },
   seconds: { initial: 5, about: "length of one slice" },
   rounds: { initial: 8, about: "slices of each" },
-  warmup: { initial: 10, about: "seconds of both before the first slice" },
-  concurrency: { initial: 32, about: "connections, each with one transaction at a time; one alone is measured too" },
+  warmup: { initial: 10, about: "seconds of all before the first slice" },
+  concurrency: { initial: 32, about: "transactions at a time, and connections; one alone is measured too" },
   prepared: { initial: "default", about: "the barrier's option of this name: default, true or false" },
 });
 const PREPARED = new Map([
@@ -54,6 +54,7 @@ const DATABASES = {
     const [{ s, f, v, p }] = rows;
     return {
       barrier,
+      pool,
       connect: () => pool.connect(),
       query: (client, text, values) => client.query(text, values),
       balanceOf: (answer) => answer.rows[0].balance,
@@ -83,6 +84,7 @@ const DATABASES = {
     );
     return {
       barrier,
+      pool,
       connect: () => pool.getConnection(),
       query: (connection, text, values) => connection.query(text, values),
       balanceOf: ([rows]) => rows[0].balance,
@@ -127,41 +129,56 @@ const WORK = {
   },
 };
 
+/** Each is a whole transaction, as a service writes it, on a connection of the pool. */
 const WAYS = {
-  bare: (database, client, work) => work(database, client),
-  barrier: (database, client, work, gid) =>
-    database.barrier.run(client, () => work(database, client), {
-      branch: { gid, transType: "saga", branchId: "01", op: "action" },
-      table: BARRIER_TABLE,
-      prepared: PREPARED.get(options.prepared),
-    }),
+  bare: (database, work) => begun(database, (client) => work(database, client)),
+  run: (database, work, gid) =>
+    begun(database, (client) => database.barrier.run(client, () => work(database, client), guard(gid))),
+  transaction: (database, work, gid) =>
+    database.barrier.transaction(database.pool, (client) => work(database, client), guard(gid)),
 };
 const NAMES = Object.keys(WAYS);
-const bothOf = (show) => NAMES.map((way) => show(way));
+const GUARDED = NAMES.filter((way) => way !== "bare");
+const ofEach = (show) => NAMES.map((way) => show(way)).join(" / ");
+
+async function begun(database, work) {
+  const client = await database.connect();
+  try {
+    await database.query(client, "begin");
+    await work(client);
+    await database.query(client, "commit");
+  } finally {
+    client.release();
+  }
+}
+
+const guard = (gid) => ({
+  branch: { gid, transType: "saga", branchId: "01", op: "action" },
+  table: BARRIER_TABLE,
+  prepared: PREPARED.get(options.prepared),
+});
 
 /** How many rows the barrier must have at the end: one that did nothing would be fast. */
 let guarded = 0;
 
-async function transaction(database, client, way, work) {
-  // Made for both: what it costs is the application's.
+async function transaction(database, way, work) {
+  // Made for all: what it costs is the application's.
   const gid = randomUUID();
-  await database.query(client, "begin");
-  await WAYS[way](database, client, WORK[work], gid);
-  await database.query(client, "commit");
-  if (way === "barrier") guarded += 1;
+  await WAYS[way](database, WORK[work], gid);
+  if (way !== "bare") guarded += 1;
 }
 
-/** Closed loop: every connection works for `ms`. */
-async function slice(database, clients, way, work, ms) {
+/** Closed loop: so many lanes work for `ms`. */
+async function slice(database, lanes, way, work, ms) {
   const took = [];
   const before = spent(database);
   const begun = performance.now();
   const until = begun + ms;
   await Promise.all(
-    clients.map(async (client) => {
+    Array.from({ length: lanes }, async () => {
       while (performance.now() < until) {
         const start = performance.now();
-        await transaction(database, client, way, work);
+        await transaction(database, way, work);
         took.push(performance.now() - start);
       }
     }),
@@ -185,52 +202,39 @@ function spent({ pid }) {
   return { clientMs: (user + system) / 1000, databaseMs, ...machineCpu() };
 }
 
-async function closedLoop(name, database, clients, work) {
-  for (const way of NAMES) await slice(database, clients, way, work, options.warmup * 500);
-  const seen = { bare: [], barrier: [] };
+const perWay = () => Object.fromEntries(NAMES.map((way) => [way, []]));
+/** Who goes first changes: what a slice leaves behind falls on all. */
+const inTurn = (round) => NAMES.map((_, at) => NAMES[(at + round) % NAMES.length]);
+
+async function closedLoop(name, database, lanes, work) {
+  for (const way of NAMES) await slice(database, lanes, way, work, (options.warmup * 1_000) / NAMES.length);
+  const seen = perWay();
   for (let round = 1; round <= options.rounds; round++) {
-    // Who goes first changes: what a slice leaves behind falls on both.
-    for (const way of round % 2 === 1 ? NAMES : [...NAMES].reverse()) {
-      seen[way].push(await slice(database, clients, way, work, options.seconds * 1_000));
-    }
+    for (const way of inTurn(round)) seen[way].push(await slice(database, lanes, way, work, options.seconds * 1_000));
     const rates = NAMES.map((way) => `${way} ${number(seen[way].at(-1).perSecond)}/s`).join(", ");
-    progress(`${name} ${work}, c=${clients.length} ${round}/${options.rounds}: ${rates}`);
+    progress(`${name} ${work}, c=${lanes} ${round}/${options.rounds}: ${rates}`);
   }
   const of = (way, key) => median(seen[way].map((one) => one[key]));
-  const cost = median(seen.bare.map(({ perSecond }, at) => 1 - seen.barrier[at].perSecond / perSecond));
-  const bar = cost <= BAR ? "reached" : "MISSED";
+  const costs = GUARDED.map((way) => median(seen.bare.map(({ perSecond }, at) => 1 - seen[way][at].perSecond / perSecond)));
   const stolen = Math.max(...NAMES.flatMap((way) => seen[way].map((one) => one.stolen)));
   const row = [
-    `${name}, ${work}, c=${clients.length}`,
-    ...["perSecond", "p50", "p99", "clientUs", "databaseUs"].map((key) => bothOf((way) => number(of(way, key))).join(" / ")),
+    `${name}, ${work}, c=${lanes}`,
+    ...["perSecond", "p50", "p99", "clientUs", "databaseUs"].map((key) => ofEach((way) => number(of(way, key)))),
     `${number(stolen * 100, 2)} %`,
-    `${number(cost * 100, 2)} %`,
-    clients.length === options.concurrency ? bar : "",
+    ...costs.map((cost) => `${number(cost * 100, 2)} %${lanes === options.concurrency && cost > BAR ? ", MISSED" : ""}`),
   ];
   return { row, barePerSecond: of("bare", "perSecond") };
 }
 
-/** Arrivals that wait for nobody, over the same connections; who finds none free waits in line, and that counts. */
-async function fixedRate(name, database, clients, work, rate) {
-  const free = [...clients];
-  const waiting = [];
-  const send = async (way) => {
-    const client = free.pop() ?? (await new Promise((resolve) => waiting.push(resolve)));
-    try {
-      await transaction(database, client, way, work);
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free.push(client);
-      else next(client);
-    }
-  };
-  const seen = { bare: [], barrier: [] };
+/** Arrivals that wait for nobody; who finds no connection free waits in the pool's line, and that counts. */
+async function fixedRate(name, database, work, rate) {
+  const seen = perWay();
   const stolen = [];
   for (let round = 1; round <= Math.max(1, Math.ceil(options.rounds / 4)); round++) {
-    for (const way of round % 2 === 1 ? NAMES : [...NAMES].reverse()) {
+    for (const way of inTurn(round)) {
       const before = machineCpu();
       const windowMs = options.seconds * 1_000;
-      const ran = await runOpenLoop({ rate, warmupMs: windowMs / 5, windowMs, send: () => send(way) });
+      const ran = await runOpenLoop({ rate, warmupMs: windowMs / 5, windowMs, send: () => transaction(database, way, work) });
       if (ran.errors > 0) throw new Error(`${name} ${work}: ${ran.errors} errors, the first: ${ran.firstError}`);
       const after = machineCpu();
       stolen.push((after.stolenMs - before.stolenMs) / (after.toldMs - before.toldMs));
@@ -238,8 +242,8 @@ async function fixedRate(name, database, clients, work, rate) {
     }
   }
   const of = (way, key) => median(seen[way].map((one) => one[key]));
-  progress(`${name} ${work} at ${number(rate)}/s: p50 ${bothOf((way) => number(of(way, "p50"))).join(" / ")} ms`);
-  const late = ["p50", "p99"].map((key) => bothOf((way) => number(of(way, key))).join(" / "));
+  progress(`${name} ${work} at ${number(rate)}/s: p50 ${ofEach((way) => number(of(way, "p50")))} ms`);
+  const late = ["p50", "p99"].map((key) => ofEach((way) => number(of(way, key))));
   return [`${name}, ${work}`, number(rate), ...late, `${number(Math.max(...stolen) * 100, 2)} %`];
 }
 
@@ -249,21 +253,16 @@ async function measure(name, url, closing) {
     await database.close();
     throw new Error(`${name}: expected every commit to be flushed, found ${database.durability}`);
   }
-  const clients = await Promise.all(Array.from({ length: options.concurrency }, () => database.connect()));
-  closing.push(async () => {
-    for (const client of clients.splice(0)) client.release();
-    await database.close();
-  });
+  closing.push(() => database.close());
   const closed = [];
   const open = [];
   const before = guarded;
   for (const work of Object.keys(WORK)) {
-    const many = await closedLoop(name, database, clients, work);
-    const one = await closedLoop(name, database, clients.slice(0, 1), work);
+    const many = await closedLoop(name, database, options.concurrency, work);
+    const one = await closedLoop(name, database, 1, work);
     closed.push(many.row, one.row);
-    open.push(await fixedRate(name, database, clients, work, many.barePerSecond / 2));
+    open.push(await fixedRate(name, database, work, many.barePerSecond / 2));
   }
-  for (const client of clients.splice(0)) client.release();
   const rows = await database.countOf();
   if (rows !== guarded - before) throw new Error(`${name}: expected ${guarded - before} rows of the barrier, found ${rows}`);
   return { closed, open, durability: `- ${name}: ${database.durability}` };
@@ -277,27 +276,26 @@ await runScript(async (closing) => {
     else ends.push(await measure(name, options[name], closing));
   }
   if (ends.length === 0) throw new Error("no database: give --postgres or --mysql");
-  const pair = (title) => `${title}, bare / with`;
+  const each = (title) => `${title}, ${NAMES.join(" / ")}`;
   const body = [
-    "`small`: begin, one update, commit. `usual`: begin, read, update, insert, commit. Cost: the median over the rounds of what neighbouring slices lack. CPU is per transaction; stolen: the most of any slice.",
+    `\`small\`: begin, one update, commit. \`usual\`: begin, read, update, insert, commit. Cost: the median over the rounds of what it lacks beside the bare one of the same round; bar ${BAR * 100} % at c=${options.concurrency}. CPU is per transaction; stolen: the most of any slice.`,
     `${ends.map(({ durability }) => durability).join("\n")}\n- prepared: ${options.prepared}`,
     table(
       [
         "",
-        pair("per s"),
-        pair("p50 ms"),
-        pair("p99 ms"),
-        pair("client CPU µs"),
-        pair("database CPU µs"),
+        each("per s"),
+        each("p50 ms"),
+        each("p99 ms"),
+        each("client CPU µs"),
+        each("database CPU µs"),
         "stolen",
-        "cost",
-        `bar ${BAR * 100} %`,
+        ...GUARDED.map((way) => `cost of ${way}`),
       ],
       ends.flatMap(({ closed }) => closed),
     ),
     "At a fixed rate, half of the bare one's with all connections:",
     table(
-      ["", "per s", pair("p50 ms"), pair("p99 ms"), "stolen"],
+      ["", "per s", each("p50 ms"), each("p99 ms"), "stolen"],
       ends.flatMap(({ open }) => open),
     ),
   ].join("\n\n");

@@ -6,7 +6,6 @@ import type { BranchAddress, HttpClient } from "@dtm/client";
 import type { Express } from "express";
 import type pg from "pg";
 import { type OrderPaid, orderPaid } from "./branches.js";
-import { transaction } from "./database.js";
 
 export interface Shop {
   readonly client: HttpClient;
@@ -23,14 +22,12 @@ export interface PayOptions {
 export async function pay({ client, pool, queryPrepared }: Shop, paid: OrderPaid, { gid, committed }: PayOptions): Promise<void> {
   const message = client.msg({ gid }).topic(orderPaid, paid);
   await message.doAndSubmit(queryPrepared, async () => {
-    await transaction(pool, (connection) =>
-      barrier.run(connection, async () => {
-        const sql = "insert into outbox_paid values ($1, $2) on conflict (id) do nothing";
-        const { rowCount } = await connection.query(sql, [paid.order, paid.amount]);
-        // For good: nothing is published. After any other error `queryPrepared` is asked.
-        if (rowCount === 0) throw new Failure(`${paid.order} is paid already`);
-      }),
-    );
+    await barrier.transaction(pool, async (connection) => {
+      const sql = "insert into outbox_paid values ($1, $2) on conflict (id) do nothing";
+      const { rowCount } = await connection.query(sql, [paid.order, paid.amount]);
+      // For good: nothing is published. After any other error `queryPrepared` is asked.
+      if (rowCount === 0) throw new Failure(`${paid.order} is paid already`);
+    });
     committed?.();
   });
 }

@@ -5,7 +5,6 @@ import type { BranchAddress } from "@dtm/client";
 import type { Express } from "express";
 import type pg from "pg";
 import type { OrderPaid } from "./branches.js";
-import { transaction } from "./database.js";
 
 type Subscribe = (app: Express, pool: pg.Pool, address: BranchAddress<OrderPaid>) => void;
 
@@ -13,9 +12,7 @@ export const serveWarehouse: Subscribe = (app, pool, address) => {
   app.post(
     new URL(address.url).pathname,
     branchHandler(address, async ({ order }) => {
-      await transaction(pool, (client) =>
-        barrier.run(client, () => client.query("insert into outbox_parcel values ($1)", [order])),
-      );
+      await barrier.transaction(pool, (client) => client.query("insert into outbox_parcel values ($1)", [order]));
     }),
   );
 };
@@ -24,9 +21,7 @@ export const serveAccounting: Subscribe = (app, pool, address) => {
   app.post(
     new URL(address.url).pathname,
     branchHandler(address, async ({ amount }) => {
-      await transaction(pool, (client) =>
-        barrier.run(client, () => client.query("update outbox_revenue set total = total + $1", [amount])),
-      );
+      await barrier.transaction(pool, (client) => client.query("update outbox_revenue set total = total + $1", [amount]));
     }),
   );
 };

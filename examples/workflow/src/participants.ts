@@ -6,7 +6,6 @@ import type { BranchAddress } from "@dtm/client";
 import type { Express } from "express";
 import type pg from "pg";
 import type { airlineAt, bankAt, Seat } from "./branches.js";
-import { transaction } from "./database.js";
 
 /** Serves a branch that is one statement; when that changes no row, the branch is refused for `refusal`. */
 function serveStatement<Payload>(
@@ -20,12 +19,10 @@ function serveStatement<Payload>(
     new URL(address.url).pathname,
     branchHandler(address, async (payload) => {
       const { sql, values, refusal } = statement(payload);
-      await transaction(pool, (client) =>
-        barrier.run(client, async () => {
-          const { rowCount } = await client.query(sql, [...values]);
-          if (rowCount === 0 && refusal !== undefined) throw new Failure(refusal);
-        }),
-      );
+      await barrier.transaction(pool, async (client) => {
+        const { rowCount } = await client.query(sql, [...values]);
+        if (rowCount === 0 && refusal !== undefined) throw new Failure(refusal);
+      });
       committed?.();
     }),
   );

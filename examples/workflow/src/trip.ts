@@ -4,7 +4,6 @@ import { xaPostgres } from "@dtm/barrier/xa";
 import type { DefinedWorkflow, Workflows } from "@dtm/client";
 import type pg from "pg";
 import type { airlineAt, bankAt } from "./branches.js";
-import { transaction } from "./database.js";
 
 export interface Trip {
   readonly guest: string;
@@ -28,16 +27,11 @@ export function defineTrip(workflows: Workflows, { pool, bank, airline }: TripPa
     // Local: this service's own table. The barrier makes one row of it, however often the step is run.
     await wf.local(
       () =>
-        transaction(pool, (client) =>
-          barrier.run(client, async () => {
-            await client.query("insert into workflow_booking values ($1, $2, $3)", [wf.gid, guest, flight]);
-          }),
-        ),
+        barrier.transaction(pool, async (client) => {
+          await client.query("insert into workflow_booking values ($1, $2, $3)", [wf.gid, guest, flight]);
+        }),
       {
-        undo: () =>
-          transaction(pool, (client) =>
-            barrier.run(client, () => client.query("delete from workflow_booking where gid = $1", [wf.gid])),
-          ),
+        undo: () => barrier.transaction(pool, (client) => client.query("delete from workflow_booking where gid = $1", [wf.gid])),
       },
     );
 

@@ -1,8 +1,10 @@
 /** The barrier inside a transaction of the `mariadb` connector (its promise API). */
 import { mysqlReply } from "./sql/mysql-reply.js";
-import { notATransaction, ofDriver } from "./sql/recognise.js";
-import { type Adapter, type PreparedOption, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
+import { mysqlConnect } from "./sql/mysql-session.js";
+import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
+import type { PreparedOption } from "./sql/sql-barrier.js";
 import { type Executor, isRecord, type Reply, withQuestionMarks } from "./sql/statement.js";
+import { type PoolAdapter, type PoolBarrier, poolBarrier } from "./sql/transaction.js";
 
 /** A connection of `mariadb`, or the one that `pool.getConnection()` gave. */
 export interface MariadbTransactionLike extends MariadbDatabaseLike {
@@ -17,7 +19,12 @@ export interface MariadbDatabaseLike {
   importFile(...given: never[]): unknown;
 }
 
-const adapter: Adapter<Promise<Reply>> = {
+/** A pool of `mariadb`. */
+export interface MariadbPoolLike extends MariadbDatabaseLike {
+  getConnection(): Promise<MariadbTransactionLike>;
+}
+
+const adapter: PoolAdapter = {
   name: "mariadb",
   transaction(tx, { prepared }) {
     const found = ofDriver("mariadb", tx);
@@ -27,12 +34,20 @@ const adapter: Adapter<Promise<Reply>> = {
   database(db) {
     return executor(db as MariadbDatabaseLike, ofDriver("mariadb", db).role === "pool" ? null : db, false);
   },
+  async connect(pool) {
+    poolOf("mariadb", pool);
+    return await mysqlConnect(pool);
+  },
 };
 
 /**
  * The barrier for `mariadb`.
  *
  * @example
+ * await barrier.transaction(pool, (connection) => connection.query("update account set balance = balance - ? where id = ?", [30, id]));
+ *
+ * @example
+ * // In a transaction of your own:
  * const connection = await pool.getConnection();
  * try {
  *   await connection.beginTransaction();
@@ -45,7 +60,7 @@ const adapter: Adapter<Promise<Reply>> = {
  *   await connection.release();
  * }
  */
-export const barrier: SqlBarrier<MariadbTransactionLike, MariadbDatabaseLike> = sqlBarrier(adapter);
+export const barrier: PoolBarrier<MariadbTransactionLike, MariadbDatabaseLike, MariadbPoolLike> = poolBarrier(adapter);
 
 /** `connection` is where the driver keeps the server's last status; null for a pool, whose statements stand alone. */
 function executor(

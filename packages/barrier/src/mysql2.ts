@@ -1,8 +1,11 @@
 /** The barrier inside a transaction of `mysql2`: its promise connections and its callback connections. */
+import { DtmError } from "@dtm/protocol";
 import { mysqlReply } from "./sql/mysql-reply.js";
-import { notATransaction, ofDriver } from "./sql/recognise.js";
-import { type Adapter, type PreparedOption, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
+import { mysqlConnect } from "./sql/mysql-session.js";
+import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
+import type { PreparedOption } from "./sql/sql-barrier.js";
 import { type Executor, isRecord, type Reply, withQuestionMarks } from "./sql/statement.js";
+import { type PoolAdapter, type PoolBarrier, poolBarrier } from "./sql/transaction.js";
 
 /** A connection of `mysql2/promise` or `mysql2`, or the one that `pool.getConnection()` gave. */
 export interface Mysql2TransactionLike {
@@ -20,7 +23,12 @@ export interface Mysql2DatabaseLike {
   execute(...given: never[]): unknown;
 }
 
-const adapter: Adapter<Promise<Reply>> = {
+/** A pool of `mysql2/promise`; of one with callbacks, its `pool.promise()`. */
+export interface Mysql2PoolLike extends Mysql2DatabaseLike {
+  getConnection(): Promise<Mysql2TransactionLike>;
+}
+
+const adapter: PoolAdapter = {
   name: "mysql2",
   transaction(tx, { prepared }) {
     const found = ofDriver("mysql2", tx);
@@ -31,12 +39,21 @@ const adapter: Adapter<Promise<Reply>> = {
   database(db) {
     return executor(db, ofDriver("mysql2", db).role === "pool" ? false : "unasked", false);
   },
+  async connect(pool) {
+    poolOf("mysql2", pool);
+    if (hasCallbacks(pool)) throw notPromises();
+    return await mysqlConnect(pool);
+  },
 };
 
 /**
  * The barrier for `mysql2`.
  *
  * @example
+ * await barrier.transaction(pool, (connection) => connection.query("update account set balance = balance - ? where id = ?", [30, id]));
+ *
+ * @example
+ * // In a transaction of your own:
  * const connection = await pool.getConnection();
  * try {
  *   await connection.beginTransaction();
@@ -49,7 +66,7 @@ const adapter: Adapter<Promise<Reply>> = {
  *   connection.release();
  * }
  */
-export const barrier: SqlBarrier<Mysql2TransactionLike, Mysql2DatabaseLike> = sqlBarrier(adapter);
+export const barrier: PoolBarrier<Mysql2TransactionLike, Mysql2DatabaseLike, Mysql2PoolLike> = poolBarrier(adapter);
 
 type Send = (sql: string, values: unknown[], done?: (cause: unknown, answer: unknown) => void) => unknown;
 
@@ -73,10 +90,18 @@ function executor(target: unknown, open: Executor["open"], prepared: PreparedOpt
   };
 }
 
-/** Promise connections and pools wrap a callback one, and are told by it; those have `promise()` to be wrapped. */
+/** Promise connections and pools wrap a callback one; those have `promise()` to be wrapped. */
+function hasCallbacks(target: unknown): boolean {
+  return isRecord(target) && typeof target["promise"] === "function";
+}
+
+function notPromises(): DtmError {
+  return new DtmError("NOT_A_POOL", "expected a pool of mysql2/promise, found one with callbacks: give pool.promise()");
+}
+
 function senderOf(target: unknown, method: "query" | "execute"): { owner: unknown; send: Send; later: boolean } {
   const send: unknown = isRecord(target) ? target[method] : undefined;
   if (!isRecord(target) || typeof send !== "function")
     throw new Error(`expected a mysql2 object to have a ${method} method, found none`);
-  return { owner: target, send: send as Send, later: typeof target["promise"] !== "function" };
+  return { owner: target, send: send as Send, later: !hasCallbacks(target) };
 }

@@ -1,9 +1,13 @@
 /** The barrier inside a transaction of `pg`. */
+
 import { doubt, learn, mayName } from "./sql/pg-named.js";
+import { type PgWire, sendOpening, wireOf } from "./sql/pg-opening.js";
 import { pgAborted, pgStatus } from "./sql/pg-status.js";
-import { notATransaction, ofDriver } from "./sql/recognise.js";
-import { type Adapter, type PreparedOption, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
+import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
+import { aborted, leftOpen } from "./sql/rows.js";
+import type { PreparedOption } from "./sql/sql-barrier.js";
 import { type Executor, isRecord, type Reply, rowsOf, type Statement, withNumbers } from "./sql/statement.js";
+import { type PoolAdapter, type PoolBarrier, poolBarrier, type Session } from "./sql/transaction.js";
 
 /** A `Client` of pg, or the client that `pool.connect()` gave. */
 export interface PgTransactionLike {
@@ -18,7 +22,13 @@ export interface PgDatabaseLike {
   query(text: string, values: unknown[]): Promise<{ rows: unknown[]; rowCount: number | null }>;
 }
 
-const adapter: Adapter<Promise<Reply>> = {
+/** A `Pool` of pg. */
+export interface PgPoolLike extends PgDatabaseLike {
+  readonly totalCount: number;
+  connect(...given: never[]): unknown;
+}
+
+const adapter: PoolAdapter = {
   name: "pg",
   transaction(tx, { prepared }) {
     const found = ofDriver("pg", tx);
@@ -29,12 +39,25 @@ const adapter: Adapter<Promise<Reply>> = {
     const { role } = ofDriver("pg", db);
     return executor(db as PgSender, role === "pool" ? false : pgStatus(db), false);
   },
+  async connect(pool) {
+    poolOf("pg", pool);
+    const client = await (pool as { connect(): Promise<PgPooled> }).connect();
+    if (pgStatus(client) === true) {
+      client.release(true);
+      throw leftOpen();
+    }
+    return sessionOf(client);
+  },
 };
 
 /**
  * The barrier for `pg`.
  *
  * @example
+ * await barrier.transaction(pool, (client) => client.query("update account set balance = balance - $1 where id = $2", [30, id]));
+ *
+ * @example
+ * // In a transaction of your own:
  * const client = await pool.connect();
  * try {
  *   await client.query("begin");
@@ -47,7 +70,45 @@ const adapter: Adapter<Promise<Reply>> = {
  *   client.release();
  * }
  */
-export const barrier: SqlBarrier<PgTransactionLike, PgDatabaseLike> = sqlBarrier(adapter);
+export const barrier: PoolBarrier<PgTransactionLike, PgDatabaseLike, PgPoolLike> = poolBarrier(adapter);
+
+function sessionOf(client: PgPooled): Session {
+  return {
+    tx: client,
+    begin: () => client.query("begin"),
+    opening({ prepared }) {
+      const wire = mayName(client, prepared) ? wireOf(client) : null;
+      return wire === null ? null : opening(client, wire);
+    },
+    async commit() {
+      const answer = await client.query("commit");
+      // With a pg that doesn't keep the server's status, an error that the work swallowed is seen here.
+      if (isRecord(answer) && answer["command"] === "ROLLBACK") throw aborted();
+    },
+    rollback: () => client.query("rollback"),
+    release: (broken) => client.release(broken),
+  };
+}
+
+/** The connection's transaction is begun by its first statement. */
+function opening(client: PgPooled, wire: PgWire): Executor<Promise<Reply>> {
+  return {
+    dialect: "postgres",
+    open: true,
+    counts: true,
+    aborted: () => pgAborted(client),
+    async send(statement) {
+      const { name, values } = statement;
+      if (name === undefined) throw new Error("expected a transaction to begin with the barrier's insert, which has a name");
+      try {
+        return { affected: await sendOpening(wire, { name, text: withNumbers(statement), values }) };
+      } catch (cause) {
+        doubt(cause);
+        throw cause;
+      }
+    },
+  };
+}
 
 function executor(target: PgSender, open: Executor["open"], prepared: PreparedOption["prepared"]): Executor<Promise<Reply>> {
   return {
@@ -78,9 +139,12 @@ async function answerOf(target: PgSender, statement: Statement, prepared: Prepar
   }
 }
 
+/** What a pool of pg gives. */
+type PgPooled = PgSender & { release(destroy: boolean): void };
+
 /** What pg's own clients take. */
 interface PgSender {
-  query(text: string, values: unknown[]): Promise<unknown>;
+  query(text: string, values?: unknown[]): Promise<unknown>;
   query(config: { readonly name: string; readonly text: string; readonly values: unknown[] }): Promise<unknown>;
 }
 

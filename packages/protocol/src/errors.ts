@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   BRANCH_INVALID: "A request came to a branch without the gid, branch id, op and type of one.",
   TRANSACTION_ABORTED: "A statement of the guarded work failed, its error was swallowed, and the database can only roll back.",
   NOT_A_TRANSACTION: "A pool, or a connection without an open transaction, was given where a transaction is needed.",
+  NOT_A_POOL: "A connection or a transaction was given where a pool is needed, which a connection is taken out of.",
   TRANSACTION_OPEN: "A connection without an open transaction is needed, since what is written must be durable at once.",
   WRONG_DRIVER: "The transaction object belongs to another driver than the barrier that it was given to.",
   WORK_IS_ASYNC: "The driver is synchronous, so the work must be: it returned a promise.",

@@ -90,6 +90,17 @@ export function notATransaction(found: Found): DtmError {
   return new DtmError("NOT_A_TRANSACTION", `expected ${WANTED[found.driver]}, found ${found.name}`);
 }
 
+/** @throws DtmError WRONG_DRIVER unless `value` is `driver`'s, NOT_A_POOL unless it is a pool. */
+export function poolOf(driver: DriverName, value: unknown): void {
+  const found = ofDriver(driver, value);
+  if (found.role === "pool") return;
+  throw new DtmError(
+    "NOT_A_POOL",
+    `expected a pool of ${driver}, found ${found.name}: barrier.transaction takes a connection out of a pool and begins by itself; ` +
+      "in a transaction of your own use barrier.run",
+  );
+}
+
 /** The refusal of a transaction that was committed or rolled back. */
 export function notOpenAnyMore(found: Found): DtmError {
   return new DtmError("NOT_A_TRANSACTION", `expected ${WANTED[found.driver]}, found ${found.name} that has ended`);

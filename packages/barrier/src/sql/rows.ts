@@ -23,17 +23,23 @@ interface BarrierRow {
 }
 
 /** Inserts the rows of a guard and says which of them were new. */
-export function* insertRows(guard: Guard, table: TableName, at: Pick<Executor, "dialect" | "open" | "asksPid">): Steps<Inserted> {
+export function* insertRows(
+  guard: Guard,
+  table: TableName,
+  at: Pick<Executor, "dialect" | "open" | "asksPid" | "counts">,
+): Steps<Inserted> {
   const { branch, origin } = guard;
   if (at.open === "unasked" && at.dialect === "postgres") yield askPostgres(table);
-  const text = insertText(at.dialect, table, { rows: origin === null ? 1 : 2, pid: at.asksPid === true });
+  const counts = at.dialect === "mysql" || at.counts === true;
+  const answer = counts ? "count" : at.asksPid === true ? "ops and pid" : "ops";
+  const text = insertText(at.dialect, table, { rows: origin === null ? 1 : 2, answer });
   const reply = yield { ...text, values: valuesOf(guard) };
   if (reply.open === false) {
     // What was inserted is committed by now: it is taken back, or the next delivery would take it for a finished one.
     if (reply.affected !== 0) yield takeBack(table, guard);
     throw notOpen();
   }
-  return at.dialect === "mysql" ? fromCount(reply, origin !== null) : fromOps(reply, branch.op, origin);
+  return counts ? fromCount(reply, origin !== null) : fromOps(reply, branch.op, origin);
 }
 
 /** Answers the coordinator's question whether the local transaction of a message was committed (protocol.md 6.2). */
@@ -86,9 +92,9 @@ const INSERT: Readonly<Record<Dialect, (table: string, tuple: Tuple) => string>>
   // The times are named since dtm's own script gives them no default, and rows without an age could never be cleaned up. The
   // columns of the conflict rather than the constraint's name: tables of other scripts named it differently.
   postgres: (table, tuple) => `insert into ${table}(${COLUMNS}, create_time, update_time) values ${tuple(", now(), now()")}
-      on conflict (gid, branch_id, op, barrier_id) do nothing returning op`,
+      on conflict (gid, branch_id, op, barrier_id) do nothing`,
   mysql: (table, tuple) => `insert ignore into ${table}(${COLUMNS}) values ${tuple("")}`,
-  sqlite: (table, tuple) => `insert or ignore into ${table}(${COLUMNS}) values ${tuple("")} returning op`,
+  sqlite: (table, tuple) => `insert or ignore into ${table}(${COLUMNS}) values ${tuple("")}`,
 };
 
 /** The places of the rows' values, each row with `more` behind them. */
@@ -96,14 +102,16 @@ type Tuple = (more: string) => string;
 
 interface InsertShape {
   readonly rows: 1 | 2;
-  /** Of PostgreSQL only. */
-  readonly pid: boolean;
+  readonly answer: keyof typeof RETURNING;
 }
+
+/** What the statement answers with; the pid is PostgreSQL's only, and MySQL can't but count. */
+const RETURNING = { count: "", ops: " returning op", "ops and pid": " returning op, pg_backend_pid() as pid" } as const;
 
 type InsertText = Pick<Statement, "parts" | "expects" | "name">;
 
 /** By table: the text is the same for every call, and building it costs as much as all else here. */
-const TEXTS = new WeakMap<TableName, Map<number, InsertText>>();
+const TEXTS = new WeakMap<TableName, Map<string, InsertText>>();
 
 function insertText(dialect: Dialect, table: TableName, shape: InsertShape): InsertText {
   let texts = TEXTS.get(table);
@@ -111,7 +119,7 @@ function insertText(dialect: Dialect, table: TableName, shape: InsertShape): Ins
     texts = new Map();
     TEXTS.set(table, texts);
   }
-  const key = shape.pid ? -shape.rows : shape.rows;
+  const key = `${shape.rows} ${shape.answer}`;
   let text = texts.get(key);
   if (text === undefined) {
     text = buildInsert(dialect, table, shape);
@@ -120,10 +128,10 @@ function insertText(dialect: Dialect, table: TableName, shape: InsertShape): Ins
   return text;
 }
 
-function buildInsert(dialect: Dialect, { full }: TableName, { rows: count, pid }: InsertShape): InsertText {
+function buildInsert(dialect: Dialect, { full }: TableName, { rows: count, answer }: InsertShape): InsertText {
   const tuple: Tuple = (more) => Array.from({ length: count }, () => `(?, ?, ?, ?, ?, ?${more})`).join(", ");
-  const text = INSERT[dialect](full, tuple) + (pid ? ", pg_backend_pid() as pid" : "");
-  return { parts: text.split("?"), expects: dialect === "mysql" ? "affected" : "rows", name: nameOf(text) };
+  const text = INSERT[dialect](full, tuple) + RETURNING[answer];
+  return { parts: text.split("?"), expects: answer === "count" ? "affected" : "rows", name: nameOf(text) };
 }
 
 /** Of the text alone: two copies of this package on one connection mustn't give two texts one name. */
@@ -139,7 +147,8 @@ function valuesOf({ branch: { transType, gid, branchId, op }, id, origin }: Guar
 
 function insertOne(dialect: Dialect, table: TableName, row: BarrierRow): Statement {
   const { transType, gid, branchId, op, id, reason } = row;
-  return { ...insertText(dialect, table, { rows: 1, pid: false }), values: [transType, gid, branchId, op, id, reason] };
+  const answer = dialect === "mysql" ? "count" : "ops";
+  return { ...insertText(dialect, table, { rows: 1, answer }), values: [transType, gid, branchId, op, id, reason] };
 }
 
 /** Takes the lock that the insert takes anyway, and is refused by the server outside a transaction. */
@@ -162,7 +171,7 @@ function fromOps(reply: Reply, own: string, origin: string | null): Inserted {
 }
 
 /**
- * MySQL only counts. One of two means that the origin's row was there and the own one was not: an own row without its origin
+ * Where the answer only counts (MySQL): one of two means that the origin's row was there and the own one was not: an own row without its origin
  * can't come from any barrier, since both are written in one transaction, and `cleanUp` removes both together.
  */
 function fromCount({ affected: count }: Reply, hasOrigin: boolean): Inserted {
@@ -203,6 +212,14 @@ export function aborted(): DtmError {
     "TRANSACTION_ABORTED",
     "expected the transaction to be whole after the work, found that one of its statements had failed and its error was swallowed: " +
       "PostgreSQL would answer COMMIT without an error and roll back",
+  );
+}
+
+export function leftOpen(): DtmError {
+  return new DtmError(
+    "TRANSACTION_OPEN",
+    "expected the pool to give a connection without a transaction, found one that somebody began and never ended (it is closed now): " +
+      "commit or roll back before release()",
   );
 }
 

@@ -1,5 +1,5 @@
 /** The barrier of a driver: `run` joins the user's own open transaction, the rest works on a pool or connection. */
-import { decide, type RunOptions, type RunResult, settle } from "../barrier.js";
+import { decide, type Guard, type RunOptions, type RunResult, settle } from "../barrier.js";
 import { type CleanUpOptions, type CleanUpResult, cleanUpSteps, createTableSteps } from "../schema.js";
 import { drive, driveNow, mustBeSync } from "./drive.js";
 import { aborted, insertRows, notOpen, queryPrepared, transactionOpen } from "./rows.js";
@@ -81,12 +81,7 @@ export interface Adapter<Answer> {
 export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>): SqlBarrier<Tx, Db> {
   return {
     async run(tx, work, options = {}) {
-      const { guard, executor, table, where } = prepare(adapter, tx, options);
-      const inserted = await drive(insertRows(guard, table, executor), executor, table);
-      if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
-      const value = await work(tx);
-      if ((await executor.aborted?.()) === true) throw aborted();
-      return { ran: true, value };
+      return await runGuarded(prepare(adapter.name, adapter.transaction(tx, options), options), tx, work);
     },
     async queryPrepared(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);
@@ -103,10 +98,23 @@ export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>)
   };
 }
 
+/** The rows, then the work or not; whoever began commits. */
+export async function runGuarded<Tx, R>(
+  { guard, executor, table, where }: Prepared<PromiseLike<Reply> | Reply>,
+  tx: Tx,
+  work: (tx: Tx) => PromiseLike<R> | R,
+): Promise<RunResult<R>> {
+  const inserted = await drive(insertRows(guard, table, executor), executor, table);
+  if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
+  const value = await work(tx);
+  if ((await executor.aborted?.()) === true) throw aborted();
+  return { ran: true, value };
+}
+
 export function syncSqlBarrier<Tx>(adapter: Adapter<Reply>): SyncSqlBarrier<Tx> {
   return {
     run(tx, work, options = {}) {
-      const { guard, executor, table, where } = prepare(adapter, tx, options);
+      const { guard, executor, table, where } = prepare(adapter.name, adapter.transaction(tx, options), options);
       const inserted = driveNow(insertRows(guard, table, executor), executor, table);
       if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
       return { ran: true, value: mustBeSync(work(tx)) };
@@ -126,12 +134,19 @@ export function syncSqlBarrier<Tx>(adapter: Adapter<Reply>): SyncSqlBarrier<Tx> 
   };
 }
 
+/** A guard, and where its rows go. */
+export interface Prepared<Answer> {
+  readonly guard: Guard;
+  readonly executor: Executor<Answer>;
+  readonly table: TableName;
+  readonly where: string;
+}
+
 /** Everything that can be refused without a statement is refused here. */
-function prepare<Answer>(adapter: Adapter<Answer>, tx: unknown, options: SqlRunOptions) {
-  const executor = adapter.transaction(tx, options);
+export function prepare<Answer>(driver: string, executor: Executor<Answer>, options: SqlRunOptions): Prepared<Answer> {
   if (executor.open === false) throw notOpen();
   const table = tableName(executor.dialect, options.table);
-  return { executor, table, guard: settle(options), where: `${adapter.name} ${table.full}` };
+  return { guard: settle(options), executor, table, where: `${driver} ${table.full}` };
 }
 
 interface Outside<Answer> {

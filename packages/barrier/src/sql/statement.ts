@@ -33,6 +33,8 @@ export interface Executor<Answer = PromiseLike<Reply> | Reply> {
   readonly open: boolean | "unasked";
   /** The insert's reply is to say which process of PostgreSQL answered, in a column `pid`. */
   readonly asksPid?: boolean | undefined;
+  /** The insert's reply only counts, though the database could list what was inserted: one message of the server less. */
+  readonly counts?: boolean | undefined;
   /** Whether a statement failed in the open transaction, so that the database would turn its commit into a rollback; absent when it can't be told. */
   readonly aborted?: (() => PromiseLike<boolean> | boolean) | undefined;
   send(statement: Statement): Answer;

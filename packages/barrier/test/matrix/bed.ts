@@ -8,6 +8,8 @@ export interface AnyBarrier {
   queryPrepared(db: unknown, options?: object): Promise<void> | void;
   createTable(db: unknown, options?: object): Promise<void> | void;
   cleanUp(db: unknown, options?: object): Promise<{ deleted: number }> | { deleted: number };
+  /** Of a driver with pools. */
+  transaction?(pool: never, work: (tx: unknown) => unknown, options?: object): Promise<RunResult<unknown>>;
 }
 
 /** A driver at work on one database. `T` is its transaction. */
@@ -15,6 +17,8 @@ export interface Session {
   readonly barrier: AnyBarrier;
   /** Begins, does the work, commits; or rolls back and throws the error on. As the driver's documentation says it is done. */
   transaction(work: (tx: unknown) => unknown): Promise<unknown>;
+  /** The whole guarded transaction is the barrier's: `barrier.transaction`. */
+  guarded?(work: (tx: unknown) => unknown, options: object): Promise<unknown>;
   /** A statement of the user's own, inside a transaction. */
   exec(tx: unknown, sql: string): unknown;
   /** A pool, or what else takes a connection for each statement; null where the driver has no such thing. */
@@ -32,6 +36,20 @@ export interface Bed {
   /** The driver answers at once. */
   readonly sync?: boolean;
   open(database: Database): Promise<Session>;
+}
+
+/** The same driver, with `barrier.transaction` for every guarded transaction. */
+export function wholeTransactions(bed: Bed): Bed {
+  return {
+    ...bed,
+    name: `${bed.name}, whole transactions`,
+    async open(database) {
+      const session = await bed.open(database);
+      const { barrier, pool } = session;
+      if (barrier.transaction === undefined) throw new Error(`${bed.name} has no barrier.transaction`);
+      return { ...session, guarded: (work, options) => Promise.resolve(barrier.transaction?.(pool as never, work, options)) };
+    },
+  };
 }
 
 /** Goes on when `value` is there: at once with a driver that answers at once. */

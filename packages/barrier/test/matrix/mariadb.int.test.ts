@@ -1,6 +1,6 @@
 import { createPool, type PoolConnection } from "mariadb";
 import { barrier } from "../../src/mariadb.js";
-import type { Bed } from "./bed.js";
+import { type Bed, wholeTransactions } from "./bed.js";
 import { matrix } from "./matrix.js";
 
 const bed: Bed = {
@@ -50,3 +50,4 @@ const bed: Bed = {
 };
 
 matrix(bed);
+matrix(wholeTransactions(bed));

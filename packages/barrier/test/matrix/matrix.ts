@@ -58,6 +58,7 @@ function scenarios(bed: Bed): void {
     runInBranch(call(delivery), () => again(delivery, options, work));
   /** The same in the branch call that is under way. */
   const again = (delivery: Delivery, options: object = {}, work = insert): Promise<unknown> =>
+    session.guarded?.((tx) => work(tx, `${delivery.gid} ${delivery.op}`), options) ??
     session.transaction((tx) => session.barrier.run(tx, () => work(tx, `${delivery.gid} ${delivery.op}`), options));
   const ran = (result: unknown): boolean => (result as RunResult<unknown>).ran;
   const newGid = (): string => `matrix-${randomUUID()}`;

@@ -1,7 +1,7 @@
 import mysqlCallbacks from "mysql2";
 import mysql from "mysql2/promise";
 import { barrier } from "../../src/mysql2.js";
-import type { Bed } from "./bed.js";
+import { type Bed, wholeTransactions } from "./bed.js";
 import { matrix } from "./matrix.js";
 
 const promises: Bed = {
@@ -85,4 +85,5 @@ const callbacks: Bed = {
 };
 
 matrix(promises);
+matrix(wholeTransactions(promises));
 matrix(callbacks);

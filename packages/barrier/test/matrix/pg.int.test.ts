@@ -1,6 +1,6 @@
 import pg from "pg";
 import { barrier } from "../../src/pg.js";
-import type { Bed } from "./bed.js";
+import { type Bed, wholeTransactions } from "./bed.js";
 import { matrix } from "./matrix.js";
 
 const bed: Bed = {
@@ -44,3 +44,4 @@ const bed: Bed = {
 };
 
 matrix(bed);
+matrix(wholeTransactions(bed));

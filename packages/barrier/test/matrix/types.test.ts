@@ -48,6 +48,13 @@ async function fits(given: Given): Promise<void> {
   if (result.ran) result.value satisfies number | null;
   else result.verdict satisfies "skip";
   await onPg.queryPrepared(given.pg.pool);
+  const whole = await onPg.transaction(given.pg.pool, (client) => {
+    client satisfies pg.PoolClient;
+    return client.query("select 1");
+  });
+  if (whole.ran) whole.value.rowCount satisfies number | null;
+  await onMysql2.transaction(given.mysql.pool, (connection) => connection satisfies mysql.PoolConnection);
+  await onMariadb.transaction(given.mariadb.pool, (connection) => connection satisfies mariadb.PoolConnection);
   await onMysql2.run(given.mysql.connection, (connection) => connection.query("select 1"));
   await onMysql2.queryPrepared(given.mysql.pool);
   await onMysql2.run(given.mysqlCallbacks.connection, () => 1);
@@ -81,6 +88,16 @@ async function doesNotFit(given: Given): Promise<void> {
   await onMysql2.run(given.mysqlCallbacks.pool, () => 1);
   // @ts-expect-error a pool
   await onMariadb.run(given.mariadb.pool, () => 1);
+  // @ts-expect-error not a pool
+  await onPg.transaction(given.pg.client, () => 1);
+  // @ts-expect-error not a pool
+  await onMysql2.transaction(given.mysql.connection, () => 1);
+  // @ts-expect-error a pool with callbacks
+  await onMysql2.transaction(given.mysqlCallbacks.pool, () => 1);
+  // @ts-expect-error not a pool
+  await onMariadb.transaction(given.mariadb.connection, () => 1);
+  // @ts-expect-error another driver's
+  await onPg.transaction(given.mysql.pool, () => 1);
   // @ts-expect-error not a transaction
   await onKnex.run(given.knex.knex, () => 1);
   // @ts-expect-error not a transaction

@@ -3,11 +3,12 @@ import { types } from "node:util";
 import type { Connection as Driver, RowDataPacket } from "mysql2/promise";
 import { type Migration, MigrationRefused, migrate, requireCurrent } from "../migrate.js";
 import { type Preparation, tellAdopted } from "../relational/adopted.js";
+import { contended } from "../relational/contended.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import type { Limits } from "../relational/texts.js";
 import { Connection } from "./connection.js";
-import { errnoOf } from "./errors.js";
+import { errnoOf, troubleOf } from "./errors.js";
 import { appliedMigrations, migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
 import type { MysqlAddress, Pool } from "./pool.js";
@@ -29,10 +30,15 @@ export function prepareDatabase(pool: Pool, address: MysqlAddress, { autoMigrate
     if (autoMigrate) await migrateDatabase(server, address);
     else requireCurrent(await appliedMigrations(server.driver), MIGRATIONS);
     const { db } = server;
-    await adopt(db);
+    const beside = (work: (on: Connection) => Promise<void>): Promise<void> =>
+      contended(
+        () => work(db),
+        (cause) => troubleOf(cause, db.broken),
+      );
+    await beside(adopt);
     tellAdopted(log, await adoptedUpTo(db));
-    await forgetNodes(db);
-    await forgetOldLanes(db);
+    await beside(forgetNodes);
+    await beside(forgetOldLanes);
     return { payload: await payloadBytes(db), packet: await packetBytes(db) };
   });
 }

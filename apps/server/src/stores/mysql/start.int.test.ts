@@ -1,6 +1,7 @@
 /** What keeps the store from opening: one line each, which names the setting and what to do. */
 import { createServer } from "node:net";
 import type { Connection } from "mysql2/promise";
+import { until } from "../../../test/e2e/kit/until.js";
 import { inMysql, MYSQL, mysqlAddress, mysqlDatabase } from "../../../test/kit/temporary-mysql.js";
 import type { TemporaryDatabase } from "../../../test/kit/temporary-postgres.js";
 import { withServer } from "../../../test/kit/with-server.js";
@@ -78,6 +79,42 @@ withServer(MYSQL, () => {
     await within(address, (connection) => connection.query("CREATE TABLE dtm_node (id int)"));
     expect(await refusal(address)).toMatch(/^DatabaseUnusable: .*dtm_node.* \(1050\)$/);
     expect(await refusal(address)).toMatch(/^MigrationRefused: schema version 1 \(initial\) was begun and broke off/);
+  });
+
+  test("a start that loses a deadlock to whoever is at work goes on", async () => {
+    const address = await fresh();
+    expect(await refusal(address)).toBe("opened");
+    const rows = (owner: string, gids: readonly string[]): string =>
+      `INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, owner) VALUES ${gids
+        .map((gid) => `('${gid}', 'saga', 'submitted', '', 'http', '${owner}')`)
+        .join(", ")}`;
+    await within(address, (connection) => connection.query(rows("of-dtm", ["first", "second"])));
+    await within(address, async (atWork) => {
+      await atWork.query("START TRANSACTION");
+      // The server ends whoever has written less.
+      await atWork.query(
+        rows(
+          "",
+          Array.from({ length: 100 }, (_, i) => `other-${i}`),
+        ),
+      );
+      await atWork.query("UPDATE trans_global SET result = 'x' WHERE gid = 'second'");
+      const starting = refusal(address);
+      await until("the start waits for a lock", async () => {
+        const [waiting] = await within(address, (connection) =>
+          connection.query(
+            `SELECT 1 FROM information_schema.processlist
+             WHERE db = '${address.database}' AND info LIKE 'UPDATE trans_global SET owner%'`,
+          ),
+        );
+        return Array.isArray(waiting) && waiting.length > 0 ? true : undefined;
+      });
+      await atWork.query("UPDATE trans_global SET result = 'x' WHERE gid = 'first'");
+      await atWork.query("COMMIT");
+      expect(await starting).toBe("opened");
+    });
+    const [owned] = await within(address, (connection) => connection.query("SELECT gid FROM trans_global WHERE owner > ''"));
+    expect(owned).toEqual([]);
   });
 
   test("several servers that start at once migrate once", async () => {

@@ -3,11 +3,12 @@ import { types } from "node:util";
 import type pg from "pg";
 import { type Migration, MigrationRefused, migrate, requireCurrent } from "../migrate.js";
 import { type Preparation, tellAdopted } from "../relational/adopted.js";
+import { contended } from "../relational/contended.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import { type Limits, NO_LIMITS } from "../relational/texts.js";
 import { Connection } from "./connection.js";
-import { codeOf } from "./errors.js";
+import { codeOf, troubleOf } from "./errors.js";
 import { appliedMigrations, migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
 import type { Pool, PostgresAddress } from "./pool.js";
@@ -23,10 +24,15 @@ export function prepareDatabase(pool: Pool, address: PostgresAddress, { autoMigr
     if (autoMigrate) await migrateDatabase(client, pool);
     else requireCurrent(await appliedMigrations(client, pool.tables), MIGRATIONS);
     const db = new Connection(client, pool.tables);
-    await adopt(db);
+    const beside = (work: (on: Connection) => Promise<void>): Promise<void> =>
+      contended(
+        () => work(db),
+        (cause) => troubleOf(cause, db.broken),
+      );
+    await beside(adopt);
     tellAdopted(log, await adoptedUpTo(db));
-    await forgetNodes(db);
-    await forgetOldLanes(db);
+    await beside(forgetNodes);
+    await beside(forgetOldLanes);
     return NO_LIMITS;
   });
 }

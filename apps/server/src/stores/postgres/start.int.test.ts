@@ -1,6 +1,7 @@
 /** What keeps the store from opening: one line each, which names the setting and what to do. */
 import { createServer } from "node:net";
 import type pg from "pg";
+import { until } from "../../../test/e2e/kit/until.js";
 import {
   inPostgres,
   POSTGRES,
@@ -95,6 +96,32 @@ withServer(POSTGRES, () => {
     expect(tables.rowCount).toBe(0);
     await inDatabase((client) => client.query("DROP VIEW broken.trans_branch_op"));
     expect(await refusal(options({ schema: "broken" }))).toBe("opened");
+  });
+
+  test("a start that loses a deadlock to whoever is at work goes on", async () => {
+    const own = options({ schema: "contended" });
+    expect(await refusal(own)).toBe("opened");
+    await inDatabase(async (atWork) => {
+      await atWork.query("SET search_path TO contended");
+      await atWork.query(
+        `INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, owner)
+         VALUES ('first', 'saga', 'submitted', '', 'http', 'of-dtm'), ('second', 'saga', 'submitted', '', 'http', 'of-dtm')`,
+      );
+      await atWork.query("BEGIN");
+      await atWork.query("UPDATE trans_global SET result = 'x' WHERE gid = 'second'");
+      const starting = refusal(own);
+      await until("the start waits for a lock", async () => {
+        const waiting = await inDatabase((client) =>
+          client.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"),
+        );
+        return waiting.rows.length > 0 ? true : undefined;
+      });
+      // Of two that wait for each other the server ends the one that has waited for a second.
+      await atWork.query("UPDATE trans_global SET result = 'x' WHERE gid = 'first'");
+      await atWork.query("COMMIT");
+      expect(await starting).toBe("opened");
+      expect((await atWork.query("SELECT gid FROM trans_global WHERE owner <> ''")).rows).toEqual([]);
+    });
   });
 
   test("several servers that start at once migrate once", async () => {

@@ -7,13 +7,11 @@
 import { randomBytes } from "node:crypto";
 import { StoreRejected, StoreUnavailable } from "../store.js";
 import { type AnswerOf, RowVanished, runBatch } from "./batch.js";
+import { backOff, TRIES } from "./contended.js";
 import { messageOf, type Session, type Trouble } from "./database.js";
 import { Late, type Line, pause, within } from "./line.js";
 import type { Answer, Operation } from "./operation.js";
 import { Overtaken } from "./quick.js";
-
-/** Deadlocks and serialization failures in a row; each pause lets the other side end. */
-const TRIES = 12;
 
 type Outcome = ReadonlyMap<Operation, Answer | Error>;
 type Run = (session: Session, batch: readonly Operation[], troubleOf: TroubleOf) => Promise<Outcome>;
@@ -80,7 +78,7 @@ export class Flusher {
           // What the quick way ran into may be no more than a taken gid.
           if (run === runQuickly && (attempt.trouble === "data" || attempt.cause instanceof Overtaken)) run = runTogether;
           else if (attempt.trouble === "data") run = runApart;
-          else await pause(Math.random() * Math.min(5 * 2 ** tried, 500));
+          else await backOff(tried);
       }
       if (tried >= TRIES) throw new StoreUnavailable(`the batch could not be committed in ${TRIES} tries`);
       if (attempt.kind === "unknown" && silence.isTooLong()) throw unavailable(attempt.cause);

@@ -7,7 +7,7 @@ import { sql } from "drizzle-orm";
 import type { RunResult } from "./barrier.js";
 import type { CleanUpOptions, CleanUpResult } from "./schema.js";
 import { mysqlReply } from "./sql/mysql-reply.js";
-import { pgAborted, pgStatus } from "./sql/pg-status.js";
+import { pgLeft, pgStatus } from "./sql/pg-status.js";
 import { notATransaction, ofDriver, recognise } from "./sql/recognise.js";
 import {
   type Adapter,
@@ -79,7 +79,7 @@ function adapter<Answer>(answer: (db: unknown, statement: Statement) => Answer):
   const executor = (db: unknown, open: boolean): Executor<Answer> => ({
     dialect: dialectOf(db),
     open,
-    aborted: () => pgAborted(clientOf(db)),
+    left: () => pgLeft(clientOf(db)),
     send: (statement) => answer(db, statement),
   });
   return {

@@ -1,7 +1,7 @@
 /** The barrier inside a transaction of Knex, on PostgreSQL, MySQL, MariaDB or SQLite. */
 import { DtmError } from "@dtm/protocol";
 import { mysqlReply } from "./sql/mysql-reply.js";
-import { pgAborted } from "./sql/pg-status.js";
+import { pgLeft } from "./sql/pg-status.js";
 import { notATransaction, notOpenAnyMore, ofDriver } from "./sql/recognise.js";
 import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
 import { type Dialect, type Executor, isRecord, type Reply, rowsOf, type Statement, withQuestionMarks } from "./sql/statement.js";
@@ -46,7 +46,7 @@ function executor(target: KnexLike, open: boolean): Executor<Promise<Reply>> {
   return {
     dialect,
     open,
-    aborted: async () => open && dialect === "postgres" && (await pgAborted(await connectionOf(target.client))),
+    left: async () => (open && dialect === "postgres" ? pgLeft(await connectionOf(target.client)) : "open"),
     async send(statement) {
       return replyOf(dialect, statement, await target.raw(withQuestionMarks(statement), statement.values));
     },

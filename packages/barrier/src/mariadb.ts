@@ -71,6 +71,8 @@ function executor(
   return {
     dialect: "mysql",
     open: connection === null ? false : (inTransaction(connection) ?? "unasked"),
+    // Of the last answer that wasn't an error: a deadlock that the work swallowed shows with its next statement.
+    left: () => (inTransaction(connection) === false ? "ended" : "open"),
     async send(statement) {
       const method = prepared === true && statement.name !== undefined ? "execute" : "query";
       const reply = mysqlReply(statement, await target[method](withQuestionMarks(statement), statement.values));

@@ -2,7 +2,7 @@
 
 import { doubt, learn, mayName } from "./sql/pg-named.js";
 import { type PgWire, sendOpening, wireOf } from "./sql/pg-opening.js";
-import { pgAborted, pgStatus } from "./sql/pg-status.js";
+import { pgLeft, pgSettled, pgStatus } from "./sql/pg-status.js";
 import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
 import { aborted, leftOpen } from "./sql/rows.js";
 import type { PreparedOption } from "./sql/sql-barrier.js";
@@ -42,11 +42,12 @@ const adapter: PoolAdapter = {
   async connect(pool) {
     poolOf("pg", pool);
     const client = await (pool as { connect(): Promise<PgPooled> }).connect();
-    if (pgStatus(client) === true) {
-      client.release(true);
-      throw leftOpen();
-    }
-    return sessionOf(client);
+    const session = sessionOf(client);
+    // Whoever had it before may not have waited for his COMMIT.
+    await pgSettled(client);
+    if (pgStatus(client) !== true) return session;
+    await session.release(true);
+    throw leftOpen();
   },
 };
 
@@ -73,6 +74,9 @@ const adapter: PoolAdapter = {
 export const barrier: PoolBarrier<PgTransactionLike, PgDatabaseLike, PgPoolLike> = poolBarrier(adapter);
 
 function sessionOf(client: PgPooled): Session {
+  // Without a listener the loss of a connection would end the process; whoever waits for an answer is told by it.
+  const lost = (): void => undefined;
+  client.on?.("error", lost);
   return {
     tx: client,
     begin: () => client.query("begin"),
@@ -86,7 +90,14 @@ function sessionOf(client: PgPooled): Session {
       if (isRecord(answer) && answer["command"] === "ROLLBACK") throw aborted();
     },
     rollback: () => client.query("rollback"),
-    release: (broken) => client.release(broken),
+    release(broken) {
+      try {
+        // The pool listens again before we stop.
+        client.release(broken);
+      } finally {
+        client.off?.("error", lost);
+      }
+    },
   };
 }
 
@@ -96,14 +107,14 @@ function opening(client: PgPooled, wire: PgWire): Executor<Promise<Reply>> {
     dialect: "postgres",
     open: true,
     counts: true,
-    aborted: () => pgAborted(client),
+    left: () => pgLeft(client),
     async send(statement) {
       const { name, values } = statement;
       if (name === undefined) throw new Error("expected a transaction to begin with the barrier's insert, which has a name");
       try {
         return { affected: await sendOpening(wire, { name, text: withNumbers(statement), values }) };
       } catch (cause) {
-        doubt(cause);
+        doubt(client, name, cause);
         throw cause;
       }
     },
@@ -116,7 +127,7 @@ function executor(target: PgSender, open: Executor["open"], prepared: PreparedOp
     open,
     // Who decides by himself needs no proof.
     asksPid: prepared === undefined,
-    aborted: () => pgAborted(target),
+    left: () => pgLeft(target),
     async send(statement) {
       const rows = rowsOf(await answerOf(target, statement, prepared));
       if (prepared === undefined) learn(target, rows);
@@ -134,13 +145,17 @@ async function answerOf(target: PgSender, statement: Statement, prepared: Prepar
   try {
     return rowsIn(await target.query({ name, text, values }));
   } catch (cause) {
-    doubt(cause);
+    doubt(target, name, cause);
     throw cause;
   }
 }
 
 /** What a pool of pg gives. */
-type PgPooled = PgSender & { release(destroy: boolean): void };
+interface PgPooled extends PgSender {
+  release(destroy: boolean): void;
+  on?(event: "error", listener: () => void): unknown;
+  off?(event: "error", listener: () => void): unknown;
+}
 
 /** What pg's own clients take. */
 interface PgSender {

@@ -1,6 +1,6 @@
 /** The barrier inside a transaction of Sequelize 6, on PostgreSQL, MySQL, MariaDB or SQLite. */
 import { DtmError } from "@dtm/protocol";
-import { pgAborted } from "./sql/pg-status.js";
+import { pgLeft } from "./sql/pg-status.js";
 import { notATransaction, notOpenAnyMore, ofDriver } from "./sql/recognise.js";
 import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
 import { type Dialect, type Executor, type Reply, rowsOf, type Statement, withNumbers } from "./sql/statement.js";
@@ -56,7 +56,7 @@ function executor(sequelize: SequelizeLike, { transaction, open }: Place): Execu
     dialect,
     open,
     // The connection that it has taken from its pool, which on PostgreSQL is a client of pg.
-    aborted: () => transaction !== null && pgAborted(Reflect.get(transaction, "connection")),
+    left: () => (transaction === null ? "open" : pgLeft(Reflect.get(transaction, "connection"))),
     async send(statement) {
       const type = typeOf(statement);
       // With replicas a SELECT would go to one of them, and an insert that returns rows is a SELECT to Sequelize.

@@ -6,7 +6,7 @@
  */
 import { DtmError } from "@dtm/protocol";
 import { mysqlReply } from "./sql/mysql-reply.js";
-import { pgAborted } from "./sql/pg-status.js";
+import { pgLeft } from "./sql/pg-status.js";
 import { notATransaction, ofDriver } from "./sql/recognise.js";
 import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
 import { type Dialect, type Executor, inDialect, isRecord, type Reply, rowsOf } from "./sql/statement.js";
@@ -109,7 +109,7 @@ function executor(target: TypeormTransactionLike, open: boolean): Executor<Promi
     dialect,
     open,
     // On PostgreSQL a runner's connection is a client of pg.
-    aborted: () => pgAborted(runnerOf(target)?.["databaseConnection"]),
+    left: () => pgLeft(runnerOf(target)?.["databaseConnection"]),
     async send(statement) {
       const answer: unknown = await target.query(inDialect(dialect, statement), statement.values);
       switch (dialect) {

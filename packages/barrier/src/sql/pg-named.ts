@@ -13,6 +13,8 @@ const direct = new WeakSet<object>();
 /** invalid_sql_statement_name, duplicate_prepared_statement, feature_not_supported ("cached plan must not change result type"). */
 const BROKEN_NAME: ReadonlySet<unknown> = new Set(["26000", "42P05", "0A000"]);
 
+const UNKNOWN_NAME: ReadonlySet<unknown> = new Set(["26000"]);
+
 /** Somebody deallocates names behind our back (DISCARD ALL between transactions): found out once, and that is enough. */
 let given = true;
 
@@ -35,7 +37,11 @@ function knowsNames(client: object): boolean {
   return isRecord(connection) && isRecord(connection["parsedStatements"]);
 }
 
-/** After the error of a named statement. */
-export function doubt(cause: unknown): void {
-  if (hasCode(cause, BROKEN_NAME)) given = false;
+/** After the error of a named statement. What its server doesn't know must be parsed again, also when the caller insists on names. */
+export function doubt(client: object, name: string, cause: unknown): void {
+  if (!hasCode(cause, BROKEN_NAME)) return;
+  given = false;
+  const connection: unknown = Reflect.get(client, "connection");
+  const parsed = isRecord(connection) ? connection["parsedStatements"] : undefined;
+  if (isRecord(parsed) && hasCode(cause, UNKNOWN_NAME)) delete parsed[name];
 }

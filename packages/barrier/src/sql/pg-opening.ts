@@ -37,6 +37,8 @@ export function wireOf(client: object): PgWire | null {
 function isConnection(value: unknown): value is PgConnection {
   if (!isRecord(value) || !isRecord(value["parsedStatements"]) || !isRecord(value["stream"])) return false;
   const { stream } = value;
+  // Before pg 8.2 every message was a piece of one buffer, which the next one overwrites while they wait for each other.
+  if ("writer" in value) return false;
   return (
     ["parse", "bind", "execute", "sync"].every((method) => typeof value[method] === "function") &&
     ["cork", "uncork"].every((method) => typeof stream[method] === "function")
@@ -46,12 +48,14 @@ function isConnection(value: unknown): value is PgConnection {
 /** Begins a transaction, runs the statement in it, and tells how many rows it inserted. */
 export function sendOpening(client: PgWire, statement: NamedStatement): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    client.query(
+    const sent: unknown = client.query(
       new Opening(statement, (cause, inserted) => {
         if (cause) reject(cause);
         else resolve(inserted);
       }),
     );
+    // pg answers with the query object itself; who wraps pg's clients may answer with a promise, and refuse by it.
+    if (isRecord(sent) && typeof sent["then"] === "function") Promise.resolve(sent).catch(reject);
   });
 }
 

@@ -1,4 +1,4 @@
-import { type Executor, isRecord } from "./statement.js";
+import { type Executor, isRecord, type Left } from "./statement.js";
 
 /** What the server's last answer said (since pg 8.17 the client keeps it); where it isn't kept, the server is to be asked. */
 export function pgStatus(client: unknown): Executor["open"] {
@@ -7,13 +7,29 @@ export function pgStatus(client: unknown): Executor["open"] {
 }
 
 /**
- * A statement failed, and whoever called it went on: COMMIT would be answered without an error, and roll back. A statement's error is told
- * before its server is ready again, and only then is the status known; what the work hasn't awaited stands before the COMMIT too. So both
- * are waited for, which sends nothing.
+ * What the work left. When a statement failed and whoever called it went on, COMMIT would be answered without an error, and roll back. A
+ * statement's error is told before its server is ready again, and only then is the status known; what the work hasn't awaited stands before
+ * the COMMIT too. So both are waited for, which sends nothing.
  */
-export function pgAborted(client: unknown): Promise<boolean> | boolean {
-  if (statusOf(client) === undefined || !isBusy(client)) return statusOf(client) === "E";
-  return idle(client).then(() => statusOf(client) === "E");
+export function pgLeft(client: unknown): Promise<Left> | Left {
+  const settled = pgSettled(client);
+  return settled === null ? leftOf(client) : settled.then(() => leftOf(client));
+}
+
+/** Until the server has answered all that was sent; null when there is nothing to wait for, or nobody knows. */
+export function pgSettled(client: unknown): Promise<void> | null {
+  return statusOf(client) !== undefined && isBusy(client) ? idle(client) : null;
+}
+
+function leftOf(client: unknown): Left {
+  switch (statusOf(client)) {
+    case "E":
+      return "aborted";
+    case "I":
+      return "ended";
+    default:
+      return "open";
+  }
 }
 
 interface BusyClient {

@@ -215,6 +215,14 @@ export function aborted(): DtmError {
   );
 }
 
+export function endedByWork(): DtmError {
+  return new DtmError(
+    "NOT_A_TRANSACTION",
+    "expected the transaction to be open after the work, found that it has ended: the work must neither commit nor roll back, and on MySQL " +
+      "neither swallow a deadlock's error (it rolls back everything) nor change tables (it commits)",
+  );
+}
+
 export function leftOpen(): DtmError {
   return new DtmError(
     "TRANSACTION_OPEN",

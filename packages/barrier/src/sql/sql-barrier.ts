@@ -2,7 +2,7 @@
 import { decide, type Guard, type RunOptions, type RunResult, settle } from "../barrier.js";
 import { type CleanUpOptions, type CleanUpResult, cleanUpSteps, createTableSteps } from "../schema.js";
 import { drive, driveNow, mustBeSync } from "./drive.js";
-import { aborted, insertRows, notOpen, queryPrepared, transactionOpen } from "./rows.js";
+import { aborted, endedByWork, insertRows, notOpen, queryPrepared, transactionOpen } from "./rows.js";
 import type { Executor, Reply } from "./statement.js";
 import { type TableName, tableName } from "./table.js";
 
@@ -107,7 +107,9 @@ export async function runGuarded<Tx, R>(
   const inserted = await drive(insertRows(guard, table, executor), executor, table);
   if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
   const value = await work(tx);
-  if ((await executor.aborted?.()) === true) throw aborted();
+  const left = await executor.left?.();
+  if (left === "aborted") throw aborted();
+  if (left === "ended") throw endedByWork();
   return { ran: true, value };
 }
 

@@ -26,6 +26,9 @@ export interface Reply {
   readonly open?: boolean | undefined;
 }
 
+/** `aborted`: a statement failed, and the database would turn the commit into a rollback. `ended`: it is open no more. */
+export type Left = "open" | "aborted" | "ended";
+
 /** A connection, or an open transaction on it, as the barrier uses it. */
 export interface Executor<Answer = PromiseLike<Reply> | Reply> {
   readonly dialect: Dialect;
@@ -35,8 +38,8 @@ export interface Executor<Answer = PromiseLike<Reply> | Reply> {
   readonly asksPid?: boolean | undefined;
   /** The insert's reply only counts, though the database could list what was inserted: one message of the server less. */
   readonly counts?: boolean | undefined;
-  /** Whether a statement failed in the open transaction, so that the database would turn its commit into a rollback; absent when it can't be told. */
-  readonly aborted?: (() => PromiseLike<boolean> | boolean) | undefined;
+  /** What the work left of the transaction, as far as the driver knows without asking; absent when it doesn't. */
+  readonly left?: (() => PromiseLike<Left> | Left) | undefined;
   send(statement: Statement): Answer;
 }
 

@@ -1,5 +1,5 @@
 /** `barrier.transaction` beyond the matrix: how it begins, and that each connection goes back to its pool or is closed. */
-import { createConnection } from "mariadb";
+import { createConnection, createPool as createMariadbPool } from "mariadb";
 import mysqlCallbacks from "mysql2";
 import mysql from "mysql2/promise";
 import pg from "pg";
@@ -7,7 +7,7 @@ import { barrier as mariadbBarrier } from "../../src/mariadb.js";
 import { barrier as mysqlBarrier } from "../../src/mysql2.js";
 import { barrier } from "../../src/pg.js";
 import type { SqlRunOptions } from "../../src/sql/sql-barrier.js";
-import { type Database, openDatabase } from "../kit/databases.js";
+import { type Database, openDatabase, until } from "../kit/databases.js";
 import { withServer } from "../kit/with-server.js";
 
 const table = "barrier";
@@ -164,7 +164,8 @@ withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
       const killed = barrier.transaction(
         pool,
         async (client) => {
-          client.on("error", () => undefined);
+          // Else the loss of the connection would end the process.
+          expect(client.listenerCount("error")).toBe(1);
           const own = await client.query("select pg_backend_pid() as pid");
           const other = openPool();
           await other.query("select pg_terminate_backend($1)", [own.rows[0].pid]);
@@ -177,6 +178,77 @@ withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
       expect(pool.totalCount).toBe(0);
       expect(await barrier.transaction(pool, () => 1, again(call))).toMatchObject({ ran: true });
     }
+  });
+
+  test("a connection that breaks while the barrier waits for a lock is closed, and leaves no listener", async () => {
+    pool.on("error", () => undefined);
+    const blocker = openPool();
+    for (let i = 0; i < 2; i++) {
+      await done();
+      const holder = await blocker.connect();
+      await holder.query("begin");
+      await holder.query(`lock table ${table}`);
+      const waiting = barrier.transaction(pool, () => 1, options(i === 0 ? {} : { prepared: false }));
+      const killed = expect(waiting).rejects.toMatchObject({ code: "57P01" });
+      const kill =
+        "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+      await until(async () => (await holder.query(kill)).rows.length > 0);
+      await killed;
+      await holder.query("rollback");
+      holder.release();
+      expect(pool.totalCount).toBe(0);
+    }
+    await blocker.end();
+    await done();
+    const client = await pool.connect();
+    expect(client.listenerCount("error")).toBe(0);
+    client.release();
+  });
+
+  test("work that ends the transaction itself isn't a success", async () => {
+    for (let i = 0; i < 2; i++) {
+      const call = options();
+      const ending = barrier.transaction(pool, (client) => client.query("rollback"), call);
+      await expect(ending).rejects.toMatchObject({ code: "NOT_A_TRANSACTION" });
+      expect(await barrier.transaction(pool, () => 1, again(call))).toMatchObject({ ran: true });
+    }
+  });
+
+  test("a connection whose last holder didn't wait for his COMMIT is waited for", async () => {
+    const client = await pool.connect();
+    await client.query("begin");
+    const committed = client.query("commit");
+    client.release();
+    await done();
+    await expect(committed).resolves.toMatchObject({ command: "COMMIT" });
+  });
+
+  test("a name that somebody deallocated is given anew, also when the caller insists on it", async () => {
+    await done({ prepared: true });
+    await pool.query("deallocate all");
+    await expect(done({ prepared: true })).rejects.toMatchObject({ code: "26000" });
+    await done({ prepared: true });
+  });
+
+  test("one statement after the other with a pg whose messages can't wait for each other", async () => {
+    await done({ prepared: true });
+    const client = await pool.connect();
+    Object.assign(Object(Reflect.get(client, "connection")), { writer: {} });
+    client.release();
+    expect(await sentDuring(() => done({ prepared: true }))).toEqual(["begin", "insert", "commit"]);
+  });
+
+  test("a wrapper of pg's clients that refuses query objects is heard", async () => {
+    await pool.end();
+    class Refusing extends pg.Client {}
+    Object.defineProperty(Refusing.prototype, "query", {
+      value(this: pg.Client, ...given: unknown[]): unknown {
+        if (typeof Reflect.get(Object(given[0]), "submit") === "function") return Promise.reject(new Error("no objects"));
+        return Reflect.apply(pg.Client.prototype.query, this, given);
+      },
+    });
+    pool = openPool({ Client: Refusing } as pg.PoolConfig);
+    await expect(done({ prepared: true })).rejects.toThrow("no objects");
   });
 
   test("a connection that somebody gave back in a transaction is closed, not used", async () => {
@@ -235,6 +307,36 @@ withServer({ name: "MariaDB or MySQL", variable: "DTM_TEST_MYSQL" }, () => {
     await pool.promise().end();
     await two.end();
     await maria.end();
+  });
+
+  test("mariadb: a deadlock that the work swallowed is found out when the work went on", async () => {
+    const { host, port, user, password, name } = database;
+    const pool = createMariadbPool({ host, port, user, password, database: name, connectionLimit: 1 });
+    await mariadbBarrier.createTable(pool, { table });
+    const other = await mysql.createConnection({ host, port, user, password, database: name });
+    await other.query("create table contended (id int primary key, n int) engine=innodb");
+    await other.query("insert into contended values (1, 0), (2, 0)");
+    await other.beginTransaction();
+    // The server ends whoever has written less.
+    for (let id = 10; id < 20; id++) await other.query("insert into contended values (?, 0)", [id]);
+    await other.query("update contended set n = n + 1 where id = 2");
+    const call = options();
+    const swallowing = mariadbBarrier.transaction(
+      pool,
+      async (connection) => {
+        await connection.query("update contended set n = n + 10 where id = 1");
+        const theirs = other.query("update contended set n = n + 1 where id = 1");
+        await connection.query("update contended set n = n + 10 where id = 2").catch(() => "never mind");
+        await theirs;
+        await other.commit();
+        await connection.query("select 1");
+      },
+      call,
+    );
+    await expect(swallowing).rejects.toMatchObject({ code: "NOT_A_TRANSACTION" });
+    expect(await mariadbBarrier.transaction(pool, () => 1, again(call))).toMatchObject({ ran: true });
+    await other.end();
+    await pool.end();
   });
 
   test("a connection that breaks is closed, and the call runs on another", async () => {

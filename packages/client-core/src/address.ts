@@ -45,6 +45,19 @@ export function requireObject(value: unknown, code: "OPTION_INVALID" | "STEP_INV
   throw new DtmError(code, `${what}: expected an object, found ${describe(value)}`);
 }
 
+/** A name that nobody knows is a misspelt option, and what it was to do would silently not be done. */
+export function requireKnown(
+  value: object,
+  known: Readonly<Record<string, true>>,
+  { code = "OPTION_INVALID", what }: { readonly code?: "OPTION_INVALID" | "STEP_INVALID"; readonly what: string },
+): void {
+  requireObject(value, code, what);
+  for (const name of Object.keys(value)) {
+    if (!Object.hasOwn(known, name))
+      throw new DtmError(code, `${what}: ${name}: no such option; known are ${Object.keys(known).join(", ")}`);
+  }
+}
+
 /** As {@link requireObject}, for what is to be called. */
 export function requireFunction(value: unknown, code: "OPTION_INVALID" | "STEP_INVALID", what: string): void {
   if (typeof value !== "function") throw new DtmError(code, `${what}: expected a function, found ${describe(value)}`);

@@ -37,6 +37,8 @@ import {
 /** How often an unclear answer is followed by another try. */
 const REPEATS = 3;
 const FIRST_PAUSE_MS = 50;
+/** With less than this no try could be answered, and it would only hide what the one before it has met. */
+const LEAST_TRY_MS = 10;
 /** Of what is left of the caller's time, how much one try may use while others may follow. */
 const SHARE_OF_A_TRY = 0.5;
 /** A waiting caller's request may use this much; the rest is for asking how it ended. */
@@ -244,7 +246,7 @@ export class Coordinator {
       const settled = { reply, repeated: tries > 0, unheard };
       if (!again(reply) || tries === REPEATS || deadline.over || this.#closed) return settled;
       await deadline.pause(FIRST_PAUSE_MS * 2 ** tries);
-      if (deadline.over || this.#closed) return settled;
+      if (deadline.leftMs < LEAST_TRY_MS || this.#closed) return settled;
       unheard ||= isSilent(reply);
     }
   }
@@ -256,9 +258,10 @@ export class Coordinator {
     let found: Reply<TransactionState | null>;
     try {
       this.transport.requireQuery();
-      found = deadline.over
-        ? { kind: "silent", message: "no time was left to ask", cause: null }
-        : await this.#ask(gid, deadline);
+      found =
+        deadline.leftMs < LEAST_TRY_MS
+          ? { kind: "silent", message: "no time was left to ask", cause: null }
+          : await this.#ask(gid, deadline);
     } catch (cause) {
       found = { kind: "silent", message: cause instanceof Error ? cause.message : "no way to ask", cause };
     }
@@ -314,7 +317,9 @@ export class Coordinator {
     if (this.#closed) return this.#closedMeanwhile(about);
     const { gid } = about;
     const subject = gid === "" ? about.what : `${about.what} of ${gid}`;
-    const answer = reply.kind === "silent" ? `got no answer: ${reply.message}` : `was answered with an error: ${reply.message}`;
+    const time = deadline.leftMs < LEAST_TRY_MS ? ` within ${deadline.totalMs} ms` : "";
+    const answer =
+      reply.kind === "silent" ? `got no answer${time}: ${reply.message}` : `was answered with an error: ${reply.message}`;
     const cause = reply.kind === "silent" ? reply.cause : undefined;
     if (deadline.aborted)
       return new TransactionError("DEADLINE_EXCEEDED", `${subject} was given up by its caller`, { gid, cause: deadline.reason });

@@ -9,12 +9,15 @@ export const realTime: Time = {
 };
 
 export class Deadline {
+  /** What the caller gave, in milliseconds. */
+  readonly totalMs: number;
   readonly #endsAt: number;
   readonly #signal: AbortSignal | undefined;
   readonly #time: Time;
 
   constructor(limits: CallLimits) {
     this.#time = limits.time ?? realTime;
+    this.totalMs = limits.timeoutMs;
     this.#endsAt = this.#time.monotonic() + limits.timeoutMs;
     this.#signal = limits.signal;
   }

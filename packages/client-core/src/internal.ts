@@ -1,5 +1,5 @@
 /** For sibling packages only: not covered by semantic versioning. */
-export { type AddressLike, describe, encoderOf, requireFunction, requireObject, urlOf } from "./address.js";
+export { type AddressLike, describe, encoderOf, requireFunction, requireKnown, requireObject, urlOf } from "./address.js";
 export { BranchIds } from "./branch-ids.js";
 export { coordinatorOf } from "./client.js";
 export { Coordinator, type CoordinatorSettings } from "./coordinator.js";

@@ -16,7 +16,10 @@ export interface CallOptions {
 export interface TransactionOptions extends CallOptions {
   /** The transaction's id. Default: a new one. Choose it to make a request repeatable: an order's number, for instance. */
   readonly gid?: string | undefined;
-  /** Submit answers when the transaction has ended, not when it is accepted. Default: false. */
+  /**
+   * Submit answers when the coordinator has tried the transaction once, not when it is accepted: it resolves when everything has succeeded by then,
+   * and throws TRANSACTION_RUNNING when something is to be tried again. `waitFor` waits for the end itself. Default: false.
+   */
   readonly waitResult?: boolean | undefined;
   /** After how many seconds an unfinished transaction is rolled back. Default and 0: the coordinator's setting; sagas then wait for ever. */
   readonly timeoutToFailSeconds?: number | undefined;

@@ -14,6 +14,7 @@ const REFUSALS: readonly RegExp[] = [
   /^unknow trans type: /,
   /^unknown trans type/,
   /^storage: UniqueKeyConflict/,
+  /^storage: NotFound/,
 ];
 
 export function isRefusalText(message: string): boolean {

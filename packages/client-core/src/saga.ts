@@ -1,6 +1,6 @@
 /** Sagas: steps with their compensations, sent with one submit (protocol.md 6.4). */
 import { DtmError } from "@dtm/protocol";
-import { type Address, describe, requireObject, urlOf, type WithPayload } from "./address.js";
+import { type Address, describe, requireKnown, urlOf, type WithPayload } from "./address.js";
 import { Attempts } from "./attempts.js";
 import type { Coordinator } from "./coordinator.js";
 import { randomGid } from "./gid.js";
@@ -35,7 +35,7 @@ export type SagaStep<Payload> = {
 
 /** What a submit can be told in addition. */
 export interface SubmitOptions extends CallOptions {
-  /** Answer when the transaction has ended. Default: what the transaction's options say, else false. */
+  /** As in {@link TransactionOptions}. Default: what the transaction's options say, else false. */
   readonly waitResult?: boolean | undefined;
 }
 
@@ -43,6 +43,11 @@ export interface SubmitOptions extends CallOptions {
 export interface Submitted {
   readonly gid: string;
 }
+
+const STEP = { action: true, compensate: true, payload: true, name: true, after: true } satisfies Record<
+  keyof SagaStep<object>,
+  true
+>;
 
 interface AddedStep {
   readonly request: StepRequest;
@@ -78,7 +83,7 @@ export class Saga {
   step<Payload>(step: SagaStep<Payload>): this {
     const { transport } = this.#coordinator;
     const what = `step ${this.#steps.length}`;
-    requireObject(step, "STEP_INVALID", what);
+    requireKnown(step, STEP, { code: "STEP_INVALID", what });
     const action = urlOf(step.action, `${what}: action`);
     transport.checkAddress(action, `${what}: action`);
     const compensate = this.#compensation(step.compensate, what);

@@ -112,6 +112,8 @@ export interface BranchState {
 export interface TransactionState {
   readonly gid: string;
   readonly transType: string;
+  /** What its client keeps with it: a saga's order of steps, a message's delay, a workflow's name and input. */
+  readonly customData: string;
   readonly status: GlobalStatus;
   /** Why it was rolled back; empty when it wasn't, or nobody said. */
   readonly rollbackReason: string;

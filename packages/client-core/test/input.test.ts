@@ -18,6 +18,11 @@ test.each([
   ["no action", { compensate: noCompensation() }, "step 0: action: expected a URL or what branch(url) made, found undefined"],
   ["a number as action", { action: 5, compensate: "http://a" }, "found 5"],
   ["an address without url", { action: { uri: "x" }, compensate: "http://a" }, "found an object"],
+  [
+    "a misspelt payload",
+    { action: "http://a", compensate: "http://b", payloads: 1 },
+    "step 0: payloads: no such option; known are action",
+  ],
   ["after as a number", { action: "http://a", compensate: "http://b", after: 1 }, "after: expected an array"],
 ])("a saga's step with %s", (_, step, message) => {
   expect(() => client.saga().step(fromJavaScript(step))).toThrow(

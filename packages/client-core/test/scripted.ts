@@ -27,6 +27,7 @@ const stateOf = (gid: string, status: GlobalStatus): TransactionState => ({
   gid,
   transType: "saga",
   status,
+  customData: "",
   rollbackReason: "",
   result: "",
   createdAt: null,

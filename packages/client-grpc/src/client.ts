@@ -1,5 +1,5 @@
 import { Client, type ClientOptions } from "@dtm/client-core";
-import { checkHeaders, requireObject } from "@dtm/client-core/internal";
+import { checkHeaders, requireKnown } from "@dtm/client-core/internal";
 import type { TlsOptions } from "@dtm/client-http";
 import { checkToken } from "@dtm/client-http/internal";
 import { GrpcTransport } from "./transport.js";
@@ -23,6 +23,17 @@ export interface GrpcClientOptions extends ClientOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
+const OPTIONS = {
+  server: true,
+  httpServer: true,
+  token: true,
+  tls: true,
+  branchTls: true,
+  headers: true,
+  timeoutMs: true,
+  onWarning: true,
+} satisfies Record<keyof GrpcClientOptions, true>;
+
 /**
  * Distributed transactions over gRPC, with the surface of the HTTP client.
  *
@@ -38,7 +49,7 @@ export interface GrpcClientOptions extends ClientOptions {
 export class GrpcClient extends Client {
   /** @throws DtmError OPTION_INVALID, naming the option. */
   constructor(options: GrpcClientOptions) {
-    requireObject(options, "OPTION_INVALID", "options");
+    requireKnown(options, OPTIONS, { what: "options" });
     const { server, httpServer, token, tls, branchTls } = options;
     const headers = checkHeaders("headers", options.headers ?? {});
     super(new GrpcTransport({ server, httpServer, token: checkToken(token), tls, branchTls, headers }), options);

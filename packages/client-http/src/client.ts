@@ -1,5 +1,5 @@
 import { Client, type ClientOptions } from "@dtm/client-core";
-import { checkHeaders, describe, requireObject } from "@dtm/client-core/internal";
+import { checkHeaders, describe, requireKnown } from "@dtm/client-core/internal";
 import { DtmError } from "@dtm/protocol";
 import type { TlsOptions } from "./agents.js";
 import { HttpTransport } from "./transport.js";
@@ -18,6 +18,16 @@ export interface HttpClientOptions extends ClientOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
+const OPTIONS = {
+  server: true,
+  token: true,
+  tls: true,
+  branchTls: true,
+  headers: true,
+  timeoutMs: true,
+  onWarning: true,
+} satisfies Record<keyof HttpClientOptions, true>;
+
 /**
  * Distributed transactions over HTTP.
  *
@@ -35,7 +45,7 @@ export interface HttpClientOptions extends ClientOptions {
 export class HttpClient extends Client {
   /** @throws DtmError OPTION_INVALID, naming the option. */
   constructor(options: HttpClientOptions) {
-    requireObject(options, "OPTION_INVALID", "options");
+    requireKnown(options, OPTIONS, { what: "options" });
     const { server, token, tls, branchTls } = options;
     const headers = checkHeaders("headers", options.headers ?? {});
     super(new HttpTransport({ server, token: checkToken(token), tls, branchTls, headers }), options);

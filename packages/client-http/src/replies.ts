@@ -57,6 +57,7 @@ export function transactionIn(body: JsonObject): Found<TransactionState | null> 
       status,
       rollbackReason: textAt(stored, "rollback_reason"),
       result: textAt(stored, "result"),
+      customData: textAt(stored, "custom_data"),
       createdAt: dateAt(stored, "create_time"),
       finishedAt: dateAt(stored, "finish_time"),
       rolledBackAt: dateAt(stored, "rollback_time"),

@@ -293,6 +293,7 @@ test("query: what is stored, with dates and bytes", async () => {
   expect(await client.query("g1")).toEqual({
     gid: "g1",
     transType: "saga",
+    customData: "",
     status: "failed",
     rollbackReason: "no FAILURE",
     result: "",

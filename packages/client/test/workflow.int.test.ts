@@ -141,6 +141,35 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       expect(services.calls).toHaveLength(3);
     });
 
+    withCoordinator("a gid that another workflow has is refused, open or ended, and nothing is taken from it", async () => {
+      const { http, grpc } = coordinator ?? { http: "", grpc: "" };
+      // Over gRPC also without a way to ask what is stored.
+      const alone = new GrpcClient({ server: grpc });
+      const others = protocol === "http" ? [client] : [client, alone];
+      for (const [i, other] of others.entries()) {
+        const own = new Workflows(other, { callback: callback.address });
+        let broken = true;
+        const pay = own.define(`pay${i}`, async (wf) => {
+          await wf.local(() => "charged");
+          if (broken) throw new Error("crashed before the next step");
+          return "paid";
+        });
+        const ship = own.define(`ship${i}`, (wf) => wf.local(() => "printed"));
+        const gid = await client.newGid();
+        const asker = new HttpClient({ server: http });
+        await expect(pay.execute(undefined, { gid })).rejects.toThrow("crashed");
+        await expect(ship.execute(undefined, { gid })).rejects.toMatchObject({ code: "TRANSACTION_CONFLICT" });
+        expect((await asker.query(gid))?.status).toBe("prepared");
+        broken = false;
+        expect(await pay.execute(undefined, { gid })).toBe("paid");
+        asker.close();
+        // Of what has ended gRPC's answer holds no steps, and dtm has forgotten the name.
+        if (other === alone || name === "dtm") continue;
+        await expect(ship.execute(undefined, { gid })).rejects.toMatchObject({ code: "TRANSACTION_CONFLICT" });
+      }
+      alone.close();
+    });
+
     withCoordinator("a refusal undoes what was done, the last step first, and not the one that refused", async () => {
       services.answer("ship", () => ({ kind: "failure", text: "no stock" }));
       const undone: string[] = [];

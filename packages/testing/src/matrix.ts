@@ -1,6 +1,7 @@
 /** Runs a transaction under every single fault, alone and together with a refusal, and finds the smallest schedule that breaks it. */
 import type { RequestListener } from "node:http";
 import type { Client } from "@dtm/client-core";
+import { requireFunction, requireObject } from "@dtm/client-core/internal";
 import { DtmError } from "@dtm/protocol";
 import type { EngineSettings } from "@dtm/server/embedded";
 import { isFinal } from "./coordinator.js";
@@ -107,6 +108,9 @@ export async function faultMatrix<State>(
   scenario: Scenario<State>,
   options: FaultMatrixOptions<State>,
 ): Promise<FaultMatrixReport> {
+  requireObject(options, "OPTION_INVALID", "options");
+  requireObject(scenario, "OPTION_INVALID", "scenario");
+  requireFunction(options.invariant, "OPTION_INVALID", "options.invariant");
   const { maxRuns = DEFAULT_MAX_RUNS } = options;
   if (options.seed !== undefined) {
     const schedule = fromSeed(options.seed);

@@ -1,4 +1,5 @@
 /** The barrier of a driver: `run` joins the user's own open transaction, the rest works on a pool or connection. */
+import { DtmError } from "@dtm/protocol";
 import { decide, type Guard, type RunOptions, type RunResult, settle } from "../barrier.js";
 import { type CleanUpOptions, type CleanUpResult, cleanUpSteps, createTableSteps } from "../schema.js";
 import { drive, driveNow, mustBeSync } from "./drive.js";
@@ -104,6 +105,7 @@ export async function runGuarded<Tx, R>(
   tx: Tx,
   work: (tx: Tx) => PromiseLike<R> | R,
 ): Promise<RunResult<R>> {
+  requireWork(work);
   const inserted = await drive(insertRows(guard, table, executor), executor, table);
   if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
   const value = await work(tx);
@@ -117,6 +119,7 @@ export function syncSqlBarrier<Tx>(adapter: Adapter<Reply>): SyncSqlBarrier<Tx> 
   return {
     run(tx, work, options = {}) {
       const { guard, executor, table, where } = prepare(adapter.name, adapter.transaction(tx, options), options);
+      requireWork(work);
       const inserted = driveNow(insertRows(guard, table, executor), executor, table);
       if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
       return { ran: true, value: mustBeSync(work(tx)) };
@@ -134,6 +137,12 @@ export function syncSqlBarrier<Tx>(adapter: Adapter<Reply>): SyncSqlBarrier<Tx> 
       return driveNow(cleanUpSteps(executor.dialect, table, options), executor, table);
     },
   };
+}
+
+/** From JavaScript anything may come; found out before anything is written. @throws DtmError OPTION_INVALID. */
+export function requireWork(work: unknown): void {
+  if (typeof work === "function") return;
+  throw new DtmError("OPTION_INVALID", `work: expected a function, found ${work === null ? "null" : typeof work}`);
 }
 
 /** A guard, and where its rows go. */

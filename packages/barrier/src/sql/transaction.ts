@@ -1,6 +1,14 @@
 /** A whole guarded local transaction on a connection of a pool: begins, guards, runs the work, commits or rolls back, gives back. */
 import { type RunResult, settle } from "../barrier.js";
-import { type Adapter, prepare, runGuarded, type SqlBarrier, type SqlRunOptions, sqlBarrier } from "./sql-barrier.js";
+import {
+  type Adapter,
+  prepare,
+  requireWork,
+  runGuarded,
+  type SqlBarrier,
+  type SqlRunOptions,
+  sqlBarrier,
+} from "./sql-barrier.js";
 import type { Executor, Reply } from "./statement.js";
 
 /** The connections that a pool gives: pg's by `connect()`, those of MySQL's drivers by `getConnection()`. */
@@ -54,6 +62,7 @@ export function poolBarrier<Tx, Db, Pool>(adapter: PoolAdapter): PoolBarrier<Tx,
   ): Promise<RunResult<R>> {
     // Refused before anything is begun.
     settle(options);
+    requireWork(work);
     const session = await adapter.connect(pool);
     // What the driver's own pool gave is what its types say.
     const tx = session.tx as ConnectionOf<P>;

@@ -10,6 +10,8 @@ const LONGEST_ROW_BYTES = 1024 * 1024;
 
 /** No step has this id: a result that is too long for its column, and a decision that a later run couldn't make again. */
 export const RESULT: StepKey = { branchId: "00", op: "result" };
+/** Which workflow it is, where the coordinator's answers don't tell. */
+export const NAME: StepKey = { branchId: "00", op: "name" };
 export const UNDONE: StepKey = { branchId: "00", op: "rollback" };
 
 /** @throws DtmError PAYLOAD_INVALID when it can't be kept at all. */

@@ -28,6 +28,10 @@ export class Progress {
     return this.#finished.has(`${branchId}-${op}`);
   }
 
+  get isEmpty(): boolean {
+    return this.#finished.size === 0;
+  }
+
   /** A step whose phase 2 is recorded as done in this direction; null when none is. The decision itself, with the id 00, is no step. */
   begun(direction: "commit" | "rollback"): StepKey | null {
     for (const { branchId, op, status } of this.#finished.values()) {

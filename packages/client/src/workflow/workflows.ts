@@ -8,6 +8,7 @@ import {
   realTime,
   reasonOf,
   requireFunction,
+  requireKnown,
   requireObject,
   type Transport,
   toWireOptions,
@@ -15,7 +16,7 @@ import {
 } from "@dtm/client-core/internal";
 import { DtmError, Failure, Ongoing } from "@dtm/protocol";
 import { Clock } from "./clock.js";
-import { customDataOf, encodeInput, nameIn, needsRow, RESULT, UNDONE } from "./kept.js";
+import { customDataOf, encodeInput, NAME, nameIn, needsRow, RESULT, UNDONE } from "./kept.js";
 import { Progress } from "./progress.js";
 import { decodeInput, decodeResult, encodeResult, Workflow, type WorkflowSettings } from "./workflow.js";
 
@@ -63,6 +64,16 @@ export interface WorkflowsOptions {
    * `host:port` of the server that has {@link workflowService}.
    */
   readonly callback: string;
+}
+
+const EXECUTE = { gid: true, timeoutMs: true, signal: true, retryIntervalSeconds: true } satisfies Record<
+  keyof ExecuteOptions,
+  true
+>;
+
+interface Execution extends ExecuteOptions {
+  /** The caller chose the gid, so it may be another workflow's. */
+  readonly named: boolean;
 }
 
 interface Running {
@@ -125,8 +136,9 @@ export class Workflows {
     return {
       name,
       execute: async (input, options = {}) => {
+        requireKnown(options, EXECUTE, { what: "options" });
         const data = encodeInput(input);
-        return decodeResult<Output>(await this.#execute(name, data, options));
+        return decodeResult<Output>(await this.#execute(name, data, { ...options, named: options.gid !== undefined }));
       },
     };
   }
@@ -139,7 +151,8 @@ export class Workflows {
   async resume(name: string, gid: string, data: Uint8Array): Promise<Resumed> {
     if (this.#running.has(gid)) throw new Ongoing(`workflow ${gid} is being executed by this process`);
     try {
-      await this.#execute(name, data, { gid });
+      // The coordinator has the name from the workflow itself.
+      await this.#execute(name, data, { gid, named: false });
       return { status: "succeed" };
     } catch (error) {
       if (error instanceof TransactionError && error.code === "TRANSACTION_FAILED") {
@@ -149,7 +162,7 @@ export class Workflows {
     }
   }
 
-  async #execute(name: string, data: Uint8Array, options: ExecuteOptions): Promise<Uint8Array> {
+  async #execute(name: string, data: Uint8Array, options: Execution): Promise<Uint8Array> {
     const gid = options.gid === undefined ? randomGid() : checkGid(options.gid);
     // In the test kit processes die and leave this memory behind: what runs there is asked of the coordinator alone.
     if (this.#coordinator.settings.time !== realTime) return this.#run(name, data, { ...options, gid });
@@ -165,7 +178,7 @@ export class Workflows {
     }
   }
 
-  async #run(name: string, data: Uint8Array, options: ExecuteOptions & { readonly gid: string }): Promise<Uint8Array> {
+  async #run(name: string, data: Uint8Array, options: Execution & { readonly gid: string }): Promise<Uint8Array> {
     const definition = this.#definitions.get(name);
     if (definition === undefined) {
       const known = [...this.#definitions.keys()].join(", ") || "none";
@@ -176,6 +189,7 @@ export class Workflows {
     const state = await this.#prepare(gid, name, data, options, clock);
     requireOurs(state, name, gid);
     const progress = new Progress(this.#coordinator, gid, state.progresses);
+    if (options.named && this.#coordinator.transport.name !== "http") await this.#requireName(name, state, progress, clock);
     if (state.status === "succeed") return progress.dataOf(RESULT) ?? this.#resultIn(state, clock);
     if (state.status === "failed") throw failed(gid, state.rollbackReason);
     if (state.status !== "prepared") throw conflict(gid, `its status is ${describe(state.status)}, which no workflow has`);
@@ -205,6 +219,22 @@ export class Workflows {
     await workflow.end("rollback");
     await this.#submit(gid, { status: "failed", rollbackReason: reason, result: new Uint8Array() });
     throw failed(gid, reason, refusal);
+  }
+
+  /**
+   * A gid that the caller chose may be another workflow's, and the gRPC answer doesn't tell (protocol.md 9, Q4): what is stored is asked for,
+   * or, where there is no way to ask, kept in a row of our own.
+   */
+  async #requireName(name: string, { status }: WorkflowState, progress: Progress, clock: Clock): Promise<void> {
+    const { gid } = progress;
+    if (canQuery(this.#coordinator.transport)) {
+      const found = await this.#coordinator.query(gid, clock.limits());
+      if (found !== null) requireOurs(found, name, gid);
+      return;
+    }
+    const kept = progress.dataOf(NAME);
+    if (kept !== null) return requireName(Buffer.from(kept).toString("utf8"), name, gid);
+    if (status === "prepared" && progress.isEmpty) await progress.record(NAME, "succeed", Buffer.from(name));
   }
 
   /** dtm's gRPC answer leaves the result out (protocol.md 9, Q4), so an empty one is asked for where there is a way. */
@@ -286,10 +316,18 @@ async function run(handler: Definition["handler"], workflow: Workflow, data: Uin
 }
 
 /** As far as the answer tells: over gRPC it has neither the type nor the name. */
-function requireOurs({ transType, customData }: WorkflowState, name: string, gid: string): void {
+function requireOurs(
+  { transType, customData }: Pick<WorkflowState, "transType" | "customData">,
+  name: string,
+  gid: string,
+): void {
   if (transType !== "" && transType !== "workflow") throw conflict(gid, `it is a ${transType}'s`);
   const stored = nameIn(customData);
-  if (stored !== null && stored !== name) throw conflict(gid, `it is workflow ${stored}'s`);
+  if (stored !== null) requireName(stored, name, gid);
+}
+
+function requireName(stored: string, name: string, gid: string): void {
+  if (stored !== name) throw conflict(gid, `it is workflow ${stored}'s`);
 }
 
 /** Phase 2 has begun: whichever way it went, half of it can't be undone, nor the other half be done. */

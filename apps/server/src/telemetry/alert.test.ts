@@ -38,7 +38,11 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-const silent = { debug() {}, info() {}, error() {}, warn: (fields: object) => void warned.push(fields) };
+const silent = { debug() {}, info() {}, error() {}, warn: note };
+/** That the branch fails at all is said too, and looked at elsewhere. */
+function note(fields: object, text: string): void {
+  if (text !== "branch keeps failing") warned.push(fields);
+}
 
 function hook(options: Partial<AlertOptions> = {}) {
   return openAlerts({ url, log: silent, count: (result) => void results.push(result), backOffMs: 1, ...options });

@@ -5,6 +5,7 @@
 import { request } from "undici";
 import type { Log } from "../engine/coordinator.js";
 import type { AlertEvent } from "../engine/drive.js";
+import { FailingLog } from "./failing-log.js";
 
 export interface AlertOptions {
   /** "" = there is no hook. */
@@ -27,8 +28,17 @@ const ATTEMPTS = 4;
 /** A hook that hangs must not hold up the alerts of others behind it. */
 const AT_ONCE = 4;
 
+/** What is told is said in the log as well, hook or not. */
 export function openAlerts(options: AlertOptions): Alerts {
-  return options.url === "" ? { alert: () => undefined, close: async () => undefined } : new WebHook(options);
+  const hook = options.url === "" ? null : new WebHook(options);
+  const failing = new FailingLog(options.log);
+  return {
+    alert(event) {
+      failing.say(event);
+      hook?.alert(event);
+    },
+    close: async () => hook?.close(),
+  };
 }
 
 class WebHook implements Alerts {

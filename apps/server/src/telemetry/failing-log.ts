@@ -1,0 +1,47 @@
+/**
+ * Says which branches keep failing, and why, when they have failed as often as the alert waits for. Thousands may fail for one reason, so of
+ * each destination the first is said and then one a minute, with the number of those that weren't.
+ */
+import type { Log } from "../engine/coordinator.js";
+import type { AlertEvent } from "../engine/drive.js";
+
+const EVERY_MS = 60_000;
+/** Destinations are a client's choice. */
+const MOST_DESTINATIONS = 1_000;
+const LONGEST_ERROR = 300;
+
+interface Said {
+  readonly nextAt: number;
+  unsaid: number;
+}
+
+export class FailingLog {
+  readonly #said = new Map<string, Said>();
+
+  constructor(
+    private readonly log: Log,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  say({ gid, status, branch, error, retryCount }: AlertEvent): void {
+    const destination = destinationOf(branch);
+    const now = this.now();
+    const before = this.#said.get(destination);
+    if (before !== undefined && now < before.nextAt) {
+      before.unsaid++;
+      return;
+    }
+    if (this.#said.size >= MOST_DESTINATIONS) this.#said.clear();
+    this.#said.set(destination, { nextAt: now + EVERY_MS, unsaid: 0 });
+    const unsaid = before === undefined || before.unsaid === 0 ? {} : { othersUnsaid: before.unsaid };
+    this.log.warn(
+      { gid, status, branch, attempts: retryCount, error: error.slice(0, LONGEST_ERROR), ...unsaid },
+      "branch keeps failing",
+    );
+  }
+}
+
+/** The host of an HTTP address, and that of a gRPC one (`host:port/service/method`). */
+function destinationOf(branch: string): string {
+  return branch.replace(/^\w+:\/\//, "").split(/[/?]/, 1)[0] ?? "";
+}

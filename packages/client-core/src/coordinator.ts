@@ -30,6 +30,7 @@ import {
   refused,
   running,
   type Stored,
+  statusNamedIn,
   storedAccordingTo,
   type Unclear,
 } from "./verdicts.js";
@@ -310,6 +311,7 @@ export class Coordinator {
     }
     return new TransactionError("TRANSACTION_CONFLICT", `${about.what} of ${about.gid} was refused: ${reply.message}`, {
       gid: about.gid,
+      ...statusNamedIn(reply.message),
     });
   }
 

@@ -14,7 +14,10 @@ export interface CallOptions {
 
 /** What every type of transaction can be told. */
 export interface TransactionOptions extends CallOptions {
-  /** The transaction's id. Default: a new one. Choose it to make a request repeatable: an order's number, for instance. */
+  /**
+   * The transaction's id. Default: a new one. Choose it to make a request repeatable: an order's number, for instance. Who submits under it again
+   * while the transaction is under way joins it, whatever he brings; once it has ended he gets TRANSACTION_CONFLICT with its `status`.
+   */
   readonly gid?: string | undefined;
   /**
    * Submit answers when the coordinator has tried the transaction once, not when it is accepted: it resolves when everything has succeeded by then,

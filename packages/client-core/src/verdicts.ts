@@ -36,6 +36,14 @@ export function storedAccordingTo({ gid, transType }: TransactionRequest, reply:
   return status !== undefined && isGlobalStatus(status) ? { gid, transType, status, rollbackReason: "" } : null;
 }
 
+const STATUS = /current status '(\w+)'/;
+
+/** For an error's own field; empty when the text names none. */
+export function statusNamedIn(message: string): { readonly status?: GlobalStatus } {
+  const status = STATUS.exec(message)?.[1];
+  return status !== undefined && isGlobalStatus(status) ? { status } : {};
+}
+
 export function refused(about: About, message: string): DtmError {
   const subject = about.gid === "" ? about.what : `${about.what} of ${about.gid}`;
   return new TransactionError("COORDINATOR_REFUSED", `${subject} was refused: ${message}`, { gid: about.gid });

@@ -527,3 +527,9 @@ describe("doAndSubmit", () => {
     expect(transport.log).toEqual(["prepare", "abort"]);
   });
 });
+
+test("a conflict carries the status that its text names", async () => {
+  const transport = new ScriptedTransport({ prepare: [conflict("current status 'succeed', cannot prepare. FAILURE")] });
+  const message = new ScriptedClient(transport).msg().step({ action: "http://a" });
+  await expect(message.prepare("http://q")).rejects.toMatchObject({ code: "TRANSACTION_CONFLICT", status: "succeed" });
+});

@@ -6,6 +6,8 @@ import { pause } from "./server-process.mjs";
 
 const FINAL = new Set(["succeed", "failed"]);
 const LANES = 16;
+/** For the coordinator's last write after its last call: a look that came too early would be the run's end only when all were asked again. */
+const LAST_WRITE_MS = 100;
 
 export async function statusOf(client, gid) {
   const answer = await client.get(`/api/dtmsvr/query?gid=${gid}`);
@@ -33,7 +35,7 @@ export async function countSucceeded(client, gids) {
 /**
  * Waits until all are final or `limitMs` has passed. `callsSeen` reports `{ answered, lastMs }` of their services; `endMs` is on the
  * same clock as `wallMs()`. The last end is the services' last call when the first look finds everything final, else the moment
- * at which the last one was seen final, so it is never earlier than the truth by more than the coordinator's last write.
+ * at which the last one was seen final.
  */
 export async function awaitEnds({ client, gids, callsSeen, expectedCalls, limitMs, onProgress = () => {} }) {
   const deadline = wallMs() + limitMs;
@@ -43,6 +45,7 @@ export async function awaitEnds({ client, gids, callsSeen, expectedCalls, limitM
     seen = await callsSeen();
     onProgress(seen.answered);
   }
+  await pause(LAST_WRITE_MS);
   let unfinished = [...gids];
   const counts = { succeed: 0, failed: 0 };
   let endMs = seen.lastMs;

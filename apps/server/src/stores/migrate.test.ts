@@ -6,10 +6,14 @@ import {
   type MigrationTarget,
   migrate,
   requireCurrent,
+  type Schema,
 } from "./migrate.js";
 
 const one: Migration = { version: 1, name: "first", sql: "CREATE TABLE a (b)" };
 const two: Migration = { version: 2, name: "second", sql: "ALTER TABLE a ADD c" };
+
+/** Of tables that nobody looks into: these migrations aren't laid out as ours are. */
+const noting = (applied: readonly AppliedMigration[]): Schema => ({ notes: "notes", applied, columns: new Set() });
 
 function database() {
   let applied: AppliedMigration[] = [];
@@ -19,7 +23,7 @@ function database() {
     try {
       return await work({
         prepare: async () => undefined,
-        applied: async () => applied,
+        schema: async () => noting(applied),
         apply: async (migration, checksum) => {
           if (migration.sql === "BROKEN") throw new Error("syntax");
           ran.push(migration.sql);
@@ -49,6 +53,13 @@ test("a newer schema stops with both versions named", async () => {
   await expect(migrate(db.target, [one])).rejects.toThrow(/schema version 2 \(second\), this server knows 1/);
 });
 
+test("a row that is missing among the notes is named", async () => {
+  const applied = [{ ...two, checksum: checksumOf(two), done: true }];
+  expect(() => requireCurrent(noting(applied), [one, two])).toThrow(
+    /^the notes of migrations have schema version 2 \(second\) but not 1 \(first\): restore its row from the backup/,
+  );
+});
+
 test("an edited migration is refused", async () => {
   const db = database();
   await migrate(db.target, [one]);
@@ -67,7 +78,7 @@ test("one that broke off is refused, and nothing runs over it", async () => {
   const target: MigrationTarget = (work) =>
     work({
       prepare: async () => undefined,
-      applied: async () => [{ version: 1, name: "first", checksum: checksumOf(one), done: false }],
+      schema: async () => noting([{ version: 1, name: "first", checksum: checksumOf(one), done: false }]),
       apply: async ({ sql }) => void ran.push(sql),
     });
   await expect(migrate(target, [one, two])).rejects.toThrow(/^schema version 1 \(first\) was begun and broke off/);
@@ -76,10 +87,10 @@ test("one that broke off is refused, and nothing runs over it", async () => {
 
 test("a start that may not migrate wants all of it, and says what does it", async () => {
   const db = database();
-  expect(() => requireCurrent([], [one, two])).toThrow(
+  expect(() => requireCurrent(noting([]), [one, two])).toThrow(
     /^the schema lacks 1 first, 2 second, and AutoMigrate \(AUTO_MIGRATE\) is off: run "dtm migrate"/,
   );
   await migrate(db.target, [one, two]);
-  expect(requireCurrent(db.applied(), [one, two])).toBeUndefined();
-  expect(() => requireCurrent(db.applied(), [one])).toThrow(/this server knows 1/);
+  expect(requireCurrent(noting(db.applied()), [one, two])).toBeUndefined();
+  expect(() => requireCurrent(noting(db.applied()), [one])).toThrow(/this server knows 1/);
 });

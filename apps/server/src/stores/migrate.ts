@@ -3,6 +3,7 @@
  * database's lock. What was applied is kept with a checksum, so that an edited migration or a newer schema stops the start.
  */
 import { createHash } from "node:crypto";
+import { damageOf } from "./relational/damage.js";
 
 export interface Migration {
   /** Counts from 1 without gaps. */
@@ -19,12 +20,21 @@ export interface AppliedMigration {
   readonly done: boolean;
 }
 
+/** A schema as a database has it. */
+export interface Schema {
+  /** The table that notes what is applied. */
+  readonly notes: string;
+  /** What it notes, in order of version; none where it is absent. */
+  readonly applied: readonly AppliedMigration[];
+  /** What is there of the tables that migrations make, as `table.column`. */
+  readonly columns: ReadonlySet<string>;
+}
+
 /** What the runner needs of a database, inside its transaction and lock. */
 export interface MigrationSession {
+  schema(): Promise<Schema>;
   /** Creates the table of applied versions when it is absent. */
   prepare(): Promise<void>;
-  /** In order of version. */
-  applied(): Promise<readonly AppliedMigration[]>;
   /** Runs the SQL and notes the version. */
   apply(migration: Migration, checksum: string): Promise<void>;
 }
@@ -53,16 +63,17 @@ export function checksumOf(migration: Migration): string {
 /** Returns what it applied, nothing when the schema was current. */
 export function migrate(target: MigrationTarget, known: readonly Migration[]): Promise<readonly Migration[]> {
   return target(async (session) => {
-    await session.prepare();
-    const missing = pending(await session.applied(), known);
+    const missing = pending(await session.schema(), known);
+    // Who may not make tables may start all the same when there is nothing to make.
+    if (missing.length > 0) await session.prepare();
     for (const migration of missing) await session.apply(migration, checksumOf(migration));
     return missing;
   });
 }
 
 /** For a start that may not migrate by itself. */
-export function requireCurrent(applied: readonly AppliedMigration[], known: readonly Migration[]): void {
-  const missing = pending(applied, known);
+export function requireCurrent(schema: Schema, known: readonly Migration[]): void {
+  const missing = pending(schema, known);
   if (missing.length === 0) return;
   const titles = missing.map(titleOf).join(", ");
   throw new MigrationRefused(
@@ -70,11 +81,16 @@ export function requireCurrent(applied: readonly AppliedMigration[], known: read
   );
 }
 
-/** Throws when what is applied isn't a beginning of what is known. */
-export function pending(applied: readonly AppliedMigration[], known: readonly Migration[]): readonly Migration[] {
-  const [trouble] = troublesOf(applied, known);
+/** Throws when what is applied isn't a beginning of what is known, or isn't there any more. */
+function pending(schema: Schema, known: readonly Migration[]): readonly Migration[] {
+  const [trouble] = [...troublesOf(schema.applied, known), ...damagesIn(schema, known)];
   if (trouble !== undefined) throw new MigrationRefused(trouble);
-  return known.slice(applied.length);
+  return known.slice(schema.applied.length);
+}
+
+/** Where the tables aren't what is noted of them, one line each; none where already the notes are in the way. */
+export function damagesIn(schema: Schema, known: readonly Migration[]): readonly string[] {
+  return troublesOf(schema.applied, known).length > 0 ? [] : damageOf(schema, known);
 }
 
 /** What keeps this server from the database's schema, one line each. */
@@ -95,6 +111,8 @@ function differenceOf(applied: readonly AppliedMigration[], known: readonly Migr
     const migration = known[index];
     if (migration === undefined)
       return `the database has schema version ${done.version} (${done.name}), this server knows ${known.length}: start the newer server again, or restore a backup`;
+    if (migration.version < done.version)
+      return `the notes of migrations have schema version ${done.version} (${done.name}) but not ${migration.version} (${migration.name}): restore its row from the backup, or from another database that this release migrated`;
     if (migration.version !== done.version || checksumOf(migration) !== done.checksum)
       return `schema version ${done.version} (${done.name}) was applied in another form than this server's ${migration.version} (${migration.name}): it is not this server's database`;
   }

@@ -11,6 +11,7 @@ test.each<[string, unknown, string]>([
   ["an end of the server", answered(1053), "lost"],
   ["what ends the connection", answered(1062, { fatal: true }), "lost"],
   ["a full disk", answered(1021), "down"],
+  ["a right that is missing", answered(1142), "denied"],
   ["a pool without a free connection", new Error("no connection became free for 5 s"), "lost"],
   ["a socket", answered(-104, { code: "ECONNRESET" }), "lost"],
   ["a text of the driver that nobody foresaw", new Error("Unexpected packet"), "lost"],

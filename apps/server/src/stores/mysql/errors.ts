@@ -8,6 +8,8 @@ const AGAIN: ReadonlySet<number> = new Set([1213, 1205, 3572, 1317, 3024, 1969, 
 const DATA: ReadonlySet<number> = new Set([1062, 1048, 1264, 1406, 1366, 1292, 1365, 1367, 1452, 1690, 3819, 4025, 22007]);
 /** Shutdown, killed, idle for too long, too many connections, and a primary that became read-only. */
 const LOST: ReadonlySet<number> = new Set([1053, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031, 1040, 1290, 1836, 3032, 1792]);
+/** A right to the database, a table, a column, a routine or the server is missing. */
+const DENIED: ReadonlySet<number> = new Set([1044, 1142, 1143, 1370, 1227]);
 
 /** A gid that the table takes for another one: its column was made by dtm and ignores case, or it differs by spaces at the end. */
 export class GidTooAlike extends Error {
@@ -20,6 +22,7 @@ export function troubleOf(cause: unknown, broken: boolean): Trouble {
   if (number === null || broken || isFatal(cause)) return "lost";
   if (AGAIN.has(number)) return "again";
   if (LOST.has(number)) return "lost";
+  if (DENIED.has(number)) return "denied";
   return DATA.has(number) ? "data" : "down";
 }
 

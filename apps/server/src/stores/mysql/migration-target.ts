@@ -1,11 +1,10 @@
 import type { Connection, RowDataPacket } from "mysql2/promise";
-import type { AppliedMigration, Migration, MigrationSession, MigrationTarget } from "../migrate.js";
+import type { Migration, MigrationSession, MigrationTarget, Schema } from "../migrate.js";
 import { DatabaseUnusable } from "../relational/errors.js";
-import { errnoOf } from "./errors.js";
+import { schemaOf } from "./schema.js";
 
 /** How long a start waits for another server that migrates. */
 const PATIENCE_SECONDS = 120;
-const NO_SUCH_TABLE = 1146;
 
 /**
  * MySQL ends a transaction at every change of the schema, so a lock of its own keeps others away, and a migration is noted before it
@@ -31,19 +30,6 @@ export async function isMigrating(connection: Connection, database: string): Pro
   return row?.["free"] === 0;
 }
 
-/** None where the table of them is absent. */
-export async function appliedMigrations(connection: Connection): Promise<readonly AppliedMigration[]> {
-  try {
-    const [rows] = await connection.query<(RowDataPacket & Omit<AppliedMigration, "done"> & { readonly done: number })[]>(
-      "SELECT version, name, checksum, applied_at IS NOT NULL AS done FROM dtm_migration ORDER BY version",
-    );
-    return rows.map(({ version, name, checksum, done }) => ({ version, name, checksum, done: done === 1 }));
-  } catch (cause) {
-    if (errnoOf(cause) === NO_SUCH_TABLE) return [];
-    throw cause;
-  }
-}
-
 function lockOf(database: string): string {
   return `dtm-migration:${database}`.slice(0, 64);
 }
@@ -63,8 +49,8 @@ class Session implements MigrationSession {
       ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`);
   }
 
-  applied(): Promise<readonly AppliedMigration[]> {
-    return appliedMigrations(this.connection);
+  schema(): Promise<Schema> {
+    return schemaOf(this.connection);
   }
 
   async apply(migration: Migration, checksum: string): Promise<void> {

@@ -1,9 +1,12 @@
 import type { Migrator } from "../migrate.js";
 import { check } from "../migrate-check.js";
-import { appliedMigrations, isMigrating } from "./migration-target.js";
+import { damagesFound } from "../relational/inspection.js";
+import { isMigrating } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
 import { type MysqlAddress, Pool } from "./pool.js";
 import { migrateDatabase, type OnServer, onServer, zoneTrouble } from "./prepare.js";
+import { appliedMigrations, schemaOf } from "./schema.js";
+import { adoptedIds } from "./sql/adopted.js";
 import { hasTable } from "./sql/has-table.js";
 import { countUnfinished, lastWritten } from "./sql/last-written.js";
 import { countLiveNodes } from "./sql/nodes.js";
@@ -23,11 +26,15 @@ export function mysqlMigrator(address: MysqlAddress): Migrator {
     migrate: () => alone((server) => migrateDatabase(server, address)),
     check: (pause) =>
       alone(async ({ driver, db }) => {
+        const migrating = (): Promise<boolean> => isMigrating(driver, address.database);
+        const inspected = { schema: () => schemaOf(driver), migrating, adoptedIds: () => adoptedIds(db) };
+        const damages = await damagesFound(inspected, MIGRATIONS);
+        if (damages.length > 0) return damages;
         const zone = await zoneTrouble(db, address);
         const findings = await check(
           {
             applied: () => appliedMigrations(driver),
-            migrating: () => isMigrating(driver, address.database),
+            migrating,
             look: async () =>
               (await hasTable(db, "trans_global"))
                 ? { unfinished: await countUnfinished(db), rows: await lastWritten(db) }

@@ -88,7 +88,12 @@ export class Pool {
     // A lane's statements that nobody waits for travel together; every value in them is escaped by the driver (connection.ts).
     const connection = await mysql.createConnection({ ...this.#config, multipleStatements: true });
     connection.on("error", () => undefined);
-    for (const sql of SETTINGS) await connection.query(sql);
+    try {
+      for (const sql of SETTINGS) await connection.query(sql);
+    } catch (cause) {
+      connection.destroy();
+      throw cause;
+    }
     return connection;
   }
 

@@ -2,18 +2,19 @@
 import { types } from "node:util";
 import type { Connection as Driver, RowDataPacket } from "mysql2/promise";
 import { type Migration, MigrationRefused, migrate, requireCurrent } from "../migrate.js";
-import { type Preparation, tellAdopted } from "../relational/adopted.js";
+import { type Preparation, requireAdopted, tellAdopted } from "../relational/adopted.js";
 import { contended } from "../relational/contended.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import type { Limits } from "../relational/texts.js";
 import { Connection } from "./connection.js";
 import { errnoOf, troubleOf } from "./errors.js";
-import { appliedMigrations, migrationTarget } from "./migration-target.js";
+import { migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
 import type { MysqlAddress, Pool } from "./pool.js";
+import { schemaOf } from "./schema.js";
 import { adopt } from "./sql/adopt.js";
-import { adoptedUpTo } from "./sql/adopted.js";
+import { adoptedIds, adoptedUpTo } from "./sql/adopted.js";
 import { forgetOldLanes } from "./sql/lanes.js";
 import { packetBytes, payloadBytes } from "./sql/limits.js";
 import { newestUpdateOfDtm } from "./sql/newest-update.js";
@@ -28,13 +29,14 @@ export interface OnServer {
 export function prepareDatabase(pool: Pool, address: MysqlAddress, { autoMigrate, log }: Preparation): Promise<Limits> {
   return onServer(pool, address, async (server) => {
     if (autoMigrate) await migrateDatabase(server, address);
-    else requireCurrent(await appliedMigrations(server.driver), MIGRATIONS);
+    else requireCurrent(await schemaOf(server.driver), MIGRATIONS);
     const { db } = server;
     const beside = (work: (on: Connection) => Promise<void>): Promise<void> =>
       contended(
         () => work(db),
         (cause) => troubleOf(cause, db.broken),
       );
+    requireAdopted(await adoptedIds(db));
     await beside(adopt);
     tellAdopted(log, await adoptedUpTo(db));
     await beside(forgetNodes);
@@ -102,7 +104,6 @@ function explained(cause: unknown, { host, port, user, database }: MysqlAddress)
   const line = (text: string): DatabaseUnusable => new DatabaseUnusable(text, { cause });
   const errno = errnoOf(cause);
   switch (errno) {
-    case 1044:
     case 1045:
     case 1698:
       return line(
@@ -110,10 +111,13 @@ function explained(cause: unknown, { host, port, user, database }: MysqlAddress)
       );
     case 1049:
       return line(`the database ${database} does not exist at ${host}:${port}: create it, or set Store.Db (STORE_DB)`);
+    case 1044:
     case 1142:
+    case 1143:
     case 1227:
+    case 1370:
       return line(
-        `the user ${user} may not make or change tables in ${database}: ${messageOf(cause)}; grant it, or set Store.User`,
+        `the user ${user} lacks a right in ${database}: ${messageOf(cause)}; grant it, or set Store.User (STORE_USER) or Store.Db (STORE_DB)`,
       );
     case 1040:
       return line(`the server at ${host}:${port} has no connection left: raise its max_connections, or stop what holds them`);

@@ -11,6 +11,8 @@ import {
 } from "../../../test/kit/prisma-schema.js";
 import { inMysql, MYSQL, mysqlAddress, mysqlDatabase } from "../../../test/kit/temporary-mysql.js";
 import { withServer } from "../../../test/kit/with-server.js";
+import { columnsMadeBy, nameOf } from "../relational/columns.js";
+import { MIGRATIONS } from "./migrations/index.js";
 import { mysqlMigrator } from "./migrator.js";
 
 const PLAIN: Readonly<Record<string, string>> = { Int: "int", BigInt: "bigint" };
@@ -22,6 +24,12 @@ const inMysqlWords: InDatabase = ({ type, native, standard }) => ({
 
 test("Prisma takes the file", async () => {
   await validateSchema("mysql");
+});
+
+test("what the migrations' own text says that they make is the schema's, but for the notes", () => {
+  const { dtm_migration: _notes, ...others } = describedTables("mysql", inMysqlWords);
+  const columns = Object.entries(others).flatMap(([table, described]) => described.columns.map(({ name }) => `${table}.${name}`));
+  expect(columnsMadeBy(MIGRATIONS).map(nameOf).sort()).toEqual(columns.sort());
 });
 
 withServer(MYSQL, () => {

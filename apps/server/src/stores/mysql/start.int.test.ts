@@ -44,6 +44,42 @@ withServer(MYSQL, () => {
     );
   });
 
+  test("a user without rights: on the database, and on what is in it", async () => {
+    const address = await fresh();
+    const user = `dtm_${address.database.slice(-8)}`;
+    const account = `'${user}'@'%'`;
+    await inMysql((connection) => connection.query(`CREATE USER ${account} IDENTIFIED BY 'x'`));
+    const own = { ...address, user, password: "x" };
+    const lacks = (what: string): RegExp =>
+      new RegExp(
+        `^DatabaseUnusable: the user ${user} lacks a right in ${address.database}: ${what}.*; grant it, or set Store\\.User \\(STORE_USER\\) or Store\\.Db \\(STORE_DB\\)$`,
+      );
+    expect(await refusal(own)).toMatch(lacks("Access denied for user"));
+    const grant = (right: string) =>
+      inMysql((connection) => connection.query(`GRANT ${right} ON ${address.database}.* TO ${account}`));
+    await grant("SELECT");
+    expect(await refusal(own)).toMatch(lacks("CREATE command denied"));
+    expect(await refusal(address)).toBe("opened");
+    for (const autoMigrate of [true, false])
+      expect(await refusal({ ...own, autoMigrate })).toMatch(lacks("DELETE command denied"));
+    await grant("DELETE, INSERT, UPDATE");
+    expect(await refusal(own)).toBe("opened");
+    await inMysql((connection) => connection.query(`DROP USER ${account}`));
+  });
+
+  test("a user that may not even see the tables isn't told that they are missing", async () => {
+    const address = await fresh();
+    expect(await refusal(address)).toBe("opened");
+    const user = `dtm_${address.database.slice(-8)}`;
+    await inMysql((connection) =>
+      connection.query(
+        `CREATE USER '${user}'@'%' IDENTIFIED BY 'x'; GRANT ALL ON ${address.database}.dtm_migration TO '${user}'@'%'`,
+      ),
+    );
+    expect(await refusal({ ...address, user, password: "x" })).toMatch(/ lacks a right in .*: SELECT command denied/);
+    await inMysql((connection) => connection.query(`DROP USER '${user}'@'%'`));
+  });
+
   test("nobody listens there", async () => {
     expect(await refusal({ ...(await fresh()), port: await deadPort() })).toMatch(
       /^DatabaseUnusable: no MySQL or MariaDB answers at 127\.0\.0\.1:\d+: .*ECONNREFUSED.*; check Store\.Host \(STORE_HOST\), Store\.Port/,

@@ -209,9 +209,14 @@ export interface Answer {
   readonly rowCount: number | null;
 }
 
-/** With its values in it; each is written as a literal, which takes the type that the statement gives its parameter. */
+/**
+ * With its values in it; each is written as a literal, which takes the type that the statement gives its parameter. What looks like a
+ * parameter in a schema's name is none.
+ */
 function inFull({ sql, values }: Request): string {
-  return sql.replaceAll(/\$(\d+)/g, (_whole, place: string) => literal(values[Number(place) - 1] ?? null));
+  return sql.replaceAll(/"[^"]*"|\$(\d+)/g, (whole, place: string | undefined) =>
+    place === undefined ? whole : literal(values[Number(place) - 1] ?? null),
+  );
 }
 
 export function literal(value: Bound): string {

@@ -1,5 +1,6 @@
 import type pg from "pg";
-import type { AppliedMigration, Migration, MigrationSession, MigrationTarget } from "../migrate.js";
+import type { Migration, MigrationSession, MigrationTarget, Schema } from "../migrate.js";
+import { schemaOf } from "./schema.js";
 import type { Tables } from "./tables.js";
 
 /** Waits for whoever migrates; released with the transaction, which a pooler keeps on one connection. The number is "dtm" in letters' codes. */
@@ -7,6 +8,9 @@ const LOCK = "SELECT pg_advisory_xact_lock(6583405, $1)";
 
 /** Shared, so that two who only look don't meet; it ends with the statement. */
 const LOCK_IS_FREE = "SELECT pg_try_advisory_xact_lock_shared(6583405, $1) AS free";
+
+/** In place of the migrations' own. */
+const BLOCK_QUOTE = "$dtm_migration_block$";
 
 /** Everything in one transaction, schema changes too: an interrupted migration leaves nothing. */
 export function migrationTarget(client: pg.Client, tables: Tables): MigrationTarget {
@@ -29,16 +33,6 @@ export async function isMigrating(client: pg.Client, tables: Tables): Promise<bo
   return rows[0]?.free === false;
 }
 
-/** None where the table of them is absent. */
-export async function appliedMigrations(client: pg.Client, { migration }: Tables): Promise<readonly AppliedMigration[]> {
-  const { rows: found } = await client.query<{ there: boolean }>("SELECT to_regclass($1) IS NOT NULL AS there", [migration]);
-  if (found[0]?.there !== true) return [];
-  const { rows } = await client.query<Omit<AppliedMigration, "done">>(
-    `SELECT version, name, checksum FROM ${migration} ORDER BY version`,
-  );
-  return rows.map((row) => ({ ...row, done: true }));
-}
-
 class Session implements MigrationSession {
   constructor(
     private readonly client: pg.Client,
@@ -46,8 +40,8 @@ class Session implements MigrationSession {
   ) {}
 
   async prepare(): Promise<void> {
-    const { schema, migration } = this.tables;
-    const { rowCount } = await this.client.query("SELECT 1 FROM pg_namespace WHERE nspname = $1", [schema.slice(1, -1)]);
+    const { name, schema, migration } = this.tables;
+    const { rowCount } = await this.client.query("SELECT 1 FROM pg_namespace WHERE nspname = $1", [name]);
     if (rowCount === 0) await this.client.query(`CREATE SCHEMA ${schema}`);
     await this.client.query(`
       CREATE TABLE IF NOT EXISTS ${migration} (
@@ -58,17 +52,22 @@ class Session implements MigrationSession {
       )`);
   }
 
-  applied(): Promise<readonly AppliedMigration[]> {
-    return appliedMigrations(this.client, this.tables);
+  schema(): Promise<Schema> {
+    return schemaOf(this.client, this.tables);
   }
 
   async apply(migration: Migration, checksum: string): Promise<void> {
-    await this.client.query(migration.sql.replaceAll("{schema}", this.tables.schema));
+    await this.client.query(inSchema(migration.sql, this.tables.schema));
     await this.client.query(
       `INSERT INTO ${this.tables.migration} (version, name, checksum, applied_at) VALUES ($1, $2, $3, clock_timestamp())`,
       [migration.version, migration.name, checksum],
     );
   }
+}
+
+/** A schema's name may have dollars in it, which must neither be read as a pattern nor end a block. */
+function inSchema(sql: string, schema: string): string {
+  return sql.replaceAll("$$", () => BLOCK_QUOTE).replaceAll("{schema}", () => schema);
 }
 
 /** One lock per schema. */

@@ -2,18 +2,19 @@
 import { types } from "node:util";
 import type pg from "pg";
 import { type Migration, MigrationRefused, migrate, requireCurrent } from "../migrate.js";
-import { type Preparation, tellAdopted } from "../relational/adopted.js";
+import { type Preparation, requireAdopted, tellAdopted } from "../relational/adopted.js";
 import { contended } from "../relational/contended.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import { type Limits, NO_LIMITS } from "../relational/texts.js";
 import { Connection } from "./connection.js";
 import { codeOf, troubleOf } from "./errors.js";
-import { appliedMigrations, migrationTarget } from "./migration-target.js";
+import { migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
 import type { Pool, PostgresAddress } from "./pool.js";
+import { schemaOf } from "./schema.js";
 import { adopt } from "./sql/adopt.js";
-import { adoptedUpTo } from "./sql/adopted.js";
+import { adoptedIds, adoptedUpTo } from "./sql/adopted.js";
 import { forgetOldLanes } from "./sql/lanes.js";
 import { forgetNodes } from "./sql/nodes.js";
 
@@ -22,13 +23,14 @@ const LEAST_VERSION = 130_000;
 export function prepareDatabase(pool: Pool, address: PostgresAddress, { autoMigrate, log }: Preparation): Promise<Limits> {
   return onServer(pool, address, async (client) => {
     if (autoMigrate) await migrateDatabase(client, pool);
-    else requireCurrent(await appliedMigrations(client, pool.tables), MIGRATIONS);
+    else requireCurrent(await schemaOf(client, pool.tables), MIGRATIONS);
     const db = new Connection(client, pool.tables);
     const beside = (work: (on: Connection) => Promise<void>): Promise<void> =>
       contended(
         () => work(db),
         (cause) => troubleOf(cause, db.broken),
       );
+    requireAdopted(await adoptedIds(db));
     await beside(adopt);
     tellAdopted(log, await adoptedUpTo(db));
     await beside(forgetNodes);
@@ -78,16 +80,28 @@ function explained(cause: unknown, { host, port, user, database, schema }: Postg
   if (cause instanceof DatabaseUnusable || cause instanceof MigrationRefused) return cause;
   const line = (text: string): DatabaseUnusable => new DatabaseUnusable(text, { cause });
   const refusedUser = `PostgreSQL at ${host}:${port} refused the user ${user}: ${messageOf(cause)}; check Store.User (STORE_USER) and Store.Password (STORE_PASSWORD)`;
+  const noDatabase = `the database ${database} does not exist at ${host}:${port}: create it, or set Store.Db (STORE_DB)`;
   const code = codeOf(cause);
+  const other = `PostgreSQL at ${host}:${port}, database ${database}, schema ${schema}: ${messageOf(cause)} (${code})`;
   switch (code) {
     case "28P01":
     case "28000":
       return line(refusedUser);
     case "3D000":
-      return line(`the database ${database} does not exist at ${host}:${port}: create it, or set Store.Db (STORE_DB)`);
+      return line(noDatabase);
+    case "08P01":
+      return line(isOfPooler(cause) ? noDatabase : other);
+    case "25006":
+      return line(
+        `PostgreSQL at ${host}:${port}, database ${database}, takes no writes: ${messageOf(cause)}; name the primary (Store.Host, STORE_HOST), or turn off default_transaction_read_only for user ${user} or the database`,
+      );
+    case "42939":
+      return line(
+        `PostgreSQL at ${host}:${port} refuses the schema ${schema}: ${messageOf(cause)}; set Store.Schema (STORE_SCHEMA) to a name that doesn't begin with pg_`,
+      );
     case "42501":
       return line(
-        `the user ${user} may not make or change tables in schema ${schema} of ${database}: ${messageOf(cause)}; grant it, or set Store.User`,
+        `the user ${user} lacks a right in schema ${schema} of ${database}: ${messageOf(cause)}; grant it, or set Store.User (STORE_USER) or Store.Schema (STORE_SCHEMA)`,
       );
     case "53300":
       return line(`PostgreSQL at ${host}:${port} has no connection left: raise its max_connections, or stop what holds them`);
@@ -99,8 +113,13 @@ function explained(cause: unknown, { host, port, user, database, schema }: Postg
           )
         : cause;
     default:
-      return line(`PostgreSQL at ${host}:${port}, database ${database}, schema ${schema}: ${messageOf(cause)} (${code})`);
+      return line(other);
   }
+}
+
+/** PgBouncer's words about a database that it, or the server behind it, doesn't know. */
+function isOfPooler(cause: unknown): boolean {
+  return /^database ".*" does not exist$|^no such database/.test(messageOf(cause));
 }
 
 /** The driver's own words, when a password is missing or the server's proof isn't that of somebody who knows it. */

@@ -1,5 +1,6 @@
 /** What needs no lane, through the pool; the heartbeat through a connection of its own. */
 import type pg from "pg";
+import { endsConnection } from "../relational/database.js";
 import { answerLimit, Pulse } from "../relational/pulse.js";
 import { paged, positionOf, repeated, unanswered } from "../relational/reading.js";
 import type { Reads } from "../relational/store.js";
@@ -27,7 +28,7 @@ export function readsThrough(pool: Pool): Reads {
     try {
       return await work(connection);
     } catch (cause) {
-      if (troubleOf(cause, connection.broken) === "lost") connection.broken = true;
+      if (endsConnection(troubleOf(cause, connection.broken))) connection.broken = true;
       throw cause;
     } finally {
       client.release(connection.broken);

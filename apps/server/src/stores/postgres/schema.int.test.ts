@@ -11,6 +11,8 @@ import {
 } from "../../../test/kit/prisma-schema.js";
 import { inPostgres, POSTGRES, postgresAddress, postgresDatabase } from "../../../test/kit/temporary-postgres.js";
 import { withServer } from "../../../test/kit/with-server.js";
+import { columnsMadeBy, nameOf } from "../relational/columns.js";
+import { MIGRATIONS } from "./migrations/index.js";
 import { postgresMigrator } from "./migrator.js";
 
 const PLAIN: Readonly<Record<string, string>> = { Int: "integer", BigInt: "bigint", String: "text", Bytes: "bytea" };
@@ -25,6 +27,12 @@ const inPostgresWords: InDatabase = ({ type, native, standard }) => ({
 
 test("Prisma takes the file", async () => {
   await validateSchema("postgres");
+});
+
+test("what the migrations' own text says that they make is the schema's, but for the notes", () => {
+  const { dtm_migration: _notes, ...others } = describedTables("postgres", inPostgresWords);
+  const columns = Object.entries(others).flatMap(([table, described]) => described.columns.map(({ name }) => `${table}.${name}`));
+  expect(columnsMadeBy(MIGRATIONS).map(nameOf).sort()).toEqual(columns.sort());
 });
 
 withServer(POSTGRES, () => {

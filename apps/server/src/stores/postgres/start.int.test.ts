@@ -4,6 +4,7 @@ import type pg from "pg";
 import { until } from "../../../test/e2e/kit/until.js";
 import {
   inPostgres,
+  PGBOUNCER,
   POSTGRES,
   postgresAddress,
   postgresDatabase,
@@ -57,9 +58,40 @@ withServer(POSTGRES, () => {
       client.query(`CREATE ROLE ${user} LOGIN PASSWORD 'x'; REVOKE CREATE ON SCHEMA public FROM PUBLIC`),
     );
     expect(await refusal(options({ user, password: "x" }))).toMatch(
-      /^DatabaseUnusable: the user .* may not make or change tables in schema public/,
+      /^DatabaseUnusable: the user .* lacks a right in schema public of dtm_\w+: permission denied for schema public; grant it, or set Store\.User/,
     );
     await inDatabase((client) => client.query(`DROP ROLE ${user}`));
+  });
+
+  test("a user that may not read or write the tables, which are there", async () => {
+    const own = options({ schema: "guarded" });
+    expect(await refusal(own)).toBe("opened");
+    const user = `dtm_guarded_${database.name.slice(4)}`;
+    await inDatabase((client) =>
+      client.query(`CREATE ROLE ${user} LOGIN PASSWORD 'x'; GRANT USAGE ON SCHEMA guarded TO ${user}`),
+    );
+    const line =
+      /^DatabaseUnusable: the user .* lacks a right in schema guarded of .*: permission denied for table \w+; grant it, or set/;
+    for (const autoMigrate of [true, false]) expect(await refusal({ ...own, user, password: "x", autoMigrate })).toMatch(line);
+    await inDatabase((client) => client.query(`GRANT ALL ON ALL TABLES IN SCHEMA guarded TO ${user}`));
+    expect(await refusal({ ...own, user, password: "x" })).toBe("opened");
+    await inDatabase((client) => client.query(`DROP OWNED BY ${user}; DROP ROLE ${user}`));
+  });
+
+  test("a user, or a database, that only reads unless it is told otherwise", async () => {
+    const { name, drop } = await postgresDatabase();
+    await inPostgres((client) => client.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`));
+    // A migration says that it writes; what comes behind it does not.
+    expect(await refusal(postgresAddress(name))).toMatch(
+      /^DatabaseUnusable: PostgreSQL at .*, database dtm_\w+, takes no writes: cannot execute .* in a read-only transaction; name the primary \(Store\.Host, STORE_HOST\), or turn off default_transaction_read_only for user \w+ or the database$/,
+    );
+    await drop();
+  });
+
+  test("a schema's name that PostgreSQL keeps for itself", async () => {
+    expect(await refusal(options({ schema: "pg_dtm" }))).toMatch(
+      /^DatabaseUnusable: PostgreSQL at .* refuses the schema pg_dtm: unacceptable schema name "pg_dtm".*; set Store\.Schema \(STORE_SCHEMA\) to a name that doesn't begin with pg_$/,
+    );
   });
 
   test("nobody listens there", async () => {
@@ -131,6 +163,19 @@ withServer(POSTGRES, () => {
     expect(rows).toEqual(MIGRATIONS.map(({ version }) => ({ version })));
   });
 
+  test.each(["a$$b", "$1 and $$", "$&", "$dtm$"])("a schema named %s", async (schema) => {
+    const store = openPostgres(options({ schema }));
+    await store.open();
+    const given = saga();
+    await store.create(given);
+    expect((await store.find(given.transaction.gid))?.branches).toHaveLength(given.branches.length);
+    await store.close();
+    const made = await inDatabase((client) =>
+      client.query("SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = 'trans_global'", [schema]),
+    );
+    expect(made.rowCount).toBe(1);
+  });
+
   test("schemas keep their data apart", async () => {
     const [one, other] = ["one", "other"].map((schema) => openPostgres(options({ schema })));
     await one?.open();
@@ -141,6 +186,15 @@ withServer(POSTGRES, () => {
     expect(await other?.find(given.transaction.gid)).toBeNull();
     await one?.close();
     await other?.close();
+  });
+});
+
+withServer(PGBOUNCER, () => {
+  test("a database that the pooler doesn't know", async () => {
+    const store = openPostgres({ ...postgresAddress("nowhere_at_all"), ...PGBOUNCER.address });
+    await expect(store.open()).rejects.toThrow(
+      /^the database nowhere_at_all does not exist at .*: create it, or set Store\.Db \(STORE_DB\)$/,
+    );
   });
 });
 

@@ -8,11 +8,14 @@ export interface Tables {
   readonly adopted: string;
   readonly migration: string;
   readonly schema: string;
+  /** The schema's name as it is, the others are quoted. */
+  readonly name: string;
 }
 
 export function tablesIn(schema: string): Tables {
   const quoted = quoteName(schema);
   return {
+    name: schema,
     schema: quoted,
     global: `${quoted}.trans_global`,
     branch: `${quoted}.trans_branch_op`,

@@ -5,9 +5,20 @@ import type { Statements } from "./statements.js";
 /**
  * `again`: rolled back for sure, and the same may succeed now (deadlock, serialization). `data`: this statement was refused for what it
  * holds. `lost`: the connection is gone or the server no longer serves; before COMMIT was sent that is a rollback. `down`: rolled back,
- * and the server can't do it now (disk full, a table is missing).
+ * and the server can't do it now (disk full, a table is missing). `denied`: the same for want of a right, and the connection keeps the
+ * rights that it began with.
  */
-export type Trouble = "again" | "data" | "lost" | "down";
+export type Trouble = "again" | "data" | "lost" | "down" | "denied";
+
+/** Whether what is asked next needs another connection. */
+export function endsConnection(trouble: Trouble): boolean {
+  return trouble === "lost" || trouble === "denied";
+}
+
+/** Whether asking again at once is of no use. */
+export function isRefusal(trouble: Trouble): boolean {
+  return trouble === "down" || trouble === "denied";
+}
 
 /** One connection, used by one at a time. */
 export interface Session {

@@ -12,7 +12,7 @@ const NEVER = new Promise<never>(() => undefined);
 const CONNECTION_LOST = new Error("the connection is lost");
 const BATCH: readonly Operation[] = [{ kind: "wakeWaiting", destination: "http://a/", limit: 1, at: NOW }];
 
-type Answers = Partial<Pick<Session, "begin" | "commit" | "lastBatch">>;
+type Answers = Partial<Pick<Session, "begin" | "commit" | "lastBatch" | "troubleOf">>;
 
 /** The first connection answers as the first of these says, and so on; the last one's answers are repeated. */
 function flusher(...answers: readonly [Answers, ...Answers[]]) {
@@ -78,4 +78,12 @@ test("one COMMIT in doubt that was none is done again", async () => {
   const { flusher: back, asked } = flusher({ commit: lost }, {});
   expect(await back.flush(BATCH)).toEqual([1]);
   expect(asked.connections).toBe(2);
+});
+
+test("a right that is missing is refused at once, and the next batch begins with the rights of then", async () => {
+  const denied = { begin: () => Promise.reject(new Error("INSERT command denied")), troubleOf: () => "denied" } as const;
+  const { flusher: refused, asked } = flusher(denied, {});
+  await expect(refused.flush(BATCH)).rejects.toThrow("the database can't do it now: INSERT command denied");
+  expect(asked).toEqual({ connections: 1, destroyed: 1 });
+  expect(await refused.flush(BATCH)).toEqual([1]);
 });

@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import { StoreRejected, StoreUnavailable } from "../store.js";
 import { type AnswerOf, RowVanished, runBatch } from "./batch.js";
 import { backOff, TRIES } from "./contended.js";
-import { messageOf, type Session, type Trouble } from "./database.js";
+import { endsConnection, isRefusal, messageOf, type Session, type Trouble } from "./database.js";
 import { Late, type Line, pause, within } from "./line.js";
 import type { Answer, Operation } from "./operation.js";
 import { Overtaken } from "./quick.js";
@@ -70,11 +70,9 @@ export class Flusher {
           if (await this.#committed(attempt)) return attempt.outcome;
           break;
         case "failed":
-          if (attempt.trouble === "lost") {
-            this.#line.drop();
-            silence.noticed();
-          }
-          if (attempt.trouble === "down" || tried >= TRIES || silence.isTooLong()) throw unavailable(attempt.cause);
+          if (endsConnection(attempt.trouble)) this.#line.drop();
+          if (attempt.trouble === "lost") silence.noticed();
+          if (isRefusal(attempt.trouble) || tried >= TRIES || silence.isTooLong()) throw unavailable(attempt.cause);
           // What the quick way ran into may be no more than a taken gid.
           if (run === runQuickly && (attempt.trouble === "data" || attempt.cause instanceof Overtaken)) run = runTogether;
           else if (attempt.trouble === "data") run = runApart;

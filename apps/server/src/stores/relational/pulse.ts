@@ -3,7 +3,7 @@
  * wait for a lock, and a node that is well would be declared dead. It is opened when it is first needed, and again after it was lost.
  */
 import type { Millis } from "../../engine/transaction.js";
-import type { Trouble } from "./database.js";
+import { endsConnection, type Trouble } from "./database.js";
 import { within } from "./line.js";
 import { repeated } from "./reading.js";
 
@@ -49,21 +49,32 @@ export class Pulse<Query> {
   }
 
   async #once<T>(work: (db: Query) => Promise<T>, deadline: number): Promise<T> {
-    this.#wire ??= this.#parts.connect();
-    const wire = this.#wire;
+    const wire = this.#wire ?? this.#open();
     try {
       return await within(
         deadline,
         wire.then(({ db }) => work(db)),
       );
     } catch (cause) {
-      if (this.#parts.troubleOf(cause) === "lost") this.#drop(wire);
+      if (endsConnection(this.#parts.troubleOf(cause))) this.#drop(wire);
       throw cause;
     }
   }
 
-  #drop(wire: Promise<Wire<Query>>): void {
+  #open(): Promise<Wire<Query>> {
+    const wire = this.#parts.connect();
+    this.#wire = wire;
+    // Whatever refused it may be over at the next beat.
+    wire.catch(() => this.#forget(wire));
+    return wire;
+  }
+
+  #forget(wire: Promise<Wire<Query>>): void {
     if (this.#wire === wire) this.#wire = null;
+  }
+
+  #drop(wire: Promise<Wire<Query>>): void {
+    this.#forget(wire);
     // It may be on its way still.
     wire.then(
       (open) => open.cut(),

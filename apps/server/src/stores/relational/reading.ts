@@ -1,6 +1,6 @@
 /** Reads through a pool: repeated on another connection when one is lost, since none of them harms when it is done twice. */
 import { StoreRejected, StoreUnavailable } from "../store.js";
-import { messageOf, type Trouble } from "./database.js";
+import { isRefusal, messageOf, type Trouble } from "./database.js";
 import { PATIENCE_MS, pause } from "./line.js";
 
 const PAUSE_MS = 50;
@@ -17,7 +17,7 @@ export async function repeated<T>(
     } catch (cause) {
       const trouble = troubleOf(cause);
       if (trouble === "data") throw new StoreRejected(messageOf(cause), { cause });
-      if (trouble === "down" || performance.now() + PAUSE_MS > deadline) throw unanswered(cause);
+      if (isRefusal(trouble) || performance.now() + PAUSE_MS > deadline) throw unanswered(cause);
       await pause(PAUSE_MS);
     }
   }

@@ -6,6 +6,7 @@ import { NOW, saga } from "../contract/fixtures.js";
 import { MigrationRefused, type Migrator, titleOf } from "../migrate.js";
 import { Database } from "./database.js";
 import { sqliteMigrator } from "./migrator.js";
+import { prepareDatabase } from "./prepare.js";
 
 let folder: string;
 let migrator: Migrator;
@@ -53,6 +54,48 @@ test("a schema of a newer release: told, and left alone", async () => {
   const newer = /^the database has schema version 99 \(future\), this server knows \d+: start the newer server again/;
   expect(await check()).toEqual([expect.stringMatching(newer)]);
   await expect(migrator.migrate()).rejects.toThrow(newer);
+});
+
+describe("a schema that isn't what its notes say: told, by a start too", () => {
+  /** As the writer begins; it runs from the last build. */
+  const start = async (autoMigrate: boolean): Promise<string> => {
+    const file = join(folder, "dtm.db");
+    const opening = prepareDatabase({ file, first: true, now: NOW, autoMigrate }).then(({ db }) => db.close());
+    return opening.then(
+      () => "opened",
+      (cause: unknown) => String(cause),
+    );
+  };
+  const expectRefused = async (sql: string, line: RegExp): Promise<void> => {
+    await migrator.migrate();
+    const db = new Database(join(folder, "dtm.db"), { busyMs: 0 });
+    db.exec(sql);
+    db.close();
+    expect(await check()).toEqual([expect.stringMatching(line)]);
+    for (const autoMigrate of [true, false])
+      expect(await start(autoMigrate)).toMatch(new RegExp(`^MigrationRefused: ${line.source}`));
+  };
+
+  test("without a column", async () => {
+    await expectRefused(
+      "ALTER TABLE trans_global DROP COLUMN attempts",
+      /the table trans_global lacks the column attempts, though schema_migrations notes schema version 1 \(initial\) as applied: restore the backup, or add again "attempts INTEGER NOT NULL DEFAULT 0"$/,
+    );
+  });
+
+  test("without a table", async () => {
+    await expectRefused(
+      "DROP TABLE last_batch",
+      /the table last_batch is missing, though schema_migrations notes schema version 1 \(initial\) as applied: restore the backup$/,
+    );
+  });
+
+  test.each(["DELETE FROM schema_migrations", "DROP TABLE schema_migrations"])("%s", async (forget) => {
+    await expectRefused(
+      forget,
+      /schema_migrations doesn't note schema version 1 \(initial\), though what that made is there \(trans_global\.id\): restore its rows/,
+    );
+  });
 });
 
 test("a server on the folder: one line that names it, for both (R25)", async () => {

@@ -1,5 +1,6 @@
-import type { AppliedMigration, Migration, MigrationSession, MigrationTarget } from "../migrate.js";
+import type { Migration, MigrationSession, MigrationTarget, Schema } from "../migrate.js";
 import type { Database } from "./database.js";
+import { schemaOf } from "./schema.js";
 
 const TABLE = `
   CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -8,8 +9,6 @@ const TABLE = `
     checksum   TEXT     NOT NULL,
     applied_at DATETIME NOT NULL
   )`;
-const HAS_TABLE = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
-const APPLIED = "SELECT version, name, checksum FROM schema_migrations ORDER BY version";
 const NOTE = "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)";
 
 /** The database's own write lock is the lock. */
@@ -27,17 +26,6 @@ export function migrationTarget(db: Database, now: number): MigrationTarget {
   };
 }
 
-/** None where the table of them is absent. */
-export function appliedMigrations(db: Database): readonly AppliedMigration[] {
-  if (db.get(HAS_TABLE, []) === undefined) return [];
-  return db.all(APPLIED, []).map(([version, name, checksum]) => ({
-    version: Number(version),
-    name: String(name),
-    checksum: String(checksum),
-    done: true,
-  }));
-}
-
 class Session implements MigrationSession {
   constructor(
     private readonly db: Database,
@@ -48,8 +36,8 @@ class Session implements MigrationSession {
     this.db.exec(TABLE);
   }
 
-  async applied(): Promise<readonly AppliedMigration[]> {
-    return appliedMigrations(this.db);
+  async schema(): Promise<Schema> {
+    return schemaOf(this.db);
   }
 
   async apply(migration: Migration, checksum: string): Promise<void> {

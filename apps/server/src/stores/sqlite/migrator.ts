@@ -3,12 +3,12 @@
  * process, where no event loop waits for the disk, so it needs no worker.
  */
 import { existsSync } from "node:fs";
-import type { Migrator } from "../migrate.js";
+import { damagesIn, type Migrator } from "../migrate.js";
 import { schemaFindings } from "../migrate-check.js";
 import { databaseFile, holdFolder } from "./folder.js";
-import { appliedMigrations } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
 import { opened, prepareDatabase } from "./prepare.js";
+import { schemaOf } from "./schema.js";
 
 export function sqliteMigrator(folder: string): Migrator {
   return {
@@ -25,9 +25,10 @@ export function sqliteMigrator(folder: string): Migrator {
       return held(folder, (file) =>
         opened(file, (db) => {
           db.exec("PRAGMA query_only = ON");
-          const applied = appliedMigrations(db);
+          const schema = schemaOf(db);
           db.close();
-          return schemaFindings(applied, MIGRATIONS, { ofDtm: false });
+          const damages = damagesIn(schema, MIGRATIONS);
+          return damages.length > 0 ? damages : schemaFindings(schema.applied, MIGRATIONS, { ofDtm: false });
         }),
       );
     },

@@ -3,8 +3,9 @@ import { existsSync } from "node:fs";
 import { type Migration, migrate, requireCurrent } from "../migrate.js";
 import { Database } from "./database.js";
 import { codeOf, DatabaseUnusable, messageOf } from "./errors.js";
-import { appliedMigrations, migrationTarget } from "./migration-target.js";
+import { migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
+import { NO_SCHEMA, schemaOf } from "./schema.js";
 import { leaveBehind } from "./sql/leave-behind.js";
 import type { WorkerStart } from "./wire.js";
 
@@ -19,7 +20,7 @@ const BUSY_MS = 5_000;
 
 export async function prepareDatabase({ file, first, now, autoMigrate }: WorkerStart): Promise<Prepared> {
   // Opening would make the file.
-  if (!autoMigrate && !existsSync(file)) requireCurrent([], MIGRATIONS);
+  if (!autoMigrate && !existsSync(file)) requireCurrent(NO_SCHEMA, MIGRATIONS);
   return opened(file, async (db) => {
     const mode = db.pragma("journal_mode = WAL");
     if (mode !== "wal") throw new DatabaseUnusable(`${file} can't keep a write-ahead log (journal mode ${String(mode)})`);
@@ -27,7 +28,7 @@ export async function prepareDatabase({ file, first, now, autoMigrate }: WorkerS
       "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864",
     );
     const migrated = autoMigrate ? await migrate(migrationTarget(db, now), MIGRATIONS) : [];
-    if (!autoMigrate) requireCurrent(appliedMigrations(db), MIGRATIONS);
+    if (!autoMigrate) requireCurrent(schemaOf(db), MIGRATIONS);
     if (first) leaveBehind(db, now);
     return { db, migrated };
   });

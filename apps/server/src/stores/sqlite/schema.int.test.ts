@@ -8,6 +8,7 @@ import { byName, describedTables, type InDatabase, type Table, type Tables } fro
 import { temporaryFolder } from "../../../test/kit/temporary-sqlite.js";
 import { NOW } from "../contract/fixtures.js";
 import { migrate } from "../migrate.js";
+import { columnsMadeBy, nameOf } from "../relational/columns.js";
 import { Database } from "./database.js";
 import { migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
@@ -46,6 +47,12 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("tables, columns, defaults and indexes are the schema's", () => {
   expect(tablesOf(file)).toEqual(describedTables("sqlite", inSqlite));
+});
+
+test("what the migrations' own text says that they make is the schema's, but for the notes", () => {
+  const { schema_migrations: _notes, ...others } = describedTables("sqlite", inSqlite);
+  const columns = Object.entries(others).flatMap(([table, described]) => described.columns.map(({ name }) => `${table}.${name}`));
+  expect(columnsMadeBy(MIGRATIONS).map(nameOf).sort()).toEqual(columns.sort());
 });
 
 test("every model round-trips through Prisma", async () => {

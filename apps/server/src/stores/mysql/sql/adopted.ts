@@ -10,10 +10,15 @@ const LATER = `
 
 const RAISE = "UPDATE dtm_adopted SET last_id = ? WHERE last_id < ?";
 
+/** There is one, unless somebody changed it. */
+export async function adoptedIds(db: Query): Promise<number[]> {
+  return (await db.rows(SQL, [])).map((row) => numberAt(row, 0));
+}
+
 /** Rows up to this id are dtm's; 0 where it has none. */
 export async function adoptedUpTo(db: Query): Promise<number> {
-  const [row = []] = await db.rows(SQL, []);
-  return numberAt(row, 0);
+  const [lastId = 0] = await adoptedIds(db);
+  return lastId;
 }
 
 export async function adoptLater(db: Query): Promise<void> {

@@ -8,10 +8,15 @@ const LATER = ({ adopted, global }: Tables): string => `
     SELECT max(id) AS id FROM ${global} WHERE status IN ('prepared', 'submitted', 'aborting') AND due_at IS NULL
   ) AS later WHERE later.id > last_id`;
 
+/** There is one, unless somebody changed it. */
+export async function adoptedIds(db: Query): Promise<number[]> {
+  return (await db.rows(`SELECT last_id FROM ${db.tables.adopted}`, [])).map((row) => numberAt(row, 0));
+}
+
 /** Rows up to this id are dtm's; 0 where it has none. */
 export async function adoptedUpTo(db: Query): Promise<number> {
-  const [row = []] = await db.rows(`SELECT last_id FROM ${db.tables.adopted}`, []);
-  return numberAt(row, 0);
+  const [lastId = 0] = await adoptedIds(db);
+  return lastId;
 }
 
 export async function adoptLater(db: Query): Promise<void> {

@@ -43,6 +43,8 @@ export interface Core {
   start(): Promise<void>;
   /** Looks now for what is due, and learns what is due next. */
   look(): void;
+  /** Rejects while the store takes no heartbeat of this node. */
+  checkHeartbeat(): Promise<void>;
   /** First of all when stopping: no new work, no new call; waiting callers hear of it as the calls in flight end (R18). */
   beginStop(): void;
   stop(deadline: AbortSignal): Promise<void>;
@@ -81,6 +83,7 @@ export function buildCore(parts: CoreParts): Core {
       loop.start();
     },
     look: () => loop.look(),
+    checkHeartbeat: () => heartbeat.check(),
     beginStop() {
       engine.beginStop();
     },

@@ -21,6 +21,7 @@ import { openAlerts } from "./telemetry/alert.js";
 import { createMetrics, type Metrics } from "./telemetry/metrics.js";
 import { Topics } from "./topics/registry.js";
 import { GrpcListener } from "./transports/grpc/listener.js";
+import type { HealthCheck } from "./transports/http/health.js";
 import { HttpListener } from "./transports/http/listener.js";
 import { grpcVersion, serverVersion } from "./version.js";
 
@@ -84,7 +85,7 @@ export async function buildServer(config: Config, log: Log, overrides: ServerOve
     port: config.HttpPort,
     version: `v${version}`,
     metricsText: overrides.metricsPage ?? (() => metrics.page()),
-    checks: [{ name: "store", check: () => store.ping() }],
+    checks: checksOf(store, core),
   });
   return {
     services: [
@@ -112,6 +113,13 @@ export async function buildServer(config: Config, log: Log, overrides: ServerOve
     failed: failure.failed,
     ports: () => ({ http: http.port, grpc: grpc.port }),
   };
+}
+
+function checksOf(store: Store, core: Core): readonly HealthCheck[] {
+  const answers = { name: "store", check: () => store.ping() };
+  // A store of one server's own has none.
+  if (!store.shared) return [answers];
+  return [answers, { name: "heartbeat", says: "the store takes no heartbeat", check: () => core.checkHeartbeat() }];
 }
 
 /** How long finished transactions are kept (R30). */

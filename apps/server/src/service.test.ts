@@ -28,13 +28,35 @@ test("starts in order, stops in reverse", async () => {
   expect(said).toEqual(["store starts", "http starts", "http stops", "store stops"]);
 });
 
-test("a half-way start stops what had started", async () => {
+test("a half-way start stops what had begun, the one that failed too", async () => {
   const { said, service } = journal();
   const cause = new Error("port in use");
   const run = runUntil(never, [service("store"), service("http", { start: cause }), service("more")], { graceMs: 1 });
   await expect(run).rejects.toMatchObject({ errors: [cause] });
-  expect(said).toEqual(["store starts", "http starts", "store stops"]);
+  expect(said).toEqual(["store starts", "http starts", "http stops", "store stops"]);
 });
+
+test("a half-way start waits for nothing that can't be under way", async () => {
+  const { service } = journal();
+  const waiting: Service = {
+    ...service("grpc"),
+    stop: (deadline) => new Promise((resolve) => deadline.addEventListener("abort", () => resolve(), { once: true })),
+  };
+  const began = performance.now();
+  const run = runUntil(never, [waiting, service("http", { start: new Error("port in use") })], { graceMs: 60_000 });
+  await expect(run).rejects.toThrow();
+  expect(performance.now() - began).toBeLessThan(3_000);
+});
+
+test("one that never stops doesn't keep the others, and is named", async () => {
+  const { said, service } = journal();
+  const hanging: Service = { ...service("store"), stop: () => never };
+  const run = runUntil(never, [service("log"), hanging, service("http", { start: new Error("port in use") })], { graceMs: 1 });
+  await expect(run).rejects.toMatchObject({
+    errors: [new Error("port in use"), new Error("store did not stop in time")],
+  });
+  expect(said.at(-1)).toBe("log stops");
+}, 10_000);
 
 test("a stop during the start takes effect between two services", async () => {
   const { said, service } = journal();

@@ -7,6 +7,9 @@ import { serverVersion } from "../version.js";
 import { explain } from "./explain.js";
 import { addImport } from "./import.js";
 
+/** After a failure: what was left open, whoever should have closed it, must not keep the process. */
+const LINGER_MS = 250;
+
 interface Flags {
   readonly config?: string;
   readonly debug?: true;
@@ -91,6 +94,7 @@ async function orExplain(work: () => void | Promise<void>): Promise<void> {
   } catch (cause) {
     process.stderr.write(`dtm: ${explain(cause)}\n`);
     process.exitCode = 1;
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   }
 }
 

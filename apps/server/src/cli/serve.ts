@@ -8,6 +8,7 @@ import { type OpenLog, openLog } from "../telemetry/log.js";
 import { serverVersion } from "../version.js";
 import { Member } from "../workers/member.js";
 import { Supervisor } from "../workers/supervisor.js";
+import { explainStop } from "./explain.js";
 import { probePorts } from "./ports.js";
 
 /** What a part that forgot its deadline gets beyond it. */
@@ -32,8 +33,12 @@ export async function serve(loaded: LoadedConfig, options: { readonly reset: boo
     member?.measureBy(() => server.metrics.measure());
     const asked = member === null ? stopSignal(log, config.GraceMs) : stopAsMember(member, log, config.GraceMs);
     const stopped = Promise.race([asked, server.failed]);
+    let stopping = false;
+    void asked.then(() => {
+      stopping = true;
+    });
     const begin = performance.now();
-    await runUntil(stopped, server.services, {
+    const running = runUntil(stopped, server.services, {
       graceMs: config.GraceMs,
       started: () => {
         const startMs = Math.round(performance.now() - begin);
@@ -42,13 +47,20 @@ export async function serve(loaded: LoadedConfig, options: { readonly reset: boo
         member?.started(server.ports());
       },
     });
-    log.info({}, "stopped");
+    await running.then(
+      () => log.info({}, "stopped"),
+      (cause: unknown) => {
+        if (!stopping) throw cause;
+        log.error(explainStop(cause), "stopped, and not cleanly");
+        process.exitCode = 1;
+      },
+    );
   } finally {
     log.close();
     member?.leave();
   }
   // What a library left open must not keep a stopped server's process.
-  process.exit(0);
+  process.exit();
 }
 
 /** n processes of this program, and this one to look after them. */

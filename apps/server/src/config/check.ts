@@ -3,6 +3,7 @@ import { isLoopback } from "../loopback.js";
 import { StartError } from "../service.js";
 import { leastConnections } from "../stores/relational/connections.js";
 import type { Config } from "./schema.js";
+import { redisHostsTrouble, sqlHostTrouble } from "./store-host.js";
 
 const LEAST_RETRY_INTERVAL = 10;
 /** A late repeat of a gid that was removed would be a new transaction (R30). */
@@ -38,6 +39,7 @@ function checkStore({ Store, DataDir, Workers }: Config): void {
     case "mysql":
     case "postgres":
       if (Store.Host === "") throw new StartError("Db host not valid: set Store.Host (STORE_HOST)");
+      checkHost(sqlHostTrouble(Store.Host));
       if (Store.Port === 0) throw new StartError("Db port not valid: set Store.Port (STORE_PORT)");
       if (Store.User === "") throw new StartError("Db user not valid: set Store.User (STORE_USER)");
       if (Store.Driver === "postgres" && Store.Schema === "")
@@ -52,6 +54,7 @@ function checkStore({ Store, DataDir, Workers }: Config): void {
       break;
     case "redis":
       if (Store.Host === "") throw new StartError("Redis host not valid: set Store.Host (STORE_HOST)");
+      checkHost(redisHostsTrouble(Store.Host));
       if (Store.Port === 0 && !Store.Host.includes(":"))
         throw new StartError("Redis port not valid: set Store.Port (STORE_PORT)");
       checkRedis(Store);
@@ -65,6 +68,10 @@ function checkStore({ Store, DataDir, Workers }: Config): void {
     throw new StartError(
       `Workers ${Workers} needs a store that can be shared: ${Store.Driver} has one server, set Workers to 1 (R25)`,
     );
+}
+
+function checkHost(trouble: string | null): void {
+  if (trouble !== null) throw new StartError(`Store.Host (STORE_HOST) ${trouble}`);
 }
 
 function checkRedis(Store: Config["Store"]): void {

@@ -155,6 +155,18 @@ describe("secrets", () => {
     expect(refusal(null, env)).toBe(message);
   });
 
+  test.each(["AUTH_TOKEN_FILE", "STORE_PASSWORD_FILE", "ALERT_WEB_HOOK_FILE"])(
+    "an empty file of %s turns nothing off",
+    (variable) => {
+      for (const content of ["", "\n", " \r\n"]) {
+        const path = file(content);
+        expect(refusal(null, { [variable]: path })).toBe(
+          `${variable} names ${path}, which is empty: write the secret into it, or unset ${variable}`,
+        );
+      }
+    },
+  );
+
   test("are never printed", () => {
     const loaded = load("Store: { Password: hush-1 }\nAuthToken: hush-2-0123456789\n", {
       ALERT_WEB_HOOK: "http://h/?key=hush-3",
@@ -191,6 +203,24 @@ describe("what dtm refuses is refused in its words, and what only we refuse in o
     ["", { STORE_DRIVER: "redis" }, "Redis host not valid"],
     ["", { STORE_DRIVER: "redis", STORE_HOST: "h" }, "Redis port not valid"],
     ["", { STORE_DRIVER: "redis", STORE_HOST: "h:1,i:2" }, "accepted"],
+    ["", { STORE_DRIVER: "redis", STORE_HOST: "h:1, [::1]:2,::1,[::1]", STORE_PORT: "1" }, "accepted"],
+    [
+      "",
+      { STORE_DRIVER: "redis", STORE_HOST: "redis://u:hush@h:1" },
+      "Store.Host (STORE_HOST) must not be a URL: name the host alone",
+    ],
+    [
+      "",
+      { STORE_DRIVER: "redis", STORE_HOST: "i:1,h:abc" },
+      'Store.Host (STORE_HOST) names "h:abc", which has no port after its colon',
+    ],
+    ["", { STORE_DRIVER: "redis", STORE_HOST: "h:70000" }, 'names "h:70000", which has no port after its colon'],
+    ["", { STORE_DRIVER: "redis", STORE_HOST: "h:1/0" }, 'Store.Host (STORE_HOST) names "h:1/0", which has no port'],
+    ["", { STORE_DRIVER: "redis", STORE_HOST: "h:1:2" }, "has no port after its colon"],
+    ["", { ...mysql, STORE_HOST: "mysql://h" }, "Store.Host (STORE_HOST) must not be a URL"],
+    ["", { ...postgres, STORE_HOST: "h:5432" }, "is h:5432, which is no host: its port goes to Store.Port (STORE_PORT)"],
+    ["", { ...postgres, STORE_HOST: "::1" }, "accepted"],
+    ["", { ...postgres, STORE_HOST: "/var/run/postgresql" }, "accepted"],
     ["", { STORE_DRIVER: "redis", STORE_HOST: "h:1", STORE_KEY_PREFIX: "{a}" }, "Store.KeyPrefix (STORE_KEY_PREFIX) is made of"],
     ["", { STORE_DRIVER: "redis", STORE_HOST: "h:1", STORE_FINISHED_DATA_EXPIRE: "3600" }, "FinishedDataExpire must be 0 or"],
     ["", { STORE_DRIVER: "redis", STORE_HOST: "h:1", STORE_TLS_KEY_FILE: "a.pem" }, "Store.TlsKeyFile need each other"],

@@ -59,8 +59,16 @@ function fromEnvironment({ env, spec }: Leaf, variables: ConfigSources["env"]): 
   const text = variables[env] ?? "";
   const path = spec.secret === true ? (variables[`${env}_FILE`] ?? "") : "";
   if (text !== "" && path !== "") throw new StartError(`${env} and ${env}_FILE are both set: keep one`);
-  if (path !== "") return { text: read(path, `${env}_FILE`).replace(/\r?\n$/, ""), source: `environment ${env}_FILE` };
+  if (path !== "") return { text: secretIn(path, `${env}_FILE`), source: `environment ${env}_FILE` };
   return text === "" ? null : { text, source: `environment ${env}` };
+}
+
+/** A secret that was never written must not turn off what it protects. */
+function secretIn(path: string, variable: string): string {
+  const text = read(path, variable).replace(/\r?\n$/, "");
+  if (text.trim() === "")
+    throw new StartError(`${variable} names ${path}, which is empty: write the secret into it, or unset ${variable}`);
+  return text;
 }
 
 /** An empty text names nothing of a list, as an empty variable doesn't: without any output there would be no log. */

@@ -8,6 +8,7 @@ import { StartError } from "../service.js";
 import { connectionTo } from "../stores/redis/address.js";
 import { messageOf } from "../stores/redis/errors.js";
 import type { HostPort } from "../stores/redis/hosts.js";
+import { PATIENCE_MS, within } from "../stores/redis/within.js";
 import type { SourceAddress } from "./address.js";
 import type { Stored } from "./decode.js";
 
@@ -18,6 +19,8 @@ export type Head = Omit<Stored, "branches">;
 const PAGE = 1_000;
 const HOPS = 3;
 const LISTEN_WITHIN_MS = 3_000;
+/** A page of transactions may be large, and dtm's Redis far away. */
+const READ_WITHIN_MS = 30_000;
 
 export class DtmRedis {
   readonly #redis: Redis;
@@ -65,7 +68,7 @@ export class DtmRedis {
     return async () => {
       // What was asked before this is told before it.
       await this.#ask([["echo", last]]);
-      await within(LISTEN_WITHIN_MS, heardAll);
+      await within(LISTEN_WITHIN_MS, heardAll).catch(() => undefined);
       monitor.disconnect();
       return heard;
     };
@@ -130,7 +133,7 @@ export class DtmRedis {
     const pipeline = this.#redis.pipeline();
     for (const [name, ...args] of commands) pipeline.call(name, ...args);
     try {
-      const answers = (await pipeline.exec()) ?? [];
+      const answers = (await within(READ_WITHIN_MS, pipeline.exec())) ?? [];
       return answers.map(([error, value]) => {
         if (error !== null) throw error;
         return value;
@@ -145,24 +148,16 @@ export class DtmRedis {
 
 type Command = readonly [string, ...string[]];
 
+/** Null when it isn't let, or not in time. */
 async function listening(redis: Redis): Promise<Redis | null> {
-  const opening = redis.monitor().catch(() => null);
-  const monitor = await within(LISTEN_WITHIN_MS, opening);
-  if (monitor === null) void opening.then((opened) => opened?.disconnect());
-  return monitor;
-}
-
-/** Null when it takes longer. */
-async function within<T>(millis: number, work: Promise<T>): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, millis, null);
+  const opening = redis.monitor();
+  return within(LISTEN_WITHIN_MS, opening).catch(() => {
+    void opening.then(
+      (opened) => opened.disconnect(),
+      () => undefined,
+    );
+    return null;
   });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function headFrom(gid: string, [global, status, score]: readonly unknown[]): Head {
@@ -188,9 +183,7 @@ async function connected(
     noted ??= cause;
   });
   try {
-    await redis.connect();
-    if (address.database !== 0) await redis.select(address.database);
-    await redis.zcard(`${prefix}_u`);
+    await within(PATIENCE_MS, reached(redis, address.database, prefix));
     return opened(redis, where);
   } catch (cause) {
     redis.disconnect();
@@ -202,6 +195,12 @@ async function connected(
     }
     throw explained(why, where, noted ?? cause);
   }
+}
+
+async function reached(redis: Redis, database: number, prefix: string): Promise<void> {
+  await redis.connect();
+  if (database !== 0) await redis.select(database);
+  await redis.zcard(`${prefix}_u`);
 }
 
 function explained(why: string, where: string, cause: unknown): Error {

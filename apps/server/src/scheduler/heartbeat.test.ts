@@ -137,3 +137,36 @@ test("a start that can't look for earlier processes goes on", async () => {
   expect(node.logged).toContainEqual(expect.objectContaining({ level: "warn" }));
   expect(await store.liveEpochs()).toEqual(["node.1"]);
 });
+
+describe("readiness", () => {
+  test("a beat that the store refuses makes the node unready until the next one succeeds", async () => {
+    const { clock, store } = shared();
+    const node = await TestNode.started({ clock, store });
+    await expect(node.core.checkHeartbeat()).resolves.toBeUndefined();
+    node.watched.fail("heartbeat", "before");
+    await clock.advance(1_000);
+    await expect(node.core.checkHeartbeat()).rejects.toThrow();
+    await clock.advance(1_000);
+    await expect(node.core.checkHeartbeat()).resolves.toBeUndefined();
+  });
+
+  test("so does one that isn't answered for a lease", async () => {
+    const { clock, store } = shared();
+    const node = await TestNode.started({ clock, store });
+    const go = node.watched.block("heartbeat");
+    await clock.advance(4_000);
+    await expect(node.core.checkHeartbeat()).resolves.toBeUndefined();
+    await clock.advance(2_000);
+    await expect(node.core.checkHeartbeat()).rejects.toThrow("no heartbeat was confirmed for 6000 ms");
+    go();
+    await clock.advance(1_000);
+    await expect(node.core.checkHeartbeat()).resolves.toBeUndefined();
+  });
+
+  test("a store of one server's own needs none", async () => {
+    const node = await TestNode.started();
+    node.watched.down = true;
+    await node.clock.advance(10_000);
+    await expect(node.core.checkHeartbeat()).resolves.toBeUndefined();
+  });
+});

@@ -3,12 +3,15 @@ import type { Clock } from "../engine/clock.js";
 import type { Log } from "../engine/coordinator.js";
 import type { Engine } from "../engine/engine.js";
 import type { Millis } from "../engine/transaction.js";
-import type { TransactionStore } from "../stores/store.js";
+import { StoreUnavailable, type TransactionStore } from "../stores/store.js";
 
 export class Heartbeat {
   #cancel: () => void = () => undefined;
   #running = false;
   #beating: Promise<void> = Promise.resolve();
+  /** Why the last beat that ended was none; null while they succeed. */
+  #trouble: unknown = null;
+  #heardAt: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly parts: {
@@ -30,6 +33,14 @@ export class Heartbeat {
     await this.#beat();
     await this.#retireGone();
     this.#schedule();
+  }
+
+  /** Rejects while the store takes no heartbeat of this node. A beat is a write: that a store answers doesn't say that it takes any. */
+  async check(): Promise<void> {
+    if (!this.#running) return;
+    if (this.#trouble !== null) throw this.#trouble;
+    const silentMs = this.parts.clock.monotonic() - this.#heardAt;
+    if (silentMs > this.parts.leaseMs) throw new StoreUnavailable(`no heartbeat was confirmed for ${Math.round(silentMs)} ms`);
   }
 
   /** After the drives have ended: others need not wait for the lease to lapse. */
@@ -65,11 +76,27 @@ export class Heartbeat {
   }
 
   async #beat(): Promise<void> {
+    try {
+      await this.#beaten();
+      this.#trouble = null;
+    } catch (cause) {
+      this.#trouble = cause;
+      throw cause;
+    }
+  }
+
+  async #beaten(): Promise<void> {
+    if (await this.#heard()) return;
+    this.parts.engine.epochDied();
+    if (!(await this.#heard())) throw new StoreUnavailable("the store holds a fresh epoch of this node as dead");
+  }
+
+  async #heard(): Promise<boolean> {
     const { store, engine, clock, leaseMs } = this.parts;
     const sentAt = clock.monotonic();
-    if (await store.heartbeat(engine.epoch, leaseMs)) return engine.heard(sentAt);
-    engine.epochDied();
-    const again = clock.monotonic();
-    if (await store.heartbeat(engine.epoch, leaseMs)) engine.heard(again);
+    if (!(await store.heartbeat(engine.epoch, leaseMs))) return false;
+    engine.heard(sentAt);
+    this.#heardAt = sentAt;
+    return true;
   }
 }

@@ -43,7 +43,7 @@ export async function openStore(config: Config, { log, onFatal, flushed }: Store
       }
       case "redis": {
         const { openRedis } = await import("./redis/store.js");
-        return openRedis({ ...redisAddress(config), ...redisOptions(config), flushed });
+        return openRedis({ ...redisAddress(config), ...redisOptions(config), flushed, log });
       }
       case "boltdb":
       case "sqlserver":

@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { createServer, type Server as HttpServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { fakeRedis, silentServer } from "../kit/fake-redis.js";
 import { DtmClient } from "./kit/dtm-client.js";
 import { type Ended, NodeProcess } from "./kit/process.js";
 import { temporaryFolder } from "./kit/temp-folder.js";
@@ -103,6 +104,16 @@ describe("a start that can't work costs one line that names the setting, and exi
       /^dtm: no Redis answers at 127\.0\.0\.1:1: .*STORE_HOST/,
     ],
     [
+      "a host that is a URL",
+      { STORE_DRIVER: "redis", STORE_HOST: "redis://127.0.0.1:6379" },
+      /^dtm: Store\.Host \(STORE_HOST\) must not be a URL/,
+    ],
+    [
+      "a secret that was never written",
+      { AUTH_TOKEN_FILE: "/dev/null" },
+      /^dtm: AUTH_TOKEN_FILE names \/dev\/null, which is empty/,
+    ],
+    [
       "an unknown service driver",
       { MICRO_SERVICE_DRIVER: "dtm-driver-kratos" },
       /^dtm: MicroService\.Driver dtm-driver-kratos is unknown/,
@@ -133,6 +144,35 @@ describe("a start that can't work costs one line that names the setting, and exi
     const folder = temporaryFolder();
     writeFileSync(join(folder, "taken"), "");
     expect(await lastLine(dtm([], { DATA_DIR: join(folder, "taken") }))).toMatch(/^dtm: .*taken.*\(DataDir, DATA_DIR\)$/);
+  });
+
+  describe("a Redis that stays up meanwhile doesn't keep the process", () => {
+    const GOOD = "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\ncluster_enabled:0\r\nrole:master\r\nloading:0\r\n";
+    const refusing = (words: string) => (command: readonly string[]) => {
+      const name = (command[0] ?? "").toLowerCase();
+      if (name === "info") return GOOD;
+      return ["auth", "client", "select"].includes(name) ? null : words;
+    };
+
+    test.each([
+      ["NOPERM this user has no permissions to run the 'hsetnx' command", "grant it: ACL SETUSER default ~{dtm:* +@hash"],
+      ["OOM command not allowed when used memory > 'maxmemory'.", "raise its maxmemory"],
+    ])("%s", async (words, advice) => {
+      const fake = await fakeRedis(refusing(`-${words}`));
+      const line = await lastLine(dtm([], { STORE_DRIVER: "redis", STORE_HOST: "127.0.0.1", STORE_PORT: String(fake.port) }));
+      expect(line).toContain(words);
+      expect(line).toContain(advice);
+      await fake.close();
+    });
+
+    test("that never answers", async () => {
+      const silent = await silentServer();
+      const began = performance.now();
+      const line = await lastLine(dtm([], { STORE_DRIVER: "redis", STORE_HOST: "127.0.0.1", STORE_PORT: String(silent.port) }));
+      expect(line).toMatch(/^dtm: no Redis answers at .*STORE_HOST/);
+      expect(performance.now() - began).toBeLessThan(20_000);
+      await silent.close();
+    });
   });
 
   test("-r on a store that others may share (Q30)", async () => {

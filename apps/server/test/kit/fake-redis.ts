@@ -32,6 +32,22 @@ export async function fakeRedis(answer: (command: readonly string[]) => string |
   };
 }
 
+/** Takes connections and says nothing. */
+export async function silentServer(): Promise<FakeRedis> {
+  const open = new Set<{ destroy(): unknown }>();
+  const listener = createServer((socket) => {
+    open.add(socket.on("error", () => undefined));
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (listener.address() as AddressInfo).port,
+    async close() {
+      for (const socket of open) socket.destroy();
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  };
+}
+
 /** The first whole command: `*2\r\n$3\r\nGET\r\n$1\r\na\r\n`. */
 function commandIn(text: string): { readonly words: readonly string[]; readonly length: number } | null {
   const count = /^\*(\d+)\r\n/.exec(text);

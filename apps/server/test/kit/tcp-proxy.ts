@@ -1,4 +1,4 @@
-/** A way to a server that can be cut, and that can swallow answers: what a lost reply looks like to whoever waits for it. */
+/** A way to a server that can be cut, that can swallow answers (what a lost reply looks like to whoever waits for it), and that can freeze. */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 export interface TcpProxy {
@@ -8,12 +8,15 @@ export interface TcpProxy {
   /** How many answers were swallowed. */
   readonly lost: number;
   cut(): void;
+  /** Connections are taken and stay open, and nothing passes, as with a stopped process; the function returned ends that. */
+  freeze(): () => void;
   close(): Promise<void>;
 }
 
 export async function tcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
   const pairs = new Map<Socket, { readonly server: Socket; passing: number }>();
   let lost = 0;
+  let frozen = false;
   const listener = createServer((client) => {
     const server = connect(target.port, target.host);
     const pair = { server, passing: Number.POSITIVE_INFINITY };
@@ -25,6 +28,7 @@ export async function tcpProxy(target: { readonly host: string; readonly port: n
     };
     for (const socket of [client, server]) socket.on("error", end).on("close", end);
     client.on("data", (chunk) => server.write(chunk));
+    if (frozen) client.pause();
     server.on("data", (chunk) => {
       if (pair.passing-- > 0) {
         client.write(chunk);
@@ -46,6 +50,14 @@ export async function tcpProxy(target: { readonly host: string; readonly port: n
       }),
     get lost() {
       return lost;
+    },
+    freeze() {
+      frozen = true;
+      each((client) => client.pause());
+      return () => {
+        frozen = false;
+        each((client) => client.resume());
+      };
     },
     cut: () => each((client) => client.destroy()),
     async close() {

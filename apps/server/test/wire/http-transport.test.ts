@@ -109,6 +109,16 @@ describe.each(PATHS)("$path", ({ useFront }) => {
     expect((await server.get("/healthz")).status).toBe(200);
   });
 
+  test("a check may have words of its own, but its cause stays in the log", async () => {
+    const refused = async () => Promise.reject(new Error("READONLY at 10.0.0.7"));
+    await start({ checks: [{ name: "heartbeat", says: "the store takes no heartbeat", check: refused }] });
+    const reply = await server.get("/readyz");
+    expect([reply.status, parsed(reply)]).toEqual([
+      503,
+      { status: "unready", checks: { heartbeat: "the store takes no heartbeat" } },
+    ]);
+  });
+
   describe("what the store says", () => {
     const broken = (cause: unknown) => ({
       coordinator: (real: Coordinator): Coordinator => ({

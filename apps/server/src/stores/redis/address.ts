@@ -16,6 +16,8 @@ export interface RedisAddress {
 }
 
 const CONNECT_MS = 3_000;
+/** Each Sentinel's, so that those behind a silent one are asked in time. */
+const SENTINEL_MS = 1_000;
 
 /** A connection that isn't opened yet, and never opens again by itself: what was under way when it closed is ours to judge (R7). */
 export function connectionTo(address: RedisAddress, node: HostPort | null): Redis {
@@ -45,6 +47,7 @@ export function connectionTo(address: RedisAddress, node: HostPort | null): Redi
     sentinels: [...hosts],
     name: sentinelMaster,
     sentinelRetryStrategy: () => null,
+    sentinelCommandTimeout: SENTINEL_MS,
     ...(sentinelPassword === "" ? {} : { sentinelPassword }),
     ...(secure === null ? {} : { sentinelTLS: secure, enableTLSForSentinelMode: true }),
   });

@@ -1,5 +1,5 @@
 /** What keeps a start from a Redis: one line that names what is wrong and what to do. */
-import { fakeRedis } from "../../../test/kit/fake-redis.js";
+import { fakeRedis, silentServer } from "../../../test/kit/fake-redis.js";
 import type { RedisAddress } from "./address.js";
 import { checkServer } from "./check.js";
 import { RedisUnusable } from "./errors.js";
@@ -7,7 +7,7 @@ import { hostsFrom } from "./hosts.js";
 import { openRedis } from "./store.js";
 
 const TLS = { mode: "disable", caFile: "", certFile: "", keyFile: "" } as const;
-const NOBODY = { sentinelMaster: "", sentinelPassword: "", user: "", password: "", tls: TLS };
+const NOBODY = { prefix: "dtm", sentinelMaster: "", sentinelPassword: "", user: "", password: "", tls: TLS };
 const GOOD = { redis_version: "7.0.15", maxmemory_policy: "noeviction", cluster_enabled: "0", role: "master", loading: "0" };
 
 async function refusal(
@@ -75,17 +75,57 @@ test("nobody listens; of several hosts one that answers is enough", async () => 
   const gone = await fakeRedis(() => null);
   await gone.close();
   const hosts = [gone.port, fake.port].map((port) => ({ host: "127.0.0.1", port }));
-  expect(await checkServer({ ...NOBODY, hosts })).toEqual({ cluster: true });
+  expect(await checkServer({ ...NOBODY, hosts })).toMatchObject({ cluster: true });
   await fake.close();
   await expect(checkServer({ ...NOBODY, hosts })).rejects.toThrow(
     /^no Redis answers at 127\.0\.0\.1:\d+: .*ECONNREFUSED.*; check Store\.Host \(STORE_HOST\), Store\.Port \(STORE_PORT\)/,
   );
 });
 
+describe("a server that takes connections and never answers", () => {
+  jest.setTimeout(30_000);
+
+  async function refusalOfSilent(overrides: (port: number) => Partial<RedisAddress> = () => ({})): Promise<string> {
+    const { port, close } = await silentServer();
+    const began = performance.now();
+    const address = { ...NOBODY, hosts: [{ host: "127.0.0.1", port }], ...overrides(port) };
+    const why = await checkServer(address).then(
+      () => "accepted",
+      (cause: unknown) => (cause instanceof RedisUnusable ? cause.message : "unexplained"),
+    );
+    await close();
+    expect(performance.now() - began).toBeLessThan(10_000);
+    return why.replaceAll(String(port), "PORT");
+  }
+
+  test("is not waited for", async () => {
+    expect(await refusalOfSilent()).toMatch(
+      /^no Redis answers at 127\.0\.0\.1:PORT: no answer within 5000 ms; check Store\.Host \(STORE_HOST\), Store\.Port \(STORE_PORT\)/,
+    );
+  });
+
+  test("neither when it is a Sentinel", async () => {
+    expect(await refusalOfSilent(() => ({ sentinelMaster: "main" }))).toMatch(
+      /^no Redis answers at the master that Sentinel calls main: .*Store\.Host \(STORE_HOST\)/,
+    );
+  });
+
+  test("nor when there are several: each is named with its own trouble", async () => {
+    const gone = await silentServer();
+    await gone.close();
+    const line = await refusalOfSilent((port) => ({
+      hosts: [gone.port, port].map((each) => ({ host: "127.0.0.1", port: each })),
+    }));
+    expect(line.replaceAll(String(gone.port), "GONE")).toMatch(
+      /^no Redis answers at 127\.0\.0\.1:GONE: .*ECONNREFUSED.*; 127\.0\.0\.1:PORT: no answer within 4500 ms; check Store\.Host/,
+    );
+  });
+});
+
 test("a TLS file that can't be read names its setting", async () => {
   const tls = { ...TLS, mode: "verify-full", caFile: "/nowhere/ca.pem" } as const;
   const hosts = hostsFrom("127.0.0.1", 1);
-  const store = openRedis({ ...NOBODY, hosts, tls, prefix: "dtm", replicas: { count: 0, withinMs: 1 } });
+  const store = openRedis({ ...NOBODY, hosts, tls, replicas: { count: 0, withinMs: 1 } });
   await expect(store.open()).rejects.toThrow(
     "Store.TlsCaFile (STORE_TLS_CA_FILE) names /nowhere/ca.pem, which can't be read: ENOENT",
   );

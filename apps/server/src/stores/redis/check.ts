@@ -1,39 +1,53 @@
 /** The start on a Redis: is it one that keeps what it is given, and is the data in it ours (R26). */
 import type { Redis } from "ioredis";
 import { connectionTo, type RedisAddress } from "./address.js";
-import { messageOf, RedisUnusable, troubleOf } from "./errors.js";
+import { RedisUnusable } from "./errors.js";
 import type { HostPort } from "./hosts.js";
 import { type Keys, SHARDS } from "./keys.js";
+import { explained, NoRedis, nobodyAnswers, type StartAddress } from "./refusals.js";
+import { PATIENCE_MS, within } from "./within.js";
 
 const LEAST_MAJOR = 6;
 /** Of the layout in README.md. */
 const FORMAT = 1;
 
-/** Says whether it is a Cluster. */
-export async function checkServer(address: RedisAddress): Promise<{ readonly cluster: boolean }> {
-  let last: unknown = null;
+/** All hosts together; each gets its share of it. */
+const START_MS = 9_000;
+
+/** What a server is that will do. */
+export interface Judged {
+  readonly where: string;
+  readonly cluster: boolean;
+  /** Connected to it and in step. */
+  readonly replicas: number;
+}
+
+export async function checkServer(address: StartAddress): Promise<Judged> {
+  const silent: NoRedis[] = [];
   // Any node of a Cluster can be asked, and some may be down.
-  for (const place of address.sentinelMaster === "" ? address.hosts : [null]) {
+  const places = address.sentinelMaster === "" ? address.hosts : [null];
+  for (const place of places) {
     try {
-      return { cluster: await asked(address, place, judge) };
+      return await asked(address, place, Math.min(PATIENCE_MS, START_MS / places.length));
     } catch (cause) {
-      if (cause instanceof RedisUnusable) throw cause;
-      last = cause;
+      if (!(cause instanceof NoRedis)) throw cause;
+      silent.push(cause);
     }
   }
-  throw new RedisUnusable(last === null ? "Store.Host (STORE_HOST) names no Redis" : messageOf(last), { cause: last });
+  if (silent.length === 0) throw new RedisUnusable("Store.Host (STORE_HOST) names no Redis");
+  throw nobodyAnswers(silent);
 }
 
 /** Each master of a Cluster has a configuration of its own. */
-export async function checkMaster(address: RedisAddress, place: HostPort): Promise<void> {
-  await asked(address, place, judge);
+export async function checkMaster(address: StartAddress, place: HostPort): Promise<Judged> {
+  try {
+    return await asked(address, place, PATIENCE_MS);
+  } catch (cause) {
+    throw cause instanceof NoRedis ? nobodyAnswers([cause]) : cause;
+  }
 }
 
-async function asked<T>(
-  address: RedisAddress,
-  place: HostPort | null,
-  work: (redis: Redis, address: RedisAddress, where: string) => Promise<T>,
-): Promise<T> {
+async function asked(address: StartAddress, place: HostPort | null, withinMs: number): Promise<Judged> {
   const where = place === null ? `the master that Sentinel calls ${address.sentinelMaster}` : `${place.host}:${place.port}`;
   const redis = connectionTo(address, place);
   let noted: unknown = null;
@@ -41,16 +55,16 @@ async function asked<T>(
     noted ??= cause;
   });
   try {
-    await redis.connect();
-    return await work(redis, address, where);
+    return await within(withinMs, judge(redis, address, where));
   } catch (cause) {
-    throw explained(cause, noted, where);
+    throw explained(cause, noted, { where, address });
   } finally {
     redis.disconnect();
   }
 }
 
-async function judge(redis: Redis, { hosts, sentinelMaster }: RedisAddress, where: string): Promise<boolean> {
+async function judge(redis: Redis, { hosts, sentinelMaster }: RedisAddress, where: string): Promise<Judged> {
+  await redis.connect();
   const info = infoFrom(await redis.call("INFO"));
   const version = info.get("redis_version") ?? "";
   if (!(Number.parseInt(version, 10) >= LEAST_MAJOR))
@@ -67,7 +81,11 @@ async function judge(redis: Redis, { hosts, sentinelMaster }: RedisAddress, wher
     throw new RedisUnusable(
       `Store.Host (STORE_HOST) names ${hosts.length} servers, but ${where} is no Redis Cluster: name one, or set Store.SentinelMaster (STORE_SENTINEL_MASTER)`,
     );
-  return cluster;
+  return { where, cluster, replicas: replicasIn(info) };
+}
+
+function replicasIn(info: ReadonlyMap<string, string>): number {
+  return [...info].filter(([name, value]) => /^slave\d+$/.test(name) && value.includes("state=online")).length;
 }
 
 export interface Meta {
@@ -87,29 +105,6 @@ export async function checkLayout({ key, ask }: Meta, keys: Keys): Promise<void>
     );
   if (shards !== SHARDS)
     throw new RedisUnusable(`the data under ${keys.prefix} in Redis lies in ${shards} shards, this release uses ${SHARDS}`);
-}
-
-function explained(cause: unknown, noted: unknown, where: string): unknown {
-  if (cause instanceof RedisUnusable) return cause;
-  const real = noted ?? cause;
-  const why = messageOf(real);
-  if (/WRONGPASS|NOAUTH|invalid password|invalid username|ERR AUTH|no password is set/i.test(why))
-    return new RedisUnusable(
-      `Redis at ${where} refused the login: ${why}; check Store.User (STORE_USER) and Store.Password (STORE_PASSWORD)`,
-      { cause: real },
-    );
-  if (/^NOPERM/.test(why))
-    return new RedisUnusable(`Redis at ${where} doesn't let Store.User do what is needed: ${why}`, { cause: real });
-  if (troubleOf(real) !== "lost") return new RedisUnusable(`Redis at ${where} can't be used now: ${why}`, { cause: real });
-  return new NoRedis(
-    `no Redis answers at ${where}: ${why}; check Store.Host (STORE_HOST), Store.Port (STORE_PORT) and the TLS settings`,
-    { cause: real },
-  );
-}
-
-/** Another host of the list may answer. */
-class NoRedis extends Error {
-  override readonly name = "NoRedis";
 }
 
 function infoFrom(text: unknown): ReadonlyMap<string, string> {

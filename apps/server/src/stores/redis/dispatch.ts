@@ -7,10 +7,11 @@ import { StoreUnavailable } from "../store.js";
 import { connectionTo, type RedisAddress } from "./address.js";
 import { messageOf, troubleOf } from "./errors.js";
 import type { Tag } from "./keys.js";
-import { type Command, Link, NotConnected, PATIENCE_MS, pause } from "./link.js";
+import { type Command, Link, NotConnected, pause } from "./link.js";
 import type { Argument } from "./rows.js";
 import type { Script } from "./script.js";
 import type { NodeName, Topology } from "./topology.js";
+import { NoAnswer, PATIENCE_MS, within } from "./within.js";
 
 export interface Call {
   readonly tag: Tag;
@@ -41,6 +42,8 @@ interface Open {
 
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 250;
+/** How long calls wait for a new map of the Cluster before they try the old one again. */
+const MAP_MS = 500;
 
 export class Dispatcher {
   readonly #address: RedisAddress;
@@ -69,7 +72,7 @@ export class Dispatcher {
       open = open.filter((one) => !over.includes(one));
       if (open.every(({ whole, cause }) => whole && cause === null)) continue;
       await pause(wait);
-      await this.#topology.refresh().catch(() => undefined);
+      await within(MAP_MS, this.#topology.refresh()).catch(() => undefined);
     }
     return results;
   }
@@ -107,6 +110,7 @@ export class Dispatcher {
     const wait = this.#replicas.count > 0 && group.some(({ call }) => call.durable === true);
     const commands = group.map(commandOf);
     if (wait) commands.push(["WAIT", String(this.#replicas.count), String(this.#replicas.withinMs)]);
+    const began = performance.now();
     let answers: readonly unknown[];
     try {
       answers = await link.send(commands);
@@ -126,6 +130,8 @@ export class Dispatcher {
         continue;
       }
       one.cause = answer;
+      // The wait for it was part of the patience.
+      if (answer instanceof NoAnswer) one.since ??= began;
       switch (troubleOf(answer)) {
         case "script":
           one.whole = true;

@@ -12,7 +12,8 @@ import {
 import { withServer } from "../../../test/kit/with-server.js";
 import type { Opened } from "../contract/contract.js";
 import { branch, NOW, newGid, saga, stored, storedTransaction, tcc } from "../contract/fixtures.js";
-import type { Store } from "../store.js";
+import { type Store, StoreUnavailable } from "../store.js";
+import { pause } from "./link.js";
 
 const SLOW_MS = 120_000;
 jest.setTimeout(SLOW_MS);
@@ -53,6 +54,13 @@ async function expectLived(store: Store, gids: readonly string[]): Promise<void>
     oldest: null,
     stuck: 0,
   });
+}
+
+function isDone(ask: () => Promise<unknown>): Promise<boolean> {
+  return ask().then(
+    () => true,
+    () => false,
+  );
 }
 
 function faults(server: RedisServer): void {
@@ -157,6 +165,31 @@ withServer(REDIS, () => {
       expect(await store.ownedBy("here:77")).toHaveLength(10);
     });
 
+    test("a server that is frozen holds nothing up beyond the patience, and all recovers when it goes on", async () => {
+      const { store } = opened;
+      const asked = [
+        () => store.create(saga()),
+        () => store.find(newGid()),
+        () => store.ping(),
+        () => store.heartbeat("here", 600_000),
+      ];
+      await Promise.all(asked.map((ask) => ask()));
+      const thaw = proxy.freeze();
+      const waits: number[] = [];
+      const timed = async (ask: () => Promise<unknown>): Promise<void> => {
+        const began = performance.now();
+        await expect(ask()).rejects.toBeInstanceOf(StoreUnavailable);
+        waits.push(performance.now() - began);
+      };
+      const later = (ask: () => Promise<unknown>, millis: number): Promise<void> => pause(millis).then(() => timed(ask));
+      await Promise.all([0, 2_000, 6_000, 12_000].flatMap((millis) => asked.map((ask) => later(ask, millis))));
+      // The patience, and a slow machine's share.
+      expect(Math.max(...waits)).toBeLessThan(6_500);
+      thaw();
+      const deadline = performance.now() + 6_000;
+      for (const ask of asked) while (!(await isDone(ask))) expect(performance.now()).toBeLessThan(deadline);
+    });
+
     test("a key is created and raised once", async () => {
       const { store } = opened;
       const entry = { cat: "topics", key: newGid(), value: "1", at: NOW };
@@ -193,6 +226,17 @@ withServer(REDIS, () => {
 
 withServer(REDIS_CLUSTER, () => {
   faults(REDIS_CLUSTER);
+
+  test("Redis Cluster: each master's replicas are counted at the start", async () => {
+    const told = jest.fn();
+    for (const count of [1, 9]) {
+      const opened = await openTemporaryRedis(REDIS_CLUSTER, { replicas: { count, withinMs: 10 }, log: { warn: told } });
+      await opened.dispose();
+    }
+    expect(told.mock.calls.map(([fields]: unknown[]) => fields)).toEqual(
+      [1, 2, 3].map(() => ({ redis: expect.any(String), replicas: 1, waitReplicas: 9 })),
+    );
+  });
 
   test("Redis Cluster: a replica has what was answered", async () => {
     const opened = await openTemporaryRedis(REDIS_CLUSTER, { replicas: { count: 1, withinMs: 4_000 } });

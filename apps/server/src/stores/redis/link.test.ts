@@ -3,11 +3,11 @@ import type { Redis } from "ioredis";
 import { Link, NotConnected, pause } from "./link.js";
 
 /** A Redis that refuses connections until it is up. */
-function redisThat(isUp: () => boolean): Redis {
+function redisThat(isUp: () => boolean, refuse: () => Promise<void> = () => Promise.reject(new Error("refused"))): Redis {
   const pipeline = { callBuffer: () => pipeline, exec: async () => [[null, "PONG"]] };
   const redis = Object.assign(new EventEmitter(), {
     connect: async () => {
-      if (!isUp()) throw new Error("refused");
+      if (!isUp()) await refuse();
     },
     disconnect: () => undefined,
     pipeline: () => pipeline,
@@ -27,3 +27,26 @@ test("who asks between two tries to connect is refused, and leaves nothing behin
   await expect(link.send([["PING"]])).resolves.toEqual(["PONG"]);
   expect(link.awaySince).toBeNull();
 });
+
+test("a connection that is never answered is given up, and the next one serves", async () => {
+  let up = false;
+  const silence = new Promise<never>(() => undefined);
+  const opened = jest.fn(() =>
+    redisThat(
+      () => up,
+      () => silence,
+    ),
+  );
+  const link = new Link(opened);
+  const began = performance.now();
+  await expect(link.send([["PING"]])).rejects.toThrow("no answer within 5000 ms");
+  // Who comes later doesn't wait as long again.
+  await expect(link.send([["PING"]])).rejects.toThrow(NotConnected);
+  expect(performance.now() - began).toBeLessThan(6_500);
+  up = true;
+  await pause(600);
+  await link.send([["PING"]]).catch(() => undefined);
+  await pause(5_000);
+  await expect(link.send([["PING"]])).resolves.toEqual(["PONG"]);
+  expect(link.awaySince).toBeNull();
+}, 30_000);

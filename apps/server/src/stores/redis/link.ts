@@ -4,9 +4,12 @@
  */
 import type { Redis } from "ioredis";
 import type { Argument } from "./rows.js";
+import { NoAnswer, PATIENCE_MS, within } from "./within.js";
 
-/** How long an operation waits for a Redis that just went away, and for an answer (R7). */
-export const PATIENCE_MS = 5_000;
+/** Less than the patience: what became of the operation can be asked once more within it. */
+const ANSWER_MS = 4_500;
+/** What an attempt to connect gets when the patience is over already. */
+const LEAST_CONNECT_MS = 500;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 
@@ -15,15 +18,11 @@ export class NotConnected extends Error {
   override readonly name = "NotConnected";
 }
 
-export class NoAnswer extends Error {
-  override readonly name = "NoAnswer";
-}
-
 export type Command = readonly [string, ...Argument[]];
 
 export class Link {
   readonly #open: () => Redis;
-  #redis: Promise<Redis> | null = null;
+  #current: { readonly redis: Redis; readonly ready: Promise<Redis> } | null = null;
   #awaySince: number | null = null;
   #pause = FIRST_PAUSE_MS;
   #nextTry = 0;
@@ -44,35 +43,23 @@ export class Link {
     const redis = await this.#connected();
     const pipeline = redis.pipeline();
     for (const [name, ...args] of commands) pipeline.callBuffer(name, ...args);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<null>((resolve) => {
-      // When this whole process was held up, the answer may be there and only be unread: sockets are read before the second turn.
-      timer = setTimeout(() => setImmediate(() => setImmediate(() => resolve(null))), PATIENCE_MS);
-    });
+    const sentAt = performance.now();
     try {
-      const answers = await Promise.race([pipeline.exec(), late]);
-      if (answers === null) {
-        this.drop();
-        return commands.map(() => new NoAnswer(`Redis gave no answer within ${PATIENCE_MS} ms`));
-      }
+      const answers = await within(ANSWER_MS, pipeline.exec());
+      if (answers === null) throw new Error("Redis gave no answers");
       return answers.map(([error, value]) => error ?? value);
     } catch (cause) {
-      this.drop();
-      const lost = cause instanceof Error ? cause : new NoAnswer(String(cause));
+      this.#drop(redis);
+      // It was away all that time, for whoever waits for it from now on too.
+      if (cause instanceof NoAnswer && this.#current === null) this.#awaySince ??= sentAt;
+      const lost = cause instanceof Error ? cause : new Error(String(cause));
       return commands.map(() => lost);
-    } finally {
-      clearTimeout(timer);
     }
   }
 
   /** The next use opens another connection. */
   drop(): void {
-    const redis = this.#redis;
-    this.#redis = null;
-    void redis?.then(
-      (open) => open.disconnect(),
-      () => undefined,
-    );
+    if (this.#current !== null) this.#drop(this.#current.redis);
   }
 
   close(): void {
@@ -80,39 +67,51 @@ export class Link {
     this.drop();
   }
 
-  #connected(): Promise<Redis> {
-    if (this.#redis !== null) return this.#redis;
-    const now = performance.now();
-    this.#awaySince ??= now;
-    if (this.#closed || now < this.#nextTry) {
-      // Never kept as the connection: who asks after the pause finds none, and opens one.
-      const why = this.#closed ? "the store is closed" : causeText(this.#lastCause);
-      return Promise.reject(new NotConnected(why, { cause: this.#lastCause }));
-    }
-    this.#redis = this.#connect();
-    return this.#redis;
+  #drop(redis: Redis): void {
+    this.#forget(redis);
+    redis.disconnect();
   }
 
-  async #connect(): Promise<Redis> {
-    const redis = this.#open();
+  #forget(redis: Redis): void {
+    if (this.#current?.redis === redis) this.#current = null;
+  }
+
+  async #connected(): Promise<Redis> {
+    const now = performance.now();
+    if (this.#current === null) {
+      this.#awaySince ??= now;
+      if (this.#closed || now < this.#nextTry)
+        throw new NotConnected(this.#closed ? "the store is closed" : causeText(this.#lastCause), { cause: this.#lastCause });
+      const redis = this.#open();
+      this.#current = { redis, ready: this.#made(redis) };
+    }
+    const { ready } = this.#current;
+    if (this.#awaySince === null) return ready;
+    const left = this.#awaySince + PATIENCE_MS - now;
+    try {
+      return await within(Math.max(LEAST_CONNECT_MS, left), ready);
+    } catch (cause) {
+      if (cause instanceof NotConnected) throw cause;
+      // The attempt goes on for those who come later.
+      throw new NotConnected(causeText(cause), { cause });
+    }
+  }
+
+  async #made(redis: Redis): Promise<Redis> {
     let noted: unknown = null;
     redis.on("error", (cause: unknown) => {
       noted = cause;
     });
     try {
-      await redis.connect();
+      await within(PATIENCE_MS, redis.connect());
     } catch (cause) {
-      redis.disconnect();
       this.#lastCause = noted ?? cause;
-      this.#redis = null;
       this.#nextTry = performance.now() + this.#pause * (0.5 + Math.random() / 2);
       this.#pause = Math.min(LONGEST_PAUSE_MS, this.#pause * 2);
+      this.#drop(redis);
       throw new NotConnected(causeText(this.#lastCause), { cause: this.#lastCause });
     }
-    redis.once("close", () => {
-      if (this.#redis === mine) this.#redis = null;
-    });
-    const mine = this.#redis;
+    redis.once("close", () => this.#forget(redis));
     this.#awaySince = null;
     this.#pause = FIRST_PAUSE_MS;
     this.#nextTry = 0;

@@ -3,6 +3,7 @@
  * slot (rules.md R26), and those that arrive during a flush go out together. What each method promises is written in ../store.js, what
  * Redis itself may lose in README.md.
  */
+import type { Log } from "../../engine/coordinator.js";
 import type { Branch, Loaded, Millis, Owner } from "../../engine/transaction.js";
 import { type Flushed, LANE_LIMITS, Lane } from "../lane.js";
 import { isLikelyPrepared } from "../likely-prepared.js";
@@ -27,7 +28,7 @@ import {
   type Summary,
 } from "../store.js";
 import type { RedisAddress } from "./address.js";
-import { checkLayout, checkMaster, checkServer } from "./check.js";
+import { checkLayout, checkMaster, checkServer, type Judged } from "./check.js";
 import { Claims } from "./claims.js";
 import { Dispatcher, type Replicas } from "./dispatch.js";
 import { Ids } from "./ids.js";
@@ -44,7 +45,9 @@ import { RECORD } from "./lua/record.js";
 import { REGISTER } from "./lua/register.js";
 import { REST } from "./lua/rest.js";
 import { SUBMIT } from "./lua/submit.js";
+import { TRIAL } from "./lua/trial.js";
 import { Nodes } from "./nodes.js";
+import { refusedAtStart } from "./refusals.js";
 import {
   type Argument,
   branchField,
@@ -66,6 +69,7 @@ export interface RedisOptions extends RedisAddress {
   readonly prefix: string;
   readonly replicas: Replicas;
   readonly flushed?: Flushed;
+  readonly log?: Pick<Log, "warn">;
 }
 
 /** Opens nothing yet: `open` does, and says what keeps it from it (RedisUnusable). */
@@ -104,25 +108,52 @@ class RedisStore implements Store {
 
   async open(): Promise<void> {
     if (this.#state !== "new") throw new StoreUnavailable(`the store can't be opened: it is ${this.#state}`);
-    if ((await checkServer(this.#options)).cluster) {
-      await this.#topology.useCluster();
-      for (const tag of this.#topology.oneTagEach()) {
-        const place = this.#topology.placeOf(this.#topology.nodeOf(tag));
-        if (place !== null) await checkMaster(this.#options, place);
-      }
+    try {
+      await this.#prepare();
+      this.#state = "open";
+    } catch (cause) {
+      this.#hangUp();
+      throw refusedAtStart(cause, this.#options);
     }
+  }
+
+  async #prepare(): Promise<void> {
+    for (const master of await this.#masters()) this.#warnOfFewReplicas(master);
     const ask = (command: string, key: string, ...args: string[]): Promise<unknown> =>
       this.#writing.one({ tag: "meta", command, keys: [key], args });
     await checkLayout({ key: this.#keys.of("meta", "layout"), ask }, this.#keys);
+    await this.#writing.one({ tag: "meta", script: TRIAL, keys: [this.#keys.of("meta", "trial")], args: [] });
     for (const [place, tag] of TAGS.entries())
       this.#laneOf.set(tag, this.#laneNamed(`${this.#topology.nodeOf(tag)} ${place % LANES_PER_NODE}`));
-    this.#state = "open";
+  }
+
+  async #masters(): Promise<readonly Judged[]> {
+    const server = await checkServer(this.#options);
+    if (!server.cluster) return [server];
+    await this.#topology.useCluster();
+    const places = this.#topology.oneTagEach().map((tag) => this.#topology.placeOf(this.#topology.nodeOf(tag)));
+    const masters: Judged[] = [];
+    for (const place of places) if (place !== null) masters.push(await checkMaster(this.#options, place));
+    return masters;
+  }
+
+  /** They may come yet, so it is no reason to stop. */
+  #warnOfFewReplicas({ where, replicas }: Judged): void {
+    const { count } = this.#options.replicas;
+    if (replicas >= count) return;
+    const words =
+      "fewer replicas are connected than Store.WaitReplicas (STORE_WAIT_REPLICAS) asks for: until they are, writes fail";
+    this.#options.log?.warn({ redis: where, replicas, waitReplicas: count }, words);
   }
 
   async close(): Promise<void> {
     if (this.#state !== "open") return;
     this.#state = "closed";
     await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
+    this.#hangUp();
+  }
+
+  #hangUp(): void {
     this.#writing.close();
     this.#reading.close();
   }

@@ -1,15 +1,19 @@
 /** Which node has a slot: always the same one without a Cluster, else what the Cluster's own map says, read again when it was wrong. */
 
+import type { Redis } from "ioredis";
 import { connectionTo, type RedisAddress } from "./address.js";
 import { messageOf, RedisUnusable } from "./errors.js";
 import type { HostPort } from "./hosts.js";
 import { type Keys, TAGS, type Tag } from "./keys.js";
+import { within } from "./within.js";
 
 /** `host:port`; "" for the only one. */
 export type NodeName = string;
 
 /** A map that was just read is not read again. */
 const FRESH_MS = 100;
+/** What each node gets to tell the map: the others know it too. */
+const TELL_MS = 1_500;
 
 export class Topology {
   readonly #address: RedisAddress;
@@ -62,8 +66,7 @@ export class Topology {
         last = cause;
       });
       try {
-        await redis.connect();
-        this.#use(await redis.call("CLUSTER", "SLOTS"), place);
+        this.#use(await within(TELL_MS, told(redis)), place);
         this.#refreshed = performance.now();
         return;
       } catch (cause) {
@@ -91,6 +94,11 @@ export class Topology {
     this.#nodes = nodes;
     this.#places = places;
   }
+}
+
+async function told(redis: Redis): Promise<unknown> {
+  await redis.connect();
+  return redis.call("CLUSTER", "SLOTS");
 }
 
 interface Range {

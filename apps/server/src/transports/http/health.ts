@@ -5,6 +5,8 @@ import { json } from "./answer.js";
 
 export interface HealthCheck {
   readonly name: string;
+  /** What a probe is told when it rejects. Default: that the part can't answer. */
+  readonly says?: string;
   /** Rejects when the part can't work. Why is for the log alone: a probe needs no token, and a driver's text names hosts and users. */
   check(): Promise<void>;
 }
@@ -28,7 +30,7 @@ async function verdict(part: HealthCheck, log: Log): Promise<string> {
     return await Promise.race([part.check().then(() => "ok"), late]);
   } catch (cause) {
     log.warn({ check: part.name, err: cause }, "not ready");
-    return `the ${part.name} can't answer`;
+    return part.says ?? `the ${part.name} can't answer`;
   } finally {
     clearTimeout(timer);
   }

@@ -24,7 +24,12 @@ const TOPIC = { topic: "Name of the topic.", url: "What to call: an HTTP URL or 
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   "/api/ping": { summary: "Says that the server answers.", answer: "Pong" },
   "/healthz": { summary: "Says that the process lives.", answer: "Health" },
-  "/readyz": { summary: "Says whether every part can work.", answer: "Health", refusals: ["503"] },
+  "/readyz": {
+    summary:
+      "Says whether every part can work: the store answers, and takes the heartbeat, a write, when several servers can share it.",
+    answer: "Health",
+    refusals: ["503"],
+  },
   "/api/metrics": { summary: "Prometheus text." },
   "/api/openapi.json": { summary: "This document.", answer: "Anything" },
   "/api/dtmsvr/version": { summary: "The server's version.", answer: "Version" },

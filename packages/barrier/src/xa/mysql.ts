@@ -1,8 +1,9 @@
 /**
  * XA on MySQL and MariaDB. A prepared transaction may stay with its connection until the server has seen that one go (MariaDB, and MySQL
- * before 8.0.29), and to every other connection it is unknown so long; so the connection of phase 1 is always ended, and phase 2 doesn't take
- * "unknown" for "done before" (see phase2.ts).
+ * before 8.0.29), and to every other connection it is unknown so long; so the connection of phase 1 is always ended, and its end waited for,
+ * and phase 2 doesn't take "unknown" for "done before" (see phase2.ts).
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { type Branch, DtmError } from "@dtm/protocol";
 import { tableName } from "../sql/table.js";
 import {
@@ -118,7 +119,7 @@ function database<Connection>(
   return {
     title: "MySQL",
     maxXidBytes: 64,
-    detachMs: 1_000,
+    detachMs: DETACH_MS,
     place: `${driver} ${table}`,
     async open() {
       const link = await connect();
@@ -135,7 +136,7 @@ function database<Connection>(
         link.destroy();
         throw cause;
       }
-      return sessionOf(link, { table, spent: !autocommit });
+      return sessionOf(link, { table, spent: !autocommit, connect });
     },
   };
 }
@@ -153,20 +154,27 @@ export function requireDurablePrepare(version: string): void {
   );
 }
 
+const DETACH_MS = 1_000;
+const FIRST_PAUSE_MS = 2;
+
 const XAER_NOTA = 1397;
 const XAER_DUPID = 1440;
 const NO_SUCH_TABLE: readonly unknown[] = [1146, 1049];
 
 interface Setting {
   readonly table: string;
+  connect(): Promise<Link<unknown>>;
   /** The connection carries something that its next user mustn't find. */
   readonly spent: boolean;
 }
 
 function sessionOf<Connection>(link: Link<Connection>, setting: Setting): XaSession<Connection> {
-  const { table } = setting;
+  const { table, connect } = setting;
   let { spent } = setting;
   let inPhase1 = false;
+  /** The server's number of this connection, which phase 1 is on. */
+  let number = 0;
+  let prepared = false;
 
   const query = async (sql: string, values?: unknown[]): Promise<unknown> => {
     try {
@@ -199,6 +207,8 @@ function sessionOf<Connection>(link: Link<Connection>, setting: Setting): XaSess
     connection: link.connection,
     async start(xid) {
       spent = true;
+      const [own] = rowsOf(await link.query("select connection_id() as id"));
+      number = Number(member(own, "id"));
       try {
         await link.query(`xa start ${literal(xid)}`);
         inPhase1 = true;
@@ -212,6 +222,7 @@ function sessionOf<Connection>(link: Link<Connection>, setting: Setting): XaSess
     async prepare(xid) {
       await link.query(`xa end ${literal(xid)}`);
       await link.query(`xa prepare ${literal(xid)}`);
+      prepared = true;
     },
     async abandon(xid) {
       // Refused after a deadlock, which has ended it already.
@@ -258,8 +269,9 @@ function sessionOf<Connection>(link: Link<Connection>, setting: Setting): XaSess
       return list;
     },
     async close() {
-      if (spent) return link.destroy();
-      await link.release();
+      if (!spent) return link.release();
+      link.destroy();
+      if (prepared) await detached(connect, number);
     },
     destroy: () => link.destroy(),
   };
@@ -280,6 +292,39 @@ function sessionOf<Connection>(link: Link<Connection>, setting: Setting): XaSess
     );
     const age = member(rows[0], "age");
     return age === undefined || age === null ? null : Number(age);
+  }
+}
+
+/**
+ * Until the server has let go of the connection that prepared a transaction. A phase 2 that arrives while MariaDB does so takes the name off
+ * the transaction and ends nothing: no one can settle it any more, and its locks stay until the server is restarted. Whoever waits for
+ * phase 1's answer sends none before. Never longer than {@link DETACH_MS}, and it never fails: the transaction is prepared.
+ */
+async function detached(connect: () => Promise<Link<unknown>>, number: number): Promise<void> {
+  const watching = new AbortController();
+  const timer = setTimeout(() => watching.abort(), DETACH_MS);
+  const over = new Promise<void>((resolve) => watching.signal.addEventListener("abort", () => resolve(), { once: true }));
+  try {
+    await Promise.race([gone(connect, number, watching.signal), over]);
+  } catch {
+    // Who can't look goes on without.
+  } finally {
+    clearTimeout(timer);
+    watching.abort();
+  }
+}
+
+/** A server shows everybody his own connections. */
+async function gone(connect: () => Promise<Link<unknown>>, number: number, signal: AbortSignal): Promise<void> {
+  const link = await connect();
+  try {
+    for (let waitMs = FIRST_PAUSE_MS; !signal.aborted; waitMs *= 2) {
+      const found = await link.query("select 1 from information_schema.processlist where id = ?", [number]);
+      if (rowsOf(found).length === 0) return;
+      await pause(waitMs);
+    }
+  } finally {
+    await link.release();
   }
 }
 

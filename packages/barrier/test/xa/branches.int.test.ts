@@ -229,6 +229,17 @@ function suite(driver: Driver): void {
       expect(await isPrepared()).toBe(false);
     });
   } else {
+    test("phase 2 straight after phase 1 always finds it, and leaves no lock behind", async () => {
+      for (let i = 0; i < 40; i++) {
+        gid = `${own}-${count}-${i}`;
+        await serve("action", add(1));
+        const session = await bed.database.open();
+        expect(await (i % 2 === 0 ? session.commit : session.rollback)({ gid, branchId: "01", text: `${gid}-01` })).toBe("done");
+        await session.close();
+      }
+      expect(await gained()).toBe(20);
+    });
+
     test("a transaction that is still with its connection is not taken for a committed one", async () => {
       const session = await bed.database.open();
       const branch = { gid, branchId: "01", text: `${gid}-01`, transType: "xa", op: "action" };

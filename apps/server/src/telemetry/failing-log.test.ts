@@ -40,3 +40,12 @@ test("each destination by itself, over gRPC too; however many, they are forgotte
   failing.say(event("d"));
   expect(said).toHaveLength(1_003);
 });
+
+test("no password and no token of an address is said, nor in an error that quotes it", () => {
+  const address = "https://user:secret-1@bank/debit?token=secret-2#secret-3";
+  failing.say({ ...event("a", address), error: `no answer from ${address}` });
+  failing.say(event("b", "user:secret-4@shop:50051/Shop/Ship?key=secret-5"));
+  expect(JSON.stringify(said)).not.toContain("secret");
+  expect(said[0]).toMatchObject({ branch: "https://bank/debit", error: "no answer from https://bank/debit" });
+  expect(said[1]).toMatchObject({ branch: "shop:50051/Shop/Ship" });
+});

@@ -24,7 +24,8 @@ export class FailingLog {
   ) {}
 
   say({ gid, status, branch, error, retryCount }: AlertEvent): void {
-    const destination = destinationOf(branch);
+    const address = withoutSecrets(branch);
+    const destination = destinationOf(address);
     const now = this.now();
     const before = this.#said.get(destination);
     if (before !== undefined && now < before.nextAt) {
@@ -34,14 +35,17 @@ export class FailingLog {
     if (this.#said.size >= MOST_DESTINATIONS) this.#said.clear();
     this.#said.set(destination, { nextAt: now + EVERY_MS, unsaid: 0 });
     const unsaid = before === undefined || before.unsaid === 0 ? {} : { othersUnsaid: before.unsaid };
-    this.log.warn(
-      { gid, status, branch, attempts: retryCount, error: error.slice(0, LONGEST_ERROR), ...unsaid },
-      "branch keeps failing",
-    );
+    const why = error.replaceAll(branch, address).slice(0, LONGEST_ERROR);
+    this.log.warn({ gid, status, branch: address, attempts: retryCount, error: why, ...unsaid }, "branch keeps failing");
   }
+}
+
+/** Without what may hold a password or a token: the user's part and the query. */
+function withoutSecrets(branch: string): string {
+  return branch.replace(/[?#].*$/s, "").replace(/^(\w+:\/\/)?[^/]*@/, "$1");
 }
 
 /** The host of an HTTP address, and that of a gRPC one (`host:port/service/method`). */
 function destinationOf(branch: string): string {
-  return branch.replace(/^\w+:\/\//, "").split(/[/?]/, 1)[0] ?? "";
+  return branch.replace(/^\w+:\/\//, "").split("/", 1)[0] ?? "";
 }

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { buildDtm, dtmBinary, dtmSqlFolder } from "./dtm-build.mjs";
 import { ROOT } from "./paths.mjs";
 
-const OURS_MAIN = join(ROOT, "apps/server/dist/main.js");
+const OURS = join(ROOT, "apps/server/bin/dtm.js");
+/** The same before it was bundled: a profile of it names files. */
+const OURS_IN_FILES = join(ROOT, "apps/server/dist/main.js");
 
 /** dtm's names of settings, which ours takes too (protocol.md 7.1). */
 function common({ store, database, httpPort, grpcPort }) {
@@ -19,7 +21,7 @@ const ours = {
   label: "ours",
   database: "dtm_ours",
   async prepare() {
-    if (!existsSync(OURS_MAIN)) throw new Error(`${OURS_MAIN} is missing: build the server first (pnpm build)`);
+    if (!existsSync(OURS)) throw new Error(`${OURS} is missing: build the server first (pnpm build)`);
   },
   environment: async (run) => ({
     ...common({ ...run, database: ours.database }),
@@ -27,7 +29,10 @@ const ours = {
     DATA_DIR: join(run.folder, "data"),
     LOG_LEVEL: "error",
   }),
-  launch: ({ nodeFlags }) => ({ command: process.execPath, args: [...nodeFlags, OURS_MAIN, "serve"] }),
+  launch: ({ nodeFlags }) => ({
+    command: process.execPath,
+    args: [...nodeFlags, nodeFlags.length === 0 ? OURS : OURS_IN_FILES, "serve"],
+  }),
   /** Migrations run at start. */
   tables: async () => null,
 };

@@ -71,7 +71,7 @@ export async function checkPackages({ notRunFile = join(CACHE, "test/not-run.txt
   if (installed === null) return end();
   for (const name of Object.keys(tarballs)) await check(`${name}: papers`, async () => papers(name));
   await check("the dtm command makes its tables", () =>
-    quietly("fresh-dtm", process.execPath, [join(FRESH, "node_modules/@dtm/server/dist/main.js"), "migrate"], {
+    quietly("fresh-dtm", process.execPath, [join(FRESH, "node_modules/@dtm/server/bin/dtm.js"), "migrate"], {
       cwd: FRESH,
       env: { DATA_DIR: join(FRESH, "data"), STORE_DRIVER: "sqlite" },
     }),

@@ -9,7 +9,7 @@ import { step, Trouble } from "./terminal.mjs";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 export const CACHE = join(ROOT, ".cache");
-export const COORDINATOR = "apps/server/dist/main.js";
+export const COORDINATOR = "apps/server/bin/dtm.js";
 export const BANK = "examples/bank/dist/main.js";
 
 const BUILT = join(CACHE, "built");

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-/** This server's version, from its package.json, which lies one folder above src and dist alike. */
+/** This server's version, from its package.json, which lies one folder above src, dist and bin alike. */
 export function serverVersion(): string {
   return versionIn(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 }

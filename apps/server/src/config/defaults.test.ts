@@ -15,6 +15,6 @@ test.each(LEAVES.map((leaf) => [leaf.path, leaf] as const))("%s: its default is 
   expect(spec.kind.type.safeParse(text)).toEqual({ success: true, data: spec.initial });
 });
 
-test("docs/settings.md is current; if not: node apps/server/dist/main.js config reference > docs/settings.md", () => {
+test("docs/settings.md is current; if not: node apps/server/bin/dtm.js config reference > docs/settings.md", () => {
   expect(readFileSync(join(__dirname, "../../../../docs/settings.md"), "utf8")).toBe(settingsReference());
 });

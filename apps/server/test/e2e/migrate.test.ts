@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 function dtm(args: readonly string[], env: Environment, cwd: string): NodeProcess {
-  const child = new NodeProcess("apps/server/dist/main.js", args, { cwd, env: { HTTP_PORT: "0", GRPC_PORT: "0", ...env } });
+  const child = new NodeProcess("apps/server/bin/dtm.js", args, { cwd, env: { HTTP_PORT: "0", GRPC_PORT: "0", ...env } });
   started.push(child);
   return child;
 }

@@ -18,7 +18,7 @@ afterEach(async () => {
 
 /** Ports are free ones unless the test says otherwise; `cwd` is a fresh folder, so `./data` is too. */
 function dtm(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = temporaryFolder()): NodeProcess {
-  const child = new NodeProcess("apps/server/dist/main.js", args, { cwd, env: { HTTP_PORT: "0", GRPC_PORT: "0", ...env } });
+  const child = new NodeProcess("apps/server/bin/dtm.js", args, { cwd, env: { HTTP_PORT: "0", GRPC_PORT: "0", ...env } });
   started.push(child);
   return child;
 }

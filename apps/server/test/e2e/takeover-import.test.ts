@@ -17,7 +17,7 @@ async function dtm(
   env: Readonly<Record<string, string>> = {},
   cwd = temporaryFolder(),
 ): Promise<Ended & { readonly stdout: string; readonly stderr: string }> {
-  const child = new NodeProcess("apps/server/dist/main.js", ["import", ...args], { cwd, env: { DATA_DIR: cwd, ...env } });
+  const child = new NodeProcess("apps/server/bin/dtm.js", ["import", ...args], { cwd, env: { DATA_DIR: cwd, ...env } });
   const ended = await child.ended;
   return { ...ended, stdout: child.stdout, stderr: child.stderr };
 }

@@ -233,7 +233,7 @@ async function command(
   args: readonly string[],
   env: Place["env"],
 ): Promise<Ended & { readonly stdout: string; readonly stderr: string }> {
-  const child = new NodeProcess("apps/server/dist/main.js", args, { cwd: temporaryFolder(), env });
+  const child = new NodeProcess("apps/server/bin/dtm.js", args, { cwd: temporaryFolder(), env });
   const ended = await child.ended;
   return { ...ended, stdout: child.stdout, stderr: child.stderr };
 }

@@ -37,7 +37,7 @@ withServer(POSTGRES, () => {
     const b = await Bank.start("b", folder, { latencyMs: 300 });
     await a.open("payer", { balance: 1_000_000 });
     await b.open("payee", { balance: 0 });
-    const server = new NodeProcess("apps/server/dist/main.js", ["serve"], {
+    const server = new NodeProcess("apps/server/bin/dtm.js", ["serve"], {
       cwd: folder,
       env: {
         ...store,
@@ -113,7 +113,7 @@ withServer(POSTGRES, () => {
     const database = await postgresDatabase();
     const { host, port, user, password } = postgresAddress();
     const store = { STORE_HOST: host, STORE_PORT: String(port), STORE_USER: user, STORE_PASSWORD: password };
-    const server = new NodeProcess("apps/server/dist/main.js", ["serve"], {
+    const server = new NodeProcess("apps/server/bin/dtm.js", ["serve"], {
       cwd: temporaryFolder(),
       env: { ...store, STORE_DRIVER: "postgres", STORE_DB: database.name, WORKERS: "3", HTTP_PORT: "0", GRPC_PORT: "0" },
     });
@@ -140,7 +140,7 @@ withServer(POSTGRES, () => {
       STORE_USER: user,
       STORE_DB: "missing",
     };
-    const server = new NodeProcess("apps/server/dist/main.js", ["serve"], {
+    const server = new NodeProcess("apps/server/bin/dtm.js", ["serve"], {
       cwd: temporaryFolder(),
       env: { ...env, WORKERS: "2", HTTP_PORT: "0", GRPC_PORT: "0" },
     });

@@ -55,7 +55,7 @@ export function freePort(): Promise<number> {
 
 /** `env`: more settings, by their environment names. */
 export async function startOurs(env: Readonly<Record<string, string>> = {}): Promise<Coordinator> {
-  const main = join(REPOSITORY, "apps/server/dist/main.js");
+  const main = join(REPOSITORY, "apps/server/bin/dtm.js");
   if (!existsSync(main)) throw new Error("apps/server isn't built: run the build first");
   const cwd = temporaryFolder();
   const settings = { STORE_DRIVER: "sqlite", DATA_DIR: cwd, LOG_LEVEL: "warn", ...env };

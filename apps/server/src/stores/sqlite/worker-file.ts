@@ -1,13 +1,14 @@
 import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /**
- * Where a worker's compiled file is. Node can't run TypeScript, so when this module itself runs from `src` (tests), the worker is the
- * one of the last build, which must not be older than the sources that it was made of.
+ * Where a worker's compiled file is: beside this module's own, also in a bundle. Node can't run TypeScript, so when this module itself
+ * runs from `src` (tests), the worker is the one of the last build, which must not be older than the sources that it was made of.
  */
 export function workerFile(name: "writer" | "reader"): string {
   const here = fileURLToPath(import.meta.url);
-  const compiled = here.replace(/worker-file\.[jt]s$/, `${name}.js`);
+  const compiled = join(dirname(here), `${name}.js`);
   if (here.endsWith(".js")) return compiled;
   const built = compiled.replace(/([\\/])src([\\/]stores[\\/]sqlite[\\/])/, "$1dist$2");
   const source = compiled.replace(/\.js$/, ".ts");

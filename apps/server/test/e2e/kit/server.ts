@@ -1,4 +1,4 @@
-/** The real coordinator: `apps/server/dist/main.js serve` in a process of its own, on free ports and a folder of the test's. */
+/** The real coordinator: `apps/server/bin/dtm.js serve` in a process of its own, on free ports and a folder of the test's. */
 import { mkdirSync } from "node:fs";
 import { freePort } from "./free-port.js";
 import { type Ended, NodeProcess } from "./process.js";
@@ -59,7 +59,7 @@ export class Server {
   /** After `kill` or `stop`: the same ports, the same data. */
   async restart(): Promise<void> {
     if (this.#process?.running === true) throw new Error("the server is still running");
-    const child = new NodeProcess("apps/server/dist/main.js", ["serve"], {
+    const child = new NodeProcess("apps/server/bin/dtm.js", ["serve"], {
       cwd: this.#options.dataDir,
       env: {
         STORE_DRIVER: "sqlite",

@@ -36,7 +36,7 @@ const adapter: PoolAdapter = {
   },
   async connect(pool) {
     poolOf("mariadb", pool);
-    return await mysqlConnect(pool);
+    return await mysqlConnect(pool, adapter.transaction);
   },
 };
 

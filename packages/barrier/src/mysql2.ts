@@ -42,7 +42,7 @@ const adapter: PoolAdapter = {
   async connect(pool) {
     poolOf("mysql2", pool);
     if (hasCallbacks(pool)) throw notPromises();
-    return await mysqlConnect(pool);
+    return await mysqlConnect(pool, adapter.transaction);
   },
 };
 

@@ -1,7 +1,13 @@
 /** A connection that a pool of one of MySQL's drivers gave, for one transaction: their names for it are the same. */
-import type { Session } from "./transaction.js";
+import { mariadbOpening } from "./mariadb-opening.js";
+import type { PoolAdapter, Session } from "./transaction.js";
+
+interface MysqlPool {
+  getConnection(): Promise<PooledConnection>;
+}
 
 interface PooledConnection {
+  readonly threadId?: unknown;
   beginTransaction(): Promise<unknown>;
   commit(): Promise<unknown>;
   rollback(): Promise<unknown>;
@@ -9,12 +15,19 @@ interface PooledConnection {
   destroy(): void;
 }
 
-/** `pool` has been recognised. */
-export async function mysqlConnect(pool: unknown): Promise<Session> {
-  const connection = await (pool as { getConnection(): Promise<PooledConnection> }).getConnection();
+/** `given` has been recognised as a pool. */
+export async function mysqlConnect(given: unknown, transaction: PoolAdapter["transaction"]): Promise<Session> {
+  const pool = given as MysqlPool;
+  const connection = await pool.getConnection();
+  const begin = (): Promise<unknown> => connection.beginTransaction();
   return {
     tx: connection,
-    begin: () => connection.beginTransaction(),
+    begin,
+    opening(options) {
+      // What is to be prepared is the insert alone.
+      if (options.prepared === true) return null;
+      return mariadbOpening({ pool, connection, begin }, transaction(connection, options));
+    },
     commit: () => connection.commit(),
     rollback: () => connection.rollback(),
     release: (broken) => (broken ? connection.destroy() : connection.release()),

@@ -22,8 +22,9 @@ export type ConnectionOf<Pool> = Pool extends { getConnection(): Promise<infer C
 export interface PoolBarrier<Tx, Db, Pool> extends SqlBarrier<Tx, Db> {
   /**
    * The whole local transaction: takes a connection out of the pool, begins, does what {@link SqlBarrier.run} does, commits, and gives the
-   * connection back. An error of the work, or of the commit, rolls back and is thrown on as it is. On pg it costs no round trip more than the
-   * bare transaction: BEGIN and the barrier's statement travel together. For another isolation level begin yourself, and call `run`.
+   * connection back. An error of the work, or of the commit, rolls back and is thrown on as it is. On PostgreSQL and
+   * MariaDB it costs no round trip more than the bare transaction: BEGIN and the barrier's statement travel together. For another isolation
+   * level begin yourself, and call `run`.
    *
    * @throws DtmError NOT_A_POOL, and whatever {@link SqlBarrier.run} throws. After an error of the commit itself it is unknown whether it took
    * place; the next delivery of the call finds out.
@@ -40,7 +41,7 @@ export interface Session {
   readonly tx: unknown;
   begin(): PromiseLike<unknown>;
   /** Begins with the first statement that it is given; null where this connection can't (yet). */
-  opening?(options: SqlRunOptions): Executor | null;
+  opening?(options: SqlRunOptions): PromiseLike<Executor | null> | Executor | null;
   commit(): PromiseLike<unknown>;
   rollback(): PromiseLike<unknown>;
   /** @param broken - Nobody knows what state it is in: it is closed, not used again. */
@@ -68,7 +69,7 @@ export function poolBarrier<Tx, Db, Pool>(adapter: PoolAdapter): PoolBarrier<Tx,
     const tx = session.tx as ConnectionOf<P>;
     let broken = false;
     try {
-      const opening = session.opening?.(options) ?? null;
+      const opening = (await session.opening?.(options)) ?? null;
       if (opening === null) await session.begin();
       const executor = opening ?? adapter.transaction(tx, options);
       const result = await runGuarded(prepare(adapter.name, executor, options), tx, work);

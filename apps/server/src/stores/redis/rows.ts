@@ -2,6 +2,7 @@
  * A transaction with its branches as one hash (README.md has the fields). What is empty or zero isn't stored. A branch is two fields: what
  * never changes of it, written once with its payload, and what became of it, written at most once.
  */
+import { isUtf8 } from "node:buffer";
 import {
   type Branch,
   type BranchStatus,
@@ -43,7 +44,7 @@ export function rowFields({ transaction, branches }: Loaded, id: number): Argume
   put("waiting", transaction.waitingOn);
   put("branches", branches.length);
   for (const [place, branch] of branches.entries()) {
-    fields.push(branchField(branch), Buffer.concat([Buffer.from(`${place + 1} `), branchValue(branch)]));
+    fields.push(branchField(branch), behind(`${place + 1} `, branchValue(branch)));
     if (branch.status !== "prepared") fields.push(settledField(branch), settledText(branch));
   }
   return fields;
@@ -68,8 +69,15 @@ export function settledField(name: BranchName): string {
 }
 
 /** Without its place, which a registered branch is given by the script. */
-export function branchValue({ branchId, op, url, createTime, updateTime, payload }: Branch): Buffer {
-  return Buffer.concat([Buffer.from(`${JSON.stringify([branchId, op, url, createTime, updateTime])}\n`), payload]);
+export function branchValue({ branchId, op, url, createTime, updateTime, payload }: Branch): Argument {
+  return behind(`${JSON.stringify([branchId, op, url, createTime, updateTime])}\n`, payload);
+}
+
+/** As text wherever that says the same: ioredis sends a text for less than it takes to join a Buffer with others. */
+function behind(head: string, rest: string | Uint8Array): Argument {
+  if (typeof rest === "string") return head + rest;
+  const bytes = Buffer.from(rest.buffer, rest.byteOffset, rest.byteLength);
+  return isUtf8(bytes) ? head + bytes.toString("utf8") : Buffer.concat([Buffer.from(head), bytes]);
 }
 
 export function settledText({ status, updateTime, finishTime, rollbackTime }: Omit<Branch, "id" | "gid">): string {

@@ -16,7 +16,7 @@ local word = known()
 if word then return {word, redis.call('HGETALL', KEYS[2])} end
 if redis.call('EXISTS', KEYS[2]) == 1 then return {'exists', redis.call('HGETALL', KEYS[2])} end
 set_many(KEYS[2], 5)
-local r = read(KEYS[2], ARGV[4])
+local r = given(ARGV[4], 5)
 add(placed(r, {listed(r)}))
 journal('created')
 return {'created'}

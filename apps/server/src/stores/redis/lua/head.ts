@@ -47,7 +47,7 @@ local function add(entries)
 end
 `;
 
-/** Reading and changing one row: `read`, then change the table's copy, then `write` once. */
+/** Reading and changing one row: `read`, then set what changes in its `copy`, then `write` once. */
 export const ROW = String.raw`
 local FIELDS = {'id', 'type', 'status', 'owner', 'due', 'waiting', 'wake', 'updated', 'finished', 'undone'}
 local function read(key, gid)
@@ -57,19 +57,21 @@ local function read(key, gid)
   for i = 1, #FIELDS do r[FIELDS[i]] = v[i] or '' end
   return r
 end
-local function copy(r)
-  local c = {}
-  for k, v in pairs(r) do c[k] = v end
-  return c
+-- A new row, from the arguments that are written of it.
+local function given(gid, from)
+  local r = {gid = gid, owner = '', waiting = '', finished = '', undone = ''}
+  for i = from, #ARGV, 2 do r[ARGV[i]] = ARGV[i + 1] end
+  return r
 end
--- Rewrites what changed between two forms of a row, in the hash and in the index; more: further fields and values by turns.
+-- Holds what is set in it; the rest shows through.
+local function copy(r) return setmetatable({}, {__index = r}) end
+-- Rewrites what changed between a row and its copy, in the hash and in the index; more: further fields and values by turns.
 local function write(key, old, new, more)
   local set = more or {}
-  for i = 1, #FIELDS do
-    local f = FIELDS[i]
-    if old[f] ~= new[f] then
+  for f, v in pairs(new) do
+    if old[f] ~= v then
       set[#set + 1] = f
-      set[#set + 1] = new[f]
+      set[#set + 1] = v
     end
   end
   local before, after = placed(old, {}), placed(new, {})

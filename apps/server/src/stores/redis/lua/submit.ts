@@ -21,7 +21,7 @@ local old = read(KEYS[2], ARGV[4])
 if not old then
   if #ARGV < 12 then return {'absent'} end
   set_many(KEYS[2], 12)
-  local r = read(KEYS[2], ARGV[4])
+  local r = given(ARGV[4], 12)
   add(placed(r, {listed(r)}))
   journal('created')
   return {'created'}

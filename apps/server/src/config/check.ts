@@ -1,7 +1,7 @@
 /** What one setting can't know about another. dtm's texts are kept, since its users know and search for them (protocol.md 7.1). */
 import { isLoopback } from "../loopback.js";
 import { StartError } from "../service.js";
-import { leastConnections } from "../stores/relational/connections.js";
+import { LEAST_CONNECTIONS } from "../stores/relational/connections.js";
 import type { Config } from "./schema.js";
 import { redisHostsTrouble, sqlHostTrouble } from "./store-host.js";
 
@@ -46,9 +46,9 @@ function checkStore({ Store, DataDir, Workers }: Config): void {
         throw new StartError("Postgres schema not valid: set Store.Schema (STORE_SCHEMA)");
       if (!/^[\w$ -]{1,63}$/.test(Store.Schema))
         throw new StartError("Store.Schema (STORE_SCHEMA) is one name of letters, digits, _, $, - and spaces, not a list");
-      if (Store.MaxOpenConns < leastConnections(Store.Driver))
+      if (Store.MaxOpenConns < LEAST_CONNECTIONS)
         throw new StartError(
-          `Store.MaxOpenConns (STORE_MAX_OPEN_CONNS) is ${Store.MaxOpenConns}: ${Store.Driver} needs ${leastConnections(Store.Driver)} at least, for writing, reading and the heartbeat`,
+          `Store.MaxOpenConns (STORE_MAX_OPEN_CONNS) is ${Store.MaxOpenConns}: ${LEAST_CONNECTIONS} are needed at least, for writing, reading and the heartbeat`,
         );
       checkStoreTls(Store);
       break;

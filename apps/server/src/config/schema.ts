@@ -65,7 +65,7 @@ export const SETTINGS = {
     TlsKeyFile: setting(text, { initial: "", about: "PEM file of that certificate's key." }),
     MaxOpenConns: setting(countFromOne, {
       initial: 500,
-      about: "Connections to an SQL database, at most; 3 at least for postgres, 4 for mysql.",
+      about: "Connections to an SQL database, at most; 3 at least.",
     }),
     MaxIdleConns: setting(count, {
       initial: 500,

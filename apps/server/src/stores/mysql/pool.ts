@@ -1,4 +1,4 @@
-/** How connections are made: for lanes one each, for everything else a small pool; never more than the setting allows. */
+/** How connections are made: one for the lane, for everything else a small pool; never more than the setting allows. */
 import mysql, { type ConnectionOptions, type PoolConnection, type SslOptions } from "mysql2/promise";
 import { PATIENCE_MS } from "../relational/line.js";
 import { readTlsFiles, type Tls } from "../relational/tls.js";

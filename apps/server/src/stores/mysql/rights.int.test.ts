@@ -35,7 +35,7 @@ withServer(MYSQL, () => {
     await asAdministrator(`GRANT ALL ON ${database.name}.* TO ${account}`);
     // Fewer connections than are asked at once, so that each of them is met.
     const address = { ...mysqlAddress(database.name), user, password: "x", maxConnections: 4, patienceMs: 2_000 };
-    store = openMysql({ ...address, lanes: 1 });
+    store = openMysql(address);
     await store.open();
     await store.heartbeat("here", LEASE_MS);
     await store.create(given);
@@ -54,7 +54,7 @@ withServer(MYSQL, () => {
     expect(await store.heartbeat("here", LEASE_MS)).toBe(true);
   });
 
-  test("rights that are given back count at once, for the lanes, the readers and the heartbeat", async () => {
+  test("rights that are given back count at once, for the lane, the readers and the heartbeat", async () => {
     const asked = (): Promise<unknown>[] => [
       store.nudge(gid, NOW).then((nudged) => nudged || Promise.reject(new Error("no such gid"))),
       store.find(gid),

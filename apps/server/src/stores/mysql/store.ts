@@ -1,7 +1,7 @@
 /** Transactions in a MySQL (8) or MariaDB (10.6 or newer) database, dtm's tables included; several nodes may share it. */
 import type { Log } from "../../engine/coordinator.js";
 import type { Flushed } from "../lane.js";
-import { LANES, readers } from "../relational/connections.js";
+import { readers } from "../relational/connections.js";
 import { RelationalStore } from "../relational/store.js";
 import type { Store } from "../store.js";
 import { Connection } from "./connection.js";
@@ -14,19 +14,15 @@ export interface MysqlOptions extends MysqlAddress {
   readonly maxConnections: number;
   /** Whether opening brings the schema up to date; if not, it refuses a schema that isn't. Default: true. */
   readonly autoMigrate?: boolean;
-  /** Transactions that commit at the same time. Default: 2. */
-  readonly lanes?: number;
   readonly flushed?: Flushed;
   readonly log?: Log;
 }
 
 /** Opens nothing yet: `open` does, and says what keeps it from it (DatabaseUnusable, MigrationRefused). */
 export function openMysql(options: MysqlOptions): Store {
-  const { lanes = LANES.mysql, flushed } = options;
-  const pool = new Pool(options, readers(options.maxConnections, lanes));
+  const pool = new Pool(options, readers(options.maxConnections));
   return new RelationalStore({
-    lanes,
-    ...(flushed === undefined ? {} : { flushed }),
+    ...(options.flushed === undefined ? {} : { flushed: options.flushed }),
     connect: async () => new MysqlSession(new Connection(await pool.dedicated(), pool.zone)),
     patienceMs: options.patienceMs,
     prepare: () => prepareDatabase(pool, options, { autoMigrate: options.autoMigrate ?? true, log: options.log }),

@@ -1,7 +1,7 @@
 /** Transactions in a PostgreSQL database (13 or newer), dtm's tables included; several nodes may share it. */
 import type { Log } from "../../engine/coordinator.js";
 import type { Flushed } from "../lane.js";
-import { LANES, readers } from "../relational/connections.js";
+import { readers } from "../relational/connections.js";
 import { RelationalStore } from "../relational/store.js";
 import type { Store } from "../store.js";
 import { Connection } from "./connection.js";
@@ -22,9 +22,8 @@ export interface PostgresOptions extends PostgresAddress {
 /** Opens nothing yet: `open` does, and says what keeps it from it (DatabaseUnusable, MigrationRefused). */
 export function openPostgres(options: PostgresOptions): Store {
   const naming = new Naming();
-  const pool = new Pool(options, readers(options.maxConnections, LANES.postgres));
+  const pool = new Pool(options, readers(options.maxConnections));
   return new RelationalStore({
-    lanes: LANES.postgres,
     ...(options.flushed === undefined ? {} : { flushed: options.flushed }),
     connect: async () => {
       const client = await pool.dedicated();

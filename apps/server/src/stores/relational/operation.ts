@@ -101,10 +101,3 @@ function weightOfBranches(branches: readonly Branch[]): number {
   for (const { payload } of branches) bytes += 256 + payload.length;
   return bytes;
 }
-
-/** Equal for equal texts on every node, so that a gid always uses the same lane (R7). */
-export function laneOf(gid: string, lanes: number): number {
-  let hash = 0;
-  for (let place = 0; place < gid.length; place++) hash = (Math.imul(hash, 31) + gid.charCodeAt(place)) | 0;
-  return Math.abs(hash) % lanes;
-}

@@ -18,7 +18,6 @@ async function opened(oldest: Promise<number | null>) {
   } as unknown as Statements;
   const session = { statements, changes: 0, begin: done, commit: done, noted: done, noteBatch: () => undefined, close: done };
   const store = new RelationalStore({
-    lanes: 1,
     connect: async () => ({ ...session, forgetLane: done }) as unknown as Session,
     prepare: async () => NO_LIMITS,
     reads: { oldestOwn: () => oldest, close: done } as unknown as Reads,

@@ -1,5 +1,5 @@
 /**
- * A store over an SQL database that several nodes share: operations are checked here, collected in lanes and committed in groups; reads
+ * A store over an SQL database that several nodes share: operations are checked here, collected in a lane and committed in groups; reads
  * go through a pool. What each method promises is written in ../store.js, what a database does differently in its own folder.
  */
 import type { Branch, Loaded, Millis, Owner } from "../../engine/transaction.js";
@@ -27,11 +27,11 @@ import {
 import type { Connect } from "./database.js";
 import { Flusher } from "./flush.js";
 import { Line } from "./line.js";
-import { type Answer, type Answers, laneOf, type OfKind, type Operation, weightOf } from "./operation.js";
+import { type Answer, type Answers, type OfKind, type Operation, weightOf } from "./operation.js";
 import { SweepFloor } from "./sweep-floor.js";
 import { fitted, isStorable, type Limits, NO_LIMITS, refuseBranches, refuseLoaded, refusePayloads, refuseText } from "./texts.js";
 
-/** What needs no lane: reads of what is committed, and the heartbeat, which waits behind none of them (R2). */
+/** What doesn't go through the lane: reads of what is committed, and the heartbeat, which waits behind none of them (R2). */
 export interface Reads {
   ping(): Promise<void>;
   heartbeat(epoch: string, leaseMs: Millis): Promise<boolean>;
@@ -57,37 +57,30 @@ export interface Reads {
 }
 
 export interface RelationalParts {
-  readonly lanes: number;
   /** How long an operation waits for a database that just went away. Default: 5 s (R7). */
   readonly patienceMs?: number | undefined;
   readonly flushed?: Flushed;
-  /** A connection for a lane. */
+  /** A connection for the lane. */
   readonly connect: Connect;
   /** Looks at the server, brings the schema up to date, and says what it takes; or, in one line, what keeps it from it. */
   readonly prepare: () => Promise<Limits>;
   readonly reads: Reads;
 }
 
-interface OpenLane {
-  readonly lane: Lane<Operation, Answer>;
-  readonly flusher: Flusher;
-}
-
 export class RelationalStore implements Store {
   readonly shared = true;
   readonly #parts: RelationalParts;
-  readonly #lanes: readonly OpenLane[];
+  readonly #flusher: Flusher;
+  /** One for all, which keeps the order of everything (docs/decisions/write-lanes.md). */
+  readonly #lane: Lane<Operation, Answer>;
   readonly #floor = new SweepFloor(() => this.#reads.oldestOwn());
   #limits = NO_LIMITS;
   #state: "new" | "open" | "closed" = "new";
 
   constructor(parts: RelationalParts) {
     this.#parts = parts;
-    this.#lanes = Array.from({ length: parts.lanes }, () => {
-      const flusher = new Flusher(new Line(parts.connect, parts.patienceMs));
-      const lane = new Lane<Operation, Answer>((batch) => flusher.flush(batch), LANE_LIMITS, parts.flushed);
-      return { lane, flusher };
-    });
+    this.#flusher = new Flusher(new Line(parts.connect, parts.patienceMs));
+    this.#lane = new Lane((batch) => this.#flusher.flush(batch), LANE_LIMITS, parts.flushed);
   }
 
   async open(): Promise<void> {
@@ -104,12 +97,8 @@ export class RelationalStore implements Store {
   async close(): Promise<void> {
     if (this.#state !== "open") return;
     this.#state = "closed";
-    await Promise.all(
-      this.#lanes.map(async ({ lane, flusher }) => {
-        await lane.close();
-        await flusher.close();
-      }),
-    );
+    await this.#lane.close();
+    await this.#flusher.close();
     await this.#parts.reads.close();
   }
 
@@ -265,10 +254,7 @@ export class RelationalStore implements Store {
   /** A batch answers each operation in its own kind's shape; the lane between us erased the type. */
   async #write<K extends Operation["kind"]>(operation: OfKind<K> & Operation): Promise<Answers[K]> {
     if (this.#state !== "open") throw new StoreUnavailable(`the store is ${this.#state}`);
-    const place = "gid" in operation ? laneOf(operation.gid, this.#lanes.length) : 0;
-    const open = this.#lanes[place];
-    if (open === undefined) throw new StoreUnavailable("the store has no lane");
-    return (await open.lane.push(operation, weightOf(operation))) as Answers[K];
+    return (await this.#lane.push(operation, weightOf(operation))) as Answers[K];
   }
 }
 

@@ -71,8 +71,9 @@ function hasDependencies(folder) {
 function fingerprint() {
   const hash = createHash("sha256");
   const inputs = ["src", "prisma", "scripts", "package.json", "tsconfig.json", "buf.gen.yaml"];
+  const shared = ["proto", "scripts/bundle.mjs", "scripts/cjs.mjs", "pnpm-lock.yaml", "tsconfig.base.json", "turbo.json"];
   const paths = workspaces().flatMap((folder) => inputs.map((input) => join(folder, input)));
-  for (const path of [...paths, join(ROOT, "proto"), join(ROOT, "tsconfig.base.json"), join(ROOT, "turbo.json")]) {
+  for (const path of [...paths, ...shared.map((input) => join(ROOT, input))]) {
     for (const file of filesUnder(path)) {
       const { size, mtimeMs } = statSync(file);
       hash.update(`${relative(ROOT, file)} ${size} ${mtimeMs}\n`);

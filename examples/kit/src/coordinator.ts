@@ -24,7 +24,7 @@ export interface Coordinator {
 export async function startCoordinator(): Promise<Coordinator> {
   const given = process.env["DTM_SERVER"] ?? "";
   if (given !== "") return { url: given, stop: async () => undefined };
-  const main = join(dirname(createRequire(import.meta.url).resolve("@dtm/server/package.json")), "dist/main.js");
+  const main = join(dirname(createRequire(import.meta.url).resolve("@dtm/server/package.json")), "bin/dtm.js");
   const folder = await mkdtemp(join(tmpdir(), "dtm-example-"));
   const [http, grpc] = [await freePort(), await freePort()];
   const child = spawn(process.execPath, [main, "serve"], {

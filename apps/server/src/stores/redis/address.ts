@@ -34,6 +34,8 @@ export function connectionTo(address: RedisAddress, node: HostPort | null): Redi
     keepAlive: 10_000,
     enableReadyCheck: true,
     connectionName: "dtm",
+    // Would name ioredis and its version, which it can't find out in a bundle.
+    disableClientInfo: true,
     ...(user === "" ? {} : { username: user }),
     ...(password === "" ? {} : { password }),
     ...(secure === null ? {} : { tls: secure }),

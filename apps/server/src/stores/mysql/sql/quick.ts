@@ -15,9 +15,8 @@ import { byGid, toLoadedByGid } from "./load.js";
 const PREPARED =
   "SELECT gid FROM trans_global FORCE INDEX (gid) WHERE gid IN (?) AND status = 'prepared' ORDER BY gid LOCK IN SHARE MODE";
 
-/** Only a live epoch gets a lease, judged on the database's clock (R2). */
-const LIVES =
-  "SET @lives = (SELECT count(*) FROM dtm_node WHERE dead_at IS NULL AND expires_at > utc_timestamp(3) AND epoch = ?)";
+/** Only a live epoch gets a lease, judged on the database's clock (R2). As a SET it would lock the row, and a halted node the others. */
+const LIVES = "SELECT count(*) INTO @lives FROM dtm_node WHERE dead_at IS NULL AND expires_at > utc_timestamp(3) AND epoch = ?";
 
 /**
  * What mergeSubmitted does, where one of both sides says no options or both the same; else the row is left for the careful way, and so is

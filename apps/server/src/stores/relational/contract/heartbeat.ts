@@ -1,5 +1,5 @@
 /** A node that is well must not be taken for dead, whatever else waits for the database (rules.md R2). */
-import { NOW, saga } from "../../contract/fixtures.js";
+import { NOW, saga, tcc } from "../../contract/fixtures.js";
 import { type Store, StoreUnavailable } from "../../store.js";
 
 export interface LockableDatabase {
@@ -38,6 +38,21 @@ export function heartbeatContract(name: string, make: () => Promise<LockableData
       expect(performance.now() - begin).toBeLessThan(LEASE_MS / 2);
       await unlock();
       await Promise.all(waiting);
+    }, 120_000);
+
+    test("waits for no batch that holds up, though the lease that it gives is judged by it", async () => {
+      const prepared = tcc();
+      await store.create(prepared);
+      const unlock = await database.lock("trans_global");
+      const submitted = { ...prepared.transaction, status: "submitted", submitTime: NOW, owner: "here:1" } as const;
+      const submitting = store.submit({ transaction: submitted, branches: [] });
+      // Until the batch is at the table.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const begin = performance.now();
+      expect(await store.heartbeat("here", LEASE_MS)).toBe(true);
+      expect(performance.now() - begin).toBeLessThan(LEASE_MS / 2);
+      await unlock();
+      expect(await submitting).toMatchObject({ kind: "moved", leased: true });
     }, 120_000);
 
     test("that gets no answer says so in time for another one, which is on a new connection", async () => {

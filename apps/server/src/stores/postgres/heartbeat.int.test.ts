@@ -17,6 +17,12 @@ withServer(POSTGRES, () =>
         await client.query(`BEGIN; LOCK TABLE ${table}`);
         return () => client.end();
       },
+      async isWaitedFor() {
+        const client = await postgresClient(database.name);
+        const asked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        const { rows } = await client.query(asked).finally(() => client.end());
+        return rows.length > 0;
+      },
       dispose: () => database.drop(),
     };
   }),

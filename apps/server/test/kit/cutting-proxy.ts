@@ -3,9 +3,10 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 
 /**
  * What happens to the next COMMIT. `request`: it never arrives. `reply`: it is done, and nobody hears of it. `late`: the client is cut
- * off first, and it arrives when somebody else has long been asking.
+ * off first, and it arrives when somebody else has long been asking. `halt`: it never arrives, and for the server
+ * the client stays as it is, whatever it does.
  */
-export type Loss = "request" | "reply" | "late";
+export type Loss = "request" | "reply" | "late" | "halt";
 
 const LATE_MS = 500;
 
@@ -84,6 +85,9 @@ export class CuttingProxy {
         case "late":
           client.destroy();
           setTimeout(() => server.write(data), LATE_MS).unref();
+          break;
+        case "halt":
+          break;
       }
     });
     server.on("data", (data) => {
@@ -93,7 +97,7 @@ export class CuttingProxy {
         server.destroy();
       }
     });
-    client.on("close", () => losing !== "late" && server.destroy());
+    client.on("close", () => losing !== "late" && losing !== "halt" && server.destroy());
     server.on("close", () => client.destroy());
   }
 }

@@ -50,7 +50,7 @@ export class Connection implements Query {
     return rowsOf(await this.#send(sql, values));
   }
 
-  async run(sql: string, values: readonly Bound[] = []): Promise<number> {
+  async run(sql: string, values: readonly Bound[]): Promise<number> {
     const changed = changedBy(await this.#send(sql, values));
     this.changes += changed;
     return changed;
@@ -68,9 +68,14 @@ export class Connection implements Query {
     return this.#together(requests.map(({ sql, values }) => this.driver.format(sql, [...values])));
   }
 
-  begin(sql: string): void {
+  begin(statements: readonly string[]): void {
     this.#forget();
-    this.#waiting.push(sql);
+    this.#waiting.push(...statements);
+  }
+
+  /** In one packet with what waits, behind it. */
+  async control(statements: readonly string[]): Promise<void> {
+    await this.#together(statements);
   }
 
   /** The batch's own row, which no other batch writes to. */
@@ -89,9 +94,9 @@ export class Connection implements Query {
   }
 
   /** Nothing that waits is done any more. */
-  async undo(sql: string): Promise<void> {
+  async undo(statements: readonly string[]): Promise<void> {
     this.#forget();
-    await this.#send(sql, []);
+    await this.#together(statements);
   }
 
   #forget(): void {

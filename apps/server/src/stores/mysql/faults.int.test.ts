@@ -6,14 +6,16 @@ import { openMysql } from "./store.js";
 
 const SESSIONS = "SELECT id FROM information_schema.processlist WHERE db = ? AND id <> connection_id()";
 
+/** Alone, without or with MySQL's query attributes, or behind the statements that it completes. */
+const COMMITS = ["\u0003COMMIT", "\u0003\0\u0001COMMIT", ";\nCOMMIT"];
+
 withServer(MYSQL, () =>
   faultsContract("mysql", async () => {
     const database = await mysqlDatabase();
     const address = mysqlAddress(database.name);
     return {
       target: address,
-      // Alone, or behind the statements that it completes.
-      isCommit: (data) => data.includes("\u0003COMMIT") || data.includes(";\nCOMMIT"),
+      isCommit: (data) => COMMITS.some((text) => data.includes(text)),
       async open(port, patienceMs) {
         const store = openMysql({ ...address, ...(port === null ? {} : { port }), patienceMs });
         await store.open();

@@ -23,9 +23,7 @@ const IDLE_MS = 30_000;
 
 /** Whatever the server's defaults are: nothing is cut off silently, a quote is escaped as the driver does it, and rows are as committed. */
 const SETTINGS = [
-  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', SESSION autocommit = 1" +
-    // A node that is halted in the middle of a batch must not hold its locks any longer; MySQL has no such setting.
-    " /*M!100300 , SESSION idle_transaction_timeout = 5 */",
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', SESSION autocommit = 1",
   "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 ];
 

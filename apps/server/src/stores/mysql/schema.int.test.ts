@@ -65,7 +65,7 @@ async function migrated(before = ""): Promise<Tables> {
 async function tablesOf(connection: Connection): Promise<Tables> {
   const [columns] = await connection.query<RowDataPacket[]>(`
     SELECT table_name AS place, column_name AS name, column_type AS type, is_nullable = 'NO' AS required, column_key = 'PRI' AS main,
-      column_default AS standard, extra FROM information_schema.columns WHERE table_schema = database()`);
+      column_default AS standard, extra AS extra FROM information_schema.columns WHERE table_schema = database()`);
   const [indexes] = await connection.query<RowDataPacket[]>(`
     SELECT table_name AS place, concat(if(min(non_unique) = 0, 'unique ', ''), index_name, ': ',
       group_concat(if(sub_part IS NULL, column_name, concat(column_name, '(', sub_part, ')')) ORDER BY seq_in_index SEPARATOR ', ')) AS words

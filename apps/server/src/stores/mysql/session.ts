@@ -1,15 +1,43 @@
-/** A lane's connection. What a session of ours needs is set once, when it is made (pool.ts). */
-import type { Session, Trouble } from "../relational/database.js";
+/** A lane's connection. What any session of ours needs was set when it was made (pool.ts). */
+import type { Connection as Driver, RowDataPacket } from "mysql2/promise";
+import { HALTED_S, type Session, type Trouble } from "../relational/database.js";
 import type { Statements } from "../relational/statements.js";
-import type { Connection } from "./connection.js";
+import { Connection } from "./connection.js";
 import { GidTooAlike, troubleOf } from "./errors.js";
 import { forgetLane, lastBatch, noteBatch } from "./sql/lanes.js";
 import { statementsOn } from "./statements.js";
+import type { Zone } from "./zone.js";
 
-export class MysqlSession implements Session {
+/** What goes along with a transaction's begin and its end. */
+interface Along {
+  readonly begin: readonly string[];
+  readonly end: readonly string[];
+}
+
+/** MariaDB has a setting for transactions that stand idle. */
+const NOTHING: Along = { begin: [], end: [] };
+/** MySQL has one for connections only: it counts while a transaction is open. */
+const CLOCK: Along = { begin: [`SET SESSION wait_timeout = ${HALTED_S}`], end: ["SET SESSION wait_timeout = DEFAULT"] };
+
+/** The connection is closed if it isn't fit for a lane. */
+export async function openSession(driver: Driver, zone: Zone): Promise<MysqlSession> {
+  try {
+    const [found] = await driver.query<RowDataPacket[]>("SHOW SESSION VARIABLES LIKE 'idle_transaction_timeout'");
+    if (found.length > 0) await driver.query(`SET SESSION idle_transaction_timeout = ${HALTED_S}`);
+    return new MysqlSession(new Connection(driver, zone), found.length > 0 ? NOTHING : CLOCK);
+  } catch (cause) {
+    driver.destroy();
+    throw cause;
+  }
+}
+
+class MysqlSession implements Session {
   readonly statements: Statements;
 
-  constructor(readonly connection: Connection) {
+  constructor(
+    readonly connection: Connection,
+    private readonly along: Along,
+  ) {
     this.statements = statementsOn(connection);
     connection.driver.on("error", () => {
       connection.broken = true;
@@ -21,27 +49,27 @@ export class MysqlSession implements Session {
   }
 
   begin(): void {
-    this.connection.begin("START TRANSACTION READ WRITE");
+    this.connection.begin(["START TRANSACTION READ WRITE", ...this.along.begin]);
   }
 
   async commit(): Promise<void> {
-    await this.connection.run("COMMIT");
+    await this.connection.control(["COMMIT", ...this.along.end]);
   }
 
   async rollback(): Promise<void> {
-    await this.connection.undo("ROLLBACK");
+    await this.connection.undo(["ROLLBACK", ...this.along.end]);
   }
 
   async savepoint(): Promise<void> {
-    await this.connection.run("SAVEPOINT one");
+    await this.connection.control(["SAVEPOINT one"]);
   }
 
   async release(): Promise<void> {
-    await this.connection.run("RELEASE SAVEPOINT one");
+    await this.connection.control(["RELEASE SAVEPOINT one"]);
   }
 
   async rollbackToSavepoint(): Promise<void> {
-    await this.connection.undo("ROLLBACK TO SAVEPOINT one");
+    await this.connection.undo(["ROLLBACK TO SAVEPOINT one"]);
   }
 
   noteBatch(lane: string, token: string): void {

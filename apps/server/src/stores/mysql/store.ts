@@ -4,11 +4,10 @@ import type { Flushed } from "../lane.js";
 import { readers } from "../relational/connections.js";
 import { RelationalStore } from "../relational/store.js";
 import type { Store } from "../store.js";
-import { Connection } from "./connection.js";
 import { type MysqlAddress, Pool } from "./pool.js";
 import { prepareDatabase } from "./prepare.js";
 import { readsThrough } from "./reads.js";
-import { MysqlSession } from "./session.js";
+import { openSession } from "./session.js";
 
 export interface MysqlOptions extends MysqlAddress {
   readonly maxConnections: number;
@@ -23,7 +22,7 @@ export function openMysql(options: MysqlOptions): Store {
   const pool = new Pool(options, readers(options.maxConnections));
   return new RelationalStore({
     ...(options.flushed === undefined ? {} : { flushed: options.flushed }),
-    connect: async () => new MysqlSession(new Connection(await pool.dedicated(), pool.zone)),
+    connect: async () => openSession(await pool.dedicated(), pool.zone),
     patienceMs: options.patienceMs,
     prepare: () => prepareDatabase(pool, options, { autoMigrate: options.autoMigrate ?? true, log: options.log }),
     reads: readsThrough(pool),

@@ -1,5 +1,5 @@
 /** A lane's connection. Nothing here outlives a transaction, so a pooler may hand each one another connection of its own. */
-import type { Session, Trouble } from "../relational/database.js";
+import { HALTED_S, type Session, type Trouble } from "../relational/database.js";
 import type { Statements } from "../relational/statements.js";
 import { type Connection, cut } from "./connection.js";
 import { troubleOf } from "./errors.js";
@@ -14,7 +14,7 @@ import { statementsOn } from "./statements.js";
 const BEGIN = `
   BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
   SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
-  SET LOCAL plan_cache_mode = force_generic_plan`;
+  SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL idle_in_transaction_session_timeout = '${HALTED_S}s'`;
 
 export class PostgresSession implements Session {
   readonly statements: Statements;

@@ -20,6 +20,12 @@ export function isRefusal(trouble: Trouble): boolean {
   return trouble === "down" || trouble === "denied";
 }
 
+/**
+ * Seconds after which the server ends a transaction that stands idle, for its node was halted in the middle of a batch: another node's
+ * callers wait longer for the rows that it has locked (R7).
+ */
+export const HALTED_S = 3;
+
 /** One connection, used by one at a time. */
 export interface Session {
   readonly statements: Statements;

@@ -2,6 +2,7 @@
  * What a lost connection must not do to what was asked (rules.md R7): nothing acknowledged is missing, nothing happens twice. A nudge
  * that ran twice raises `wake` twice, a create that ran twice is told "exists", a registration that ran twice is a "duplicate".
  */
+import { until } from "../../../../test/e2e/kit/until.js";
 import { CuttingProxy, type Loss } from "../../../../test/kit/cutting-proxy.js";
 import { branch, gidsOf, NOW, newGid, SECOND, saga, storedTransaction, tcc } from "../../contract/fixtures.js";
 import { type Store, StoreUnavailable } from "../../store.js";
@@ -21,6 +22,8 @@ export interface FaultyDatabase {
 /** On a starved machine a connection may take long; what is shown here holds however long it takes. */
 const PATIENT_MS = 60_000;
 const IMPATIENT_MS = 500;
+/** Longer than a server waits for one that is halted. */
+const OTHERS_MS = 12_000;
 
 export function faultsContract(name: string, make: () => Promise<FaultyDatabase>): void {
   describe(`${name}, with connections cut`, () => {
@@ -73,6 +76,21 @@ export function faultsContract(name: string, make: () => Promise<FaultyDatabase>
       },
       120_000,
     );
+
+    test("a node that is halted in the middle of a batch doesn't hold the rows from others", async () => {
+      const prepared = tcc();
+      const { gid } = prepared.transaction;
+      await store.create(prepared);
+      const other = await database.open(null, OTHERS_MS);
+      const lost = proxy.lost;
+      proxy.loseNext("halt");
+      const halted = store.nudge(gid, NOW);
+      await until("the batch is about to commit", async () => (proxy.lost > lost ? true : undefined), { withinMs: 10_000 });
+      expect(await other.nudge(gid, NOW)).toBe(true);
+      expect(await halted).toBe(true);
+      expect((await storedTransaction(store, gid)).wake).toBe(2);
+      await other.close();
+    }, 120_000);
 
     test("a database that is away for a moment only makes its callers wait", async () => {
       const given = saga();

@@ -1,7 +1,18 @@
 // The database servers that tests and development use: those that the environment names, else local binaries on loopback, else what
 // apt-get installs when root, else a line that says what is missing. Their data lies under .cache/services, or /var/tmp.
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import process from "node:process";
@@ -87,6 +98,7 @@ export async function startServices(names = SERVICE_NAMES) {
  * A server of the caller's own, whatever the environment names: one that may be killed. Its `members` are its processes, each with its port,
  * `kill` (SIGKILL) and `start` (on the same data). Null: it isn't here and can't be installed.
  * `settings`: more of them for Redis. `nodes`: how many a Cluster has, of which three are masters. `env`: the servers there are already.
+ * `tls`: the PEM files `ca`, `cert` and `key` of one that takes nothing but TLS, and on PostgreSQL from the role `certified` a certificate of its own.
  */
 export async function startOwn(name, options = {}) {
   const { packages, find, start } = SERVICES[name];
@@ -117,7 +129,7 @@ function findPostgres() {
   return bin === undefined ? null : { initdb: join(bin, "initdb"), postgres: join(bin, "postgres") };
 }
 
-async function startPostgres({ initdb, postgres }) {
+async function startPostgres({ initdb, postgres }, { tls = null }) {
   const user = plainUser("postgres");
   const data = freshFolder("postgres", user);
   must(spawnSync(initdb, ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], as(user)));
@@ -128,6 +140,7 @@ async function startPostgres({ initdb, postgres }) {
     unix_socket_directories: "",
     max_connections: 300,
     max_prepared_transactions: 50,
+    ...(tls === null ? {} : postgresTls(placed(tls, data, user), data)),
   };
   const server = serverProcess(
     "postgres",
@@ -146,6 +159,12 @@ async function startPostgres({ initdb, postgres }) {
   );
   await server.start();
   return alone(server, `postgres://postgres@127.0.0.1:${port}/postgres`);
+}
+
+function postgresTls({ ca, cert, key }, data) {
+  const rules = ["hostssl all certified all trust clientcert=verify-ca", "hostssl all postgres all trust"];
+  writeFileSync(join(data, "pg_hba.conf"), `${rules.join("\n")}\n`);
+  return { ssl: "on", ssl_ca_file: ca, ssl_cert_file: cert, ssl_key_file: key };
 }
 
 function findPgbouncer() {
@@ -190,7 +209,7 @@ function findMariadb() {
   return server === null ? null : { server, installer };
 }
 
-async function startMariadb({ server: binary, installer }) {
+async function startMariadb({ server: binary, installer }, { tls = null }) {
   const user = plainUser("mysql");
   const data = freshFolder("mysql", user);
   const common = ["--no-defaults", `--datadir=${data}`];
@@ -208,11 +227,16 @@ async function startMariadb({ server: binary, installer }) {
       `--socket=${join(data, "s.sock")}`,
       `--pid-file=${join(data, "pid")}`,
       "--max-connections=300",
+      ...(tls === null ? [] : mariadbTls(placed(tls, data, user))),
     ],
     { port, user, folder: data, signal: "SIGTERM", ready: /ready for connections/ },
   );
   await server.start();
   return alone(server, `mysql://root@127.0.0.1:${port}/mysql`);
+}
+
+function mariadbTls({ ca, cert, key }) {
+  return [`--ssl-ca=${ca}`, `--ssl-cert=${cert}`, `--ssl-key=${key}`, "--require-secure-transport=ON"];
 }
 
 function findRedis() {
@@ -221,9 +245,14 @@ function findRedis() {
   return server === null || cli === null ? null : { server, cli };
 }
 
-async function startRedis(found, { settings = {} }) {
+async function startRedis(found, { settings = {}, tls = null }) {
   const port = await freePort();
-  return alone(await startRedisNode("redis", found, port, settings), `redis://127.0.0.1:${port}`);
+  return alone(await startRedisNode("redis", found, port, settings, tls), `redis://127.0.0.1:${port}`);
+}
+
+function redisTls({ ca, cert, key }, port) {
+  const files = { "tls-ca-cert-file": ca, "tls-cert-file": cert, "tls-key-file": key };
+  return { port: 0, "tls-port": port, ...files, "tls-auth-clients": "optional" };
 }
 
 /** Three masters, each with a replica at least. */
@@ -262,10 +291,11 @@ async function startRedisCluster(found, { nodes: count = 6, settings = {} }) {
   }
 }
 
-async function startRedisNode(name, { server: binary }, port, more) {
+async function startRedisNode(name, { server: binary }, port, more, tls = null) {
   const user = plainUser("redis");
   const dir = freshFolder(name, user);
-  const settings = { port, dir, bind: "127.0.0.1", appendonly: "yes", save: "", "maxmemory-policy": "noeviction", ...more };
+  const ports = tls === null ? { port } : redisTls(placed(tls, dir, user), port);
+  const settings = { ...ports, dir, bind: "127.0.0.1", appendonly: "yes", save: "", "maxmemory-policy": "noeviction", ...more };
   const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]);
   const server = serverProcess(name, binary, args, {
     port,
@@ -371,6 +401,18 @@ function freshFolder(name, user) {
   mkdirSync(folder, { mode: 0o700 });
   if (user !== null) chownSync(folder, user.uid, user.gid);
   return folder;
+}
+
+/** Copies that the server's user may read, and nobody else. */
+function placed(files, folder, user) {
+  const places = Object.entries(files).map(([name, file]) => {
+    const place = join(folder, `${name}.pem`);
+    copyFileSync(file, place);
+    chmodSync(place, 0o600);
+    if (user !== null) chownSync(place, user.uid, user.gid);
+    return [name, place];
+  });
+  return Object.fromEntries(places);
 }
 
 function must({ status, error, stderr }) {

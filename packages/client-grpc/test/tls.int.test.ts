@@ -1,58 +1,21 @@
 /** Tokens and TLS against our coordinator, with an authority of the test's own: what the options promise, over both transports. */
-import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
 import { createServer, type Server } from "node:tls";
 import { HttpClient } from "@dtm/client-http";
+import { Authority, type Certificate, HAS_OPENSSL } from "../../../apps/server/test/kit/certificates.js";
 import { type Client, GrpcClient, noCompensation } from "../src/index.js";
 import { type Coordinator, notRun, startOurs, temporaryFolder } from "./kit/servers.js";
 
-const present = spawnSync("openssl", ["version"]).status === 0;
 let coordinator: Coordinator;
-let files: ReturnType<typeof certify>;
+let files: Certificate;
 let ca: Buffer;
 
-function certify(folder: string): { readonly cert: string; readonly key: string; readonly ca: Buffer } {
-  const at = (name: string): string => join(folder, name);
-  const openssl = (...args: string[]): void => void execFileSync("openssl", args, { stdio: "pipe" });
-  writeFileSync(at("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost");
-  openssl(
-    "req",
-    "-x509",
-    "-newkey",
-    "rsa:2048",
-    "-nodes",
-    "-days",
-    "2",
-    "-subj",
-    "/CN=test authority",
-    "-keyout",
-    at("ca.key"),
-    "-out",
-    at("ca.pem"),
-  );
-  openssl(
-    "req",
-    "-newkey",
-    "rsa:2048",
-    "-nodes",
-    "-subj",
-    "/CN=localhost",
-    "-keyout",
-    at("server.key"),
-    "-out",
-    at("server.csr"),
-  );
-  const signing = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-CAcreateserial", "-days", "2", "-extfile", at("names")];
-  openssl("x509", "-req", "-in", at("server.csr"), ...signing, "-out", at("server.pem"));
-  return { cert: at("server.pem"), key: at("server.key"), ca: readFileSync(at("ca.pem")) };
-}
-
 beforeAll(async () => {
-  if (!present) return;
-  files = certify(temporaryFolder());
-  ca = files.ca;
+  if (!HAS_OPENSSL) return;
+  const authority = new Authority(temporaryFolder(), "authority");
+  files = authority.certify("server", "IP:127.0.0.1,DNS:localhost");
+  ca = readFileSync(authority.ca);
   coordinator = await startOurs({ TLS_CERT_FILE: files.cert, TLS_KEY_FILE: files.key, AUTH_TOKEN: "s3cret" });
 }, 300_000);
 
@@ -103,7 +66,7 @@ describe.each(["http", "grpc"] as const)("over %s", (protocol) => {
   };
 
   const secured = (title: string, run: () => Promise<void>): void => {
-    test(title, async () => (present ? run() : notRun("TLS and tokens of the SDK: openssl isn't installed")));
+    test(title, async () => (HAS_OPENSSL ? run() : notRun("TLS and tokens of the SDK: openssl isn't installed")));
   };
 
   secured("its authority and the token let in", () => use(open({ token: "s3cret", tls: { ca } })));

@@ -127,26 +127,25 @@ describe(`two nodes from seed ${SEED}`, () => {
 
   const breakable = SHARED.find(({ name }) => name === "postgres");
   if (breakable === undefined) throw new Error("there is no postgres");
-  if (LONG_FORM)
-    withServer(POSTGRES, () => {
-      it(
-        "postgres, would notice: of nodes that take from the living, two call a branch at once",
-        async () => {
-          const store = breakable;
-          const preload = ["broken-claims.mjs"];
-          await onStage(Scene.open({ store, banks, folder, seed: SEED + 9_000, ...CALM, preload }), async (scene) => {
-            let noticed = false;
-            const traffic = scene.traffic(() => !noticed);
-            await until("two calls overlap", async () => (overlapsOf(scene.recorder.calls, []).length > 0 ? true : undefined));
-            noticed = true;
-            await traffic;
-            const { overlaps } = await scene.seen();
-            expect(overlaps.filter(({ epoch }) => epoch === null)).not.toEqual([]);
-          });
-        },
-        CASE_MS,
-      );
-    });
+  withServer(POSTGRES, () => {
+    it(
+      "postgres, would notice: of nodes that take from the living, two call a branch at once",
+      async () => {
+        const store = breakable;
+        const preload = ["broken-claims.mjs"];
+        await onStage(Scene.open({ store, banks, folder, seed: SEED + 9_000, ...CALM, preload }), async (scene) => {
+          let noticed = false;
+          const traffic = scene.traffic(() => !noticed);
+          await until("two calls overlap", async () => (overlapsOf(scene.recorder.calls, []).length > 0 ? true : undefined));
+          noticed = true;
+          await traffic;
+          const { overlaps } = await scene.seen();
+          expect(overlaps.filter(({ epoch }) => epoch === null)).not.toEqual([]);
+        });
+      },
+      CASE_MS,
+    );
+  });
 });
 
 function unlessLate(name: string, work: () => Promise<void>): () => Promise<void> {

@@ -1,5 +1,7 @@
 /** How connections are made: one for the lane, for everything else a small pool; never more than the setting allows. */
+import { isIP } from "node:net";
 import mysql, { type ConnectionOptions, type PoolConnection, type SslOptions } from "mysql2/promise";
+import { DatabaseUnusable } from "../relational/errors.js";
 import { PATIENCE_MS } from "../relational/line.js";
 import { readTlsFiles, type Tls } from "../relational/tls.js";
 import { Zone } from "./zone.js";
@@ -37,7 +39,7 @@ export class Pool {
   constructor(address: MysqlAddress, maxReaders: number) {
     this.zone = new Zone(address.zoneHours);
     this.patienceMs = address.patienceMs ?? PATIENCE_MS;
-    const ssl = sslOf(address.tls);
+    const ssl = sslOf(address);
     this.#config = {
       host: address.host,
       port: address.port,
@@ -104,7 +106,12 @@ export class Pool {
   }
 }
 
-function sslOf(tls: Tls): SslOptions | null {
+function sslOf({ tls, host }: MysqlAddress): SslOptions | null {
   if (tls.mode === "disable") return null;
+  // The driver would take any certificate for localhost for the address's own.
+  if (tls.mode === "verify-full" && isIP(host) !== 0)
+    throw new DatabaseUnusable(
+      `Store.Host (STORE_HOST) is an address, ${host}, and of a MySQL server only a name can be verified: name it as its certificate does, or set Store.TlsMode (STORE_TLS_MODE) to verify-ca`,
+    );
   return { rejectUnauthorized: tls.mode !== "require", verifyIdentity: tls.mode === "verify-full", ...readTlsFiles(tls) };
 }

@@ -7,6 +7,7 @@ import { contended } from "../relational/contended.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import type { Limits } from "../relational/texts.js";
+import { tlsTrouble } from "../relational/tls.js";
 import { Connection } from "./connection.js";
 import { errnoOf, troubleOf } from "./errors.js";
 import { migrationTarget } from "./migration-target.js";
@@ -99,7 +100,10 @@ export async function zoneTrouble(db: Connection, { zoneHours }: MysqlAddress): 
   return `the newest update_time in trans_global, ${db.zone.toText(newest)} in ${zone}, is yet to come: set TimeZoneOffset (TIME_ZONE_OFFSET) to the hours of whoever wrote it`;
 }
 
-function explained(cause: unknown, { host, port, user, database }: MysqlAddress): unknown {
+/** It wants TLS from everybody, or from this user. */
+const INSECURE = 3159;
+
+function explained(cause: unknown, { host, port, user, database, tls }: MysqlAddress): unknown {
   if (cause instanceof DatabaseUnusable || cause instanceof MigrationRefused) return cause;
   const line = (text: string): DatabaseUnusable => new DatabaseUnusable(text, { cause });
   const errno = errnoOf(cause);
@@ -107,7 +111,7 @@ function explained(cause: unknown, { host, port, user, database }: MysqlAddress)
     case 1045:
     case 1698:
       return line(
-        `the server at ${host}:${port} refused the user ${user}: ${messageOf(cause)}; check Store.User (STORE_USER) and Store.Password (STORE_PASSWORD)`,
+        `the server at ${host}:${port} refused the user ${user}: ${messageOf(cause)}; check Store.User (STORE_USER) and Store.Password (STORE_PASSWORD)${tls.mode === "disable" ? ", and Store.TlsMode (STORE_TLS_MODE) if it wants TLS" : ""}`,
       );
     case 1049:
       return line(`the database ${database} does not exist at ${host}:${port}: create it, or set Store.Db (STORE_DB)`);
@@ -121,10 +125,15 @@ function explained(cause: unknown, { host, port, user, database }: MysqlAddress)
       );
     case 1040:
       return line(`the server at ${host}:${port} has no connection left: raise its max_connections, or stop what holds them`);
+    case INSECURE:
+      return line(
+        `the server at ${host}:${port} takes nothing without TLS: ${messageOf(cause)}; set Store.TlsMode (STORE_TLS_MODE) to require, or to verify-full`,
+      );
     case null:
       return types.isNativeError(cause) && cause.name !== "TypeError"
         ? line(
-            `no MySQL or MariaDB answers at ${host}:${port}: ${reason(cause)}; check Store.Host (STORE_HOST), Store.Port (STORE_PORT) and the TLS settings`,
+            tlsTrouble(`the server at ${host}:${port}`, reason(cause)) ??
+              `no MySQL or MariaDB answers at ${host}:${port}: ${reason(cause)}; check Store.Host (STORE_HOST), Store.Port (STORE_PORT) and the TLS settings`,
           )
         : cause;
     default:

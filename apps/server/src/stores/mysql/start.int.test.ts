@@ -40,7 +40,7 @@ withServer(MYSQL, () => {
 
   test("a user that isn't known", async () => {
     expect(await refusal({ ...(await fresh()), user: "nobody_we_know", password: "x" })).toMatch(
-      /^DatabaseUnusable: .* refused the user nobody_we_know: .*; check Store\.User \(STORE_USER\) and Store\.Password \(STORE_PASSWORD\)$/,
+      /^DatabaseUnusable: .* refused the user nobody_we_know: .*; check Store\.User \(STORE_USER\) and Store\.Password \(STORE_PASSWORD\), and Store\.TlsMode/,
     );
   });
 
@@ -87,7 +87,7 @@ withServer(MYSQL, () => {
   });
 
   test("a file that can't be read", async () => {
-    const tls = { mode: "verify-full", caFile: "/nowhere/ca.pem", certFile: "", keyFile: "" } as const;
+    const tls = { mode: "verify-ca", caFile: "/nowhere/ca.pem", certFile: "", keyFile: "" } as const;
     expect(await refusal({ ...(await fresh()), tls })).toBe(
       "DatabaseUnusable: Store.TlsCaFile (STORE_TLS_CA_FILE) names /nowhere/ca.pem, which can't be read: ENOENT",
     );

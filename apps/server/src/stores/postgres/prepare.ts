@@ -7,6 +7,7 @@ import { contended } from "../relational/contended.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import { type Limits, NO_LIMITS } from "../relational/texts.js";
+import { tlsTrouble } from "../relational/tls.js";
 import { Connection } from "./connection.js";
 import { codeOf, troubleOf } from "./errors.js";
 import { migrationTarget } from "./migration-target.js";
@@ -85,8 +86,9 @@ function explained(cause: unknown, { host, port, user, database, schema }: Postg
   const other = `PostgreSQL at ${host}:${port}, database ${database}, schema ${schema}: ${messageOf(cause)} (${code})`;
   switch (code) {
     case "28P01":
-    case "28000":
       return line(refusedUser);
+    case "28000":
+      return line(refusedWithoutTls(cause, `PostgreSQL at ${host}:${port} refused the user ${user}`) ?? refusedUser);
     case "3D000":
       return line(noDatabase);
     case "08P01":
@@ -109,12 +111,23 @@ function explained(cause: unknown, { host, port, user, database, schema }: Postg
       if (isOfPassword(cause)) return line(refusedUser);
       return types.isNativeError(cause) && cause.name !== "TypeError"
         ? line(
-            `no PostgreSQL answers at ${host}:${port}: ${reason(cause)}; check Store.Host (STORE_HOST), Store.Port (STORE_PORT) and the TLS settings`,
+            tlsTrouble(`PostgreSQL at ${host}:${port}`, reason(cause)) ??
+              `no PostgreSQL answers at ${host}:${port}: ${reason(cause)}; check Store.Host (STORE_HOST), Store.Port (STORE_PORT) and the TLS settings`,
           )
         : cause;
     default:
       return line(other);
   }
+}
+
+/** The words of pg_hba.conf, which may want TLS or a certificate of this user. */
+function refusedWithoutTls(cause: unknown, refused: string): string | null {
+  const why = messageOf(cause);
+  if (/client certificate/.test(why))
+    return `${refused}: ${why}; check Store.TlsCertFile (STORE_TLS_CERT_FILE) and Store.TlsKeyFile (STORE_TLS_KEY_FILE)`;
+  return /no encryption|SSL off/.test(why)
+    ? `${refused}: ${why}; set Store.TlsMode (STORE_TLS_MODE) to require, or to verify-full, if it is a rule for TLS (hostssl) that lets this user in`
+    : null;
 }
 
 /** PgBouncer's words about a database that it, or the server behind it, doesn't know. */

@@ -1,4 +1,5 @@
 /** The words of a Redis that keeps a server from starting: one line each, with the setting and what to do. */
+import { tlsTrouble } from "../relational/tls.js";
 import { StoreUnavailable } from "../store.js";
 import type { RedisAddress } from "./address.js";
 import { messageOf, RedisUnusable, troubleOf } from "./errors.js";
@@ -52,7 +53,8 @@ export function explained(
     );
   if (isForbidden(why)) return new RedisUnusable(forbidden(where, why, address), { cause: real });
   if (troubleOf(real) !== "lost") return new RedisUnusable(`Redis at ${where} can't be used now: ${why}`, { cause: real });
-  return new NoRedis(where, why, { cause: real });
+  const tls = tlsTrouble(`Redis at ${where}`, why);
+  return tls === null ? new NoRedis(where, why, { cause: real }) : new RedisUnusable(tls, { cause: real });
 }
 
 /** Another host of the list may answer. */

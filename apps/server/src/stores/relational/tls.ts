@@ -34,3 +34,16 @@ function pem(setting: string, path: string): string {
     });
   }
 }
+
+/** What to say of a TLS handshake with `where` that failed, by the words of OpenSSL and Node; null for anything else. */
+export function tlsTrouble(where: string, why: string): string | null {
+  const files = "Store.TlsCertFile (STORE_TLS_CERT_FILE) and Store.TlsKeyFile (STORE_TLS_KEY_FILE)";
+  const [, alert] = /:SSL routines:[^:]*:([^:]* alert [^:]*(?:certificate|ca)\b[^:]*)/.exec(why) ?? [];
+  if (alert !== undefined)
+    return `${where} refused the certificate that it was shown, or was shown none: ${alert}; check ${files}`;
+  if (/altnames/.test(why))
+    return `the certificate of ${where} is for another name: ${why}; set Store.Host (STORE_HOST) to a name that it has, or Store.TlsMode (STORE_TLS_MODE) to verify-ca`;
+  if (/\bcertificate\b/.test(why))
+    return `the certificate of ${where} is not trusted: ${why}; check Store.TlsCaFile (STORE_TLS_CA_FILE)`;
+  return null;
+}

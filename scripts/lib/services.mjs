@@ -20,6 +20,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { CACHE, tail } from "./workspace.mjs";
 
 const READY_MS = 120_000;
+const LEAVE_MS = 20_000;
 const root = process.getuid?.() === 0;
 /** Servers refuse to run as root, and whom they run as may not be let into this checkout. */
 const FOLDER = root ? "/var/tmp/dtm-services" : join(CACHE, "services");
@@ -255,7 +256,9 @@ function redisTls({ ca, cert, key }, port) {
   return { port: 0, "tls-port": port, ...files, "tls-auth-clients": "optional" };
 }
 
-/** Three masters, each with a replica at least. */
+const MASTERS = 3;
+
+/** Each master with a replica at least. */
 async function startRedisCluster(found, { nodes: count = 6, settings = {} }) {
   const servers = [];
   const ports = [];
@@ -277,8 +280,12 @@ async function startRedisCluster(found, { nodes: count = 6, settings = {} }) {
       spawnSync(found.cli, ["--cluster", "create", ...nodes, "--cluster-replicas", "1", "--cluster-yes"], { encoding: "utf8" }),
     );
     const ask = (port, ...command) => spawnSync(found.cli, ["-p", String(port), ...command], { encoding: "utf8" }).stdout;
+    // To each of them, who may have heard of the others' parts later than it heard of them.
+    const replicas = (port) => ask(port, "cluster", "nodes").match(/ (?:myself,)?slave /g)?.length ?? 0;
     const ready = (port) =>
-      ask(port, "cluster", "info").includes("cluster_state:ok") && !ask(port, "info", "replication").includes("link_status:down");
+      ask(port, "cluster", "info").includes("cluster_state:ok") &&
+      replicas(port) === count - MASTERS &&
+      !ask(port, "info", "replication").includes("link_status:down");
     const deadline = performance.now() + READY_MS;
     while (!ports.every(ready)) {
       if (performance.now() > deadline) throw new Error("it was not ready in time");
@@ -358,7 +365,10 @@ function serverProcess(name, command, args, { port, user, signal, folder, ready,
     },
     kill: () => end("SIGKILL"),
     async stop() {
+      // A Redis that writes its first AOF refuses to end, and forgets that it was asked.
+      const late = setTimeout(killNow, LEAVE_MS);
       await end(signal);
+      clearTimeout(late);
       process.off("exit", killNow);
       for (const path of [folder, log]) rmSync(path, { recursive: true, force: true });
     },

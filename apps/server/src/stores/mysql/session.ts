@@ -8,6 +8,9 @@ import { forgetLane, lastBatch, noteBatch } from "./sql/lanes.js";
 import { statementsOn } from "./statements.js";
 import type { Zone } from "./zone.js";
 
+/** What a server has if nobody sets it. */
+const USUAL_S = 28_800;
+
 /** What goes along with a transaction's begin and its end. */
 interface Along {
   readonly begin: readonly string[];
@@ -17,14 +20,20 @@ interface Along {
 /** MariaDB has a setting for transactions that stand idle. */
 const NOTHING: Along = { begin: [], end: [] };
 /** MySQL has one for connections only: it counts while a transaction is open. */
-const CLOCK: Along = { begin: [`SET SESSION wait_timeout = ${HALTED_S}`], end: ["SET SESSION wait_timeout = DEFAULT"] };
+const clock = (usualS: number): Along => ({
+  begin: [`SET SESSION wait_timeout = ${HALTED_S}`],
+  end: [`SET SESSION wait_timeout = ${usualS}`],
+});
 
 /** The connection is closed if it isn't fit for a lane. */
 export async function openSession(driver: Driver, zone: Zone): Promise<MysqlSession> {
   try {
-    const [found] = await driver.query<RowDataPacket[]>("SHOW SESSION VARIABLES LIKE 'idle_transaction_timeout'");
-    if (found.length > 0) await driver.query(`SET SESSION idle_transaction_timeout = ${HALTED_S}`);
-    return new MysqlSession(new Connection(driver, zone), found.length > 0 ? NOTHING : CLOCK);
+    const asked = "SHOW SESSION VARIABLES WHERE variable_name IN ('idle_transaction_timeout', 'wait_timeout')";
+    const [rows] = await driver.query<RowDataPacket[]>(asked);
+    const seconds = new Map(rows.map((row) => [row["Variable_name"], Number(row["Value"])]));
+    const counts = seconds.has("idle_transaction_timeout");
+    if (counts) await driver.query(`SET SESSION idle_transaction_timeout = ${HALTED_S}`);
+    return new MysqlSession(new Connection(driver, zone), counts ? NOTHING : clock(seconds.get("wait_timeout") ?? USUAL_S));
   } catch (cause) {
     driver.destroy();
     throw cause;

@@ -118,7 +118,8 @@ export class Connection implements Query {
     const before = this.#waiting.length;
     const all = [...this.#waiting, ...statements];
     this.#forget();
-    const results = await this.#answered({ sql: all.join(";\n") });
+    // With undefined instead of null the driver would look through all of it for question marks.
+    const results = await this.#answered({ sql: all.join(";\n"), values: null });
     if (all.length === 1) return [results];
     if (!Array.isArray(results) || results.length !== all.length)
       throw new Error(`${all.length} statements had another number of answers`);

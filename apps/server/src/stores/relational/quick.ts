@@ -72,8 +72,12 @@ function workOf({ created, registering, submitting, ending }: Sorted): QuickWork
     branches,
     submitting: submitting.map(({ loaded }) => loaded.transaction).sort((a, b) => (a.gid < b.gid ? -1 : 1)),
     ending: ending.map(finalMove).sort((a, b) => (a.gid < b.gid ? -1 : 1)),
-    results: ending.flatMap(({ gid, move }) => move.results.map((result): GidResult => ({ ...result, gid }))),
+    results: ending.flatMap(resultsOf),
   };
+}
+
+function resultsOf({ gid, move }: OfKind<"move">): GidResult[] {
+  return move.results.map(({ branchId, op, status, at }) => ({ gid, branchId, op, status, at }));
 }
 
 function finalMove({ gid, move }: OfKind<"move">): FinalMove {

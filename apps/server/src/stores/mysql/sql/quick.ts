@@ -32,7 +32,7 @@ const SUBMIT = `
 /** Lists of single values only: a list of pairs is compared pair by pair, with every row. */
 const SETTLE = (time: string): string => `
   UPDATE trans_branch_op FORCE INDEX (gid_uniq) SET status = ?, update_time = ?, ${time} = ?
-  WHERE gid IN (?) AND BINARY gid IN (?) AND branch_id = ? AND op = ? AND status = 'prepared'`;
+  WHERE gid IN (?) AND BINARY gid IN (?) AND branch_id IN (?) AND op = ? AND status = 'prepared'`;
 
 const END = (time: string): string => `
   UPDATE trans_global FORCE INDEX (gid) SET status = ?, update_time = ?, ${time} = ?, owner = '', waiting_on = ''
@@ -80,11 +80,9 @@ function registering({ registering: gids }: QuickWork): Step[] {
   return [{ request: { sql: PREPARED, values: [gids] }, check }];
 }
 
-/** What settles or ends in the same second the same way is one statement. */
+/** What settles with the same branches, or ends, in the same second the same way is one statement. */
 function ending({ ending: moves, results }: QuickWork, zone: Zone): Step[] {
-  const settles = grouped(results, ({ status, at, branchId, op }) => `${status} ${zone.toText(at)} ${op} ${branchId}`).map(
-    (group): Step => ({ request: settle(group, zone) }),
-  );
+  const settles = grouped(settledOf(results, zone), keyOf).map((group): Step => ({ request: settle(group) }));
   const ends = grouped(moves, ({ from, to, at }) => `${from} ${to} ${zone.toText(at)}`).map((group): Step => {
     const check = (result: QueryResult): void => {
       if (changedBy(result) !== group.length) throw new Overtaken("a lease was lost");
@@ -94,13 +92,40 @@ function ending({ ending: moves, results }: QuickWork, zone: Zone): Step[] {
   return [...settles, ...ends];
 }
 
-function settle(results: readonly [GidResult, ...GidResult[]], zone: Zone): Request {
-  const [{ status, at, branchId, op }] = results;
-  const gids = results.map(({ gid }) => gid);
-  const second = zone.toText(at);
+/** Those branches of one transaction that settled in the same second the same way. */
+interface Settled {
+  readonly gid: string;
+  readonly status: GidResult["status"];
+  readonly second: string;
+  readonly op: string;
+  readonly branchIds: string[];
+}
+
+/** What belongs to one transaction comes in a row. */
+function settledOf(results: readonly GidResult[], zone: Zone): Settled[] {
+  const all: Settled[] = [];
+  for (const { gid, status, at, op, branchId } of results) {
+    const second = zone.toText(at);
+    const last = all.at(-1);
+    if (last?.gid === gid && last.status === status && last.second === second && last.op === op) last.branchIds.push(branchId);
+    else all.push({ gid, status, second, op, branchIds: [branchId] });
+  }
+  return all;
+}
+
+function keyOf({ status, second, op, branchIds }: Settled): string {
+  let key = `${status} ${second} ${op}`;
+  // A branch's id may hold anything.
+  for (const branchId of branchIds) key += ` ${branchId.length} ${branchId}`;
+  return key;
+}
+
+function settle(group: readonly [Settled, ...Settled[]]): Request {
+  const [{ status, second, op, branchIds }] = group;
+  const gids = group.map(({ gid }) => gid);
   return {
     sql: SETTLE(status === "succeed" ? "finish_time" : "rollback_time"),
-    values: [status, second, second, gids, gids, branchId, op],
+    values: [status, second, second, gids, gids, branchIds, op],
   };
 }
 

@@ -58,7 +58,8 @@ export const SETTINGS = {
     Schema: setting(text, { initial: "public", about: "PostgreSQL schema of the tables; made when it is absent." }),
     TlsMode: setting(oneOf(TLS_MODES), {
       initial: "disable",
-      about: "TLS to the database: require encrypts only, verify-ca also checks who signed, verify-full also the name.",
+      about:
+        "TLS to the database: require encrypts only, verify-ca also checks who signed, verify-full also the name, so that on MySQL Store.Host must be one.",
     }),
     TlsCaFile: setting(text, { initial: "", about: "PEM file of the authorities that may sign the database's certificate." }),
     TlsCertFile: setting(text, { initial: "", about: "PEM file of the certificate that this server shows the database." }),

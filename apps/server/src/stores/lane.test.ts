@@ -1,4 +1,4 @@
-import { LANE_LIMITS, Lane } from "./lane.js";
+import { Lane } from "./lane.js";
 import { StoreOverloaded, StoreUnavailable } from "./store.js";
 
 /** A flush that ends when the test says so. */
@@ -33,6 +33,22 @@ test("an idle lane flushes in the same tick; what arrives meanwhile becomes one 
   expect(await Promise.all(second)).toEqual([3, 4]);
 });
 
+test("with the next first, a batch is answered when the next one is on its way; the last one at once", async () => {
+  const { flush, flushes } = controlled();
+  const lane = new Lane(flush, { nextFirst: true });
+  const seen: string[] = [];
+  const watched = (n: number) =>
+    lane.push(n, 1).then((answer) => seen.push(`answered ${answer}, ${flushes.length} flushes begun`));
+  const first = watched(1);
+  await Promise.resolve();
+  const second = watched(2);
+  flushes[0]?.end();
+  await first;
+  flushes[1]?.end();
+  await second;
+  expect(seen).toEqual(["answered 1, 2 flushes begun", "answered 2, 2 flushes begun"]);
+});
+
 test("a batch ends at its operations and its bytes, but a heavy one goes alone", async () => {
   const batches: (readonly number[])[] = [];
   const lane = new Lane(
@@ -40,7 +56,7 @@ test("a batch ends at its operations and its bytes, but a heavy one goes alone",
       batches.push(batch);
       return batch;
     },
-    { batchOperations: 3, batchBytes: 10, queueOperations: 100, queueBytes: 1000 },
+    { limits: { batchOperations: 3, batchBytes: 10, queueOperations: 100, queueBytes: 1000 } },
   );
   await Promise.all([1, 2, 3, 4].map((n) => lane.push(n, 1)).concat([lane.push(5, 50), lane.push(6, 6), lane.push(7, 6)]));
   expect(batches).toEqual([[1, 2, 3], [4], [5], [6], [7]]);
@@ -65,7 +81,7 @@ test("one bad operation fails alone; a failed flush fails its batch and no other
 
 test("the queue is bounded by operations and by bytes (R7)", async () => {
   const { flush, flushes, turn } = controlled();
-  const lane = new Lane(flush, { batchOperations: 10, batchBytes: 1000, queueOperations: 2, queueBytes: 100 });
+  const lane = new Lane(flush, { limits: { batchOperations: 10, batchBytes: 1000, queueOperations: 2, queueBytes: 100 } });
   const running = lane.push(0, 1);
   await turn();
   const queued = [lane.push(1, 10), lane.push(2, 10)];
@@ -101,8 +117,7 @@ test("every flush is counted with its operations, one that failed too", async ()
       if (batch.includes(13)) throw new StoreUnavailable("gone");
       return batch;
     },
-    LANE_LIMITS,
-    flushed,
+    { flushed },
   );
   await Promise.all([lane.push(1, 1), lane.push(2, 1)]);
   await expect(lane.push(13, 1)).rejects.toThrow(StoreUnavailable);

@@ -74,7 +74,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     plain: /^the server at .*(takes nothing without TLS: .*; set|; check .*, and) Store\.TlsMode \(STORE_TLS_MODE\)/,
     misnamed:
       /^Store\.Host \(STORE_HOST\) is an address, 127\.0\.0\.1, and of a MySQL server only a name can be verified: name it/,
-    uncertified: /^the server at .* refused the user certified: Access denied/,
+    uncertified: /^the server at .* refused the user certified: Access denied .*, and Store\.TlsCertFile \(STORE_TLS_CERT_FILE\)/,
   },
   Redis: {
     service: "redis",
@@ -155,6 +155,8 @@ describe.each(Object.entries(KINDS))("%s with TLS", (name, kind) => {
     const tls = { mode: "verify-full", caFile: authority.ca } as const;
     expect(await opened(port, tls, { host: "localhost" })).toBe("serves");
     expect(await opened(port, tls)).toMatch(kind.misnamed);
+    // Another name of 127.0.0.1, for the resolver.
+    expect(await opened(port, tls, { host: "127.1" })).toMatch(/^the certificate of .*127\.1:\d+ is for another name: /);
   });
 
   whenThere("a certificate of one's own is shown, and one that it doesn't know isn't enough", async (port) => {

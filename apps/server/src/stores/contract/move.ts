@@ -1,8 +1,19 @@
+import type { Branch } from "../../engine/transaction.js";
+import type { BranchResult } from "../store.js";
 import type { Section } from "./contract.js";
-import { branch, NOW, newGid, plain, SECOND, saga, statuses, stored, storedTransaction, tcc } from "./fixtures.js";
+import { branch, NOW, newGid, plain, plainBranch, SECOND, saga, statuses, stored, storedTransaction, tcc } from "./fixtures.js";
 
 const AT = NOW + 5 * SECOND;
 const owner = "here:1";
+
+function settledBy(results: readonly BranchResult[]): (row: Branch) => Branch {
+  return (row) => {
+    const result = results.find(({ branchId, op }) => branchId === row.branchId && op === row.op);
+    if (result === undefined) return row;
+    const { status, at } = result;
+    return { ...row, status, updateTime: at, ...(status === "succeed" ? { finishTime: at } : { rollbackTime: at }) };
+  };
+}
 
 export function moveContract({ store }: Section): void {
   const success = (branchId: string, op = "action", at = AT) => ({ branchId, op, status: "succeed" as const, at });
@@ -16,16 +27,38 @@ export function moveContract({ store }: Section): void {
       kind: "moved",
       branches: null,
     });
-    const settled = (row: (typeof given.branches)[number]) => {
-      const result = results.find(({ branchId, op }) => branchId === row.branchId && op === row.op);
-      return result === undefined ? row : { ...row, status: result.status, updateTime: result.at, finishTime: result.at };
-    };
     expect(await stored(store(), gid)).toEqual(
       plain({
         transaction: { ...given.transaction, status: "succeed", updateTime: AT, finishTime: AT, owner: "" },
-        branches: given.branches.map(settled),
+        branches: given.branches.map(settledBy(results)),
       }),
     );
+  });
+
+  test("many that end at once settle each its own branches, and no others", async () => {
+    const early = AT - SECOND;
+    const failed = { ...success("02", "compensate"), status: "failed" as const };
+    const ends: readonly (readonly BranchResult[])[] = [
+      [success("01"), success("02")],
+      [success("01")],
+      [],
+      [success("02"), success("01")],
+      [success("01"), success("02")],
+      [success("02")],
+      [success("01", "action", early), success("02")],
+      [success("01", "action", early), success("02", "action", early)],
+      [success("01", "compensate"), success("02", "compensate")],
+      [success("01"), success("02"), success("01", "compensate"), failed],
+    ];
+    const all = ends.map((results) => ({ results, given: saga({ owner }) }));
+    await Promise.all(all.map(({ given }) => store().create(given)));
+    const ended = { owner, status: "submitted", to: "succeed", at: AT } as const;
+    const moves = all.map(({ given, results }) => store().move(given.transaction.gid, { ...ended, results }));
+    expect((await Promise.all(moves)).map(({ kind }) => kind)).toEqual(ends.map(() => "moved"));
+    for (const { given, results } of all) {
+      const found = await store().find(given.transaction.gid);
+      expect(found?.branches.map(plainBranch)).toEqual(given.branches.map(settledBy(results)).map(plainBranch));
+    }
   });
 
   test("failed sets the rollback's time; the first reason stays", async () => {

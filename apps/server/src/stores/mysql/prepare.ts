@@ -7,7 +7,7 @@ import { contended } from "../relational/contended.js";
 import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import type { Limits } from "../relational/texts.js";
-import { tlsTrouble } from "../relational/tls.js";
+import { type Tls, tlsTrouble } from "../relational/tls.js";
 import { Connection } from "./connection.js";
 import { errnoOf, troubleOf } from "./errors.js";
 import { migrationTarget } from "./migration-target.js";
@@ -100,7 +100,13 @@ export async function zoneTrouble(db: Connection, { zoneHours }: MysqlAddress): 
   return `the newest update_time in trans_global, ${db.zone.toText(newest)} in ${zone}, is yet to come: set TimeZoneOffset (TIME_ZONE_OFFSET) to the hours of whoever wrote it`;
 }
 
-/** It wants TLS from everybody, or from this user. */
+/** An account that wants TLS, or a certificate, is refused in the same words as a wrong password. */
+function unlessShown({ mode, certFile }: Tls): string {
+  if (mode === "disable") return ", and Store.TlsMode (STORE_TLS_MODE) if it wants TLS";
+  return certFile === "" ? ", and Store.TlsCertFile (STORE_TLS_CERT_FILE) if it wants a certificate" : "";
+}
+
+/** It wants TLS from everybody. */
 const INSECURE = 3159;
 
 function explained(cause: unknown, { host, port, user, database, tls }: MysqlAddress): unknown {
@@ -111,7 +117,7 @@ function explained(cause: unknown, { host, port, user, database, tls }: MysqlAdd
     case 1045:
     case 1698:
       return line(
-        `the server at ${host}:${port} refused the user ${user}: ${messageOf(cause)}; check Store.User (STORE_USER) and Store.Password (STORE_PASSWORD)${tls.mode === "disable" ? ", and Store.TlsMode (STORE_TLS_MODE) if it wants TLS" : ""}`,
+        `the server at ${host}:${port} refused the user ${user}: ${messageOf(cause)}; check Store.User (STORE_USER) and Store.Password (STORE_PASSWORD)${unlessShown(tls)}`,
       );
     case 1049:
       return line(`the database ${database} does not exist at ${host}:${port}: create it, or set Store.Db (STORE_DB)`);

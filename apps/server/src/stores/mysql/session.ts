@@ -1,4 +1,4 @@
-/** A lane's connection. What any session of ours needs was set when it was made (pool.ts). */
+/** A lane's connection. What any connection of ours needs was set when it was made (pool.ts), what a lane needs is set here. */
 import type { Connection as Driver, RowDataPacket } from "mysql2/promise";
 import { HALTED_S, type Session, type Trouble } from "../relational/database.js";
 import type { Statements } from "../relational/statements.js";
@@ -62,7 +62,8 @@ class MysqlSession implements Session {
   }
 
   async commit(): Promise<void> {
-    await this.connection.control(["COMMIT", ...this.along.end]);
+    // COMMIT comes last: an error of what stood behind it would look like its own.
+    await this.connection.control([...this.along.end, "COMMIT"]);
   }
 
   async rollback(): Promise<void> {

@@ -126,7 +126,7 @@ function refusedWithoutTls(cause: unknown, refused: string): string | null {
   if (/client certificate/.test(why))
     return `${refused}: ${why}; check Store.TlsCertFile (STORE_TLS_CERT_FILE) and Store.TlsKeyFile (STORE_TLS_KEY_FILE)`;
   return /no encryption|SSL off/.test(why)
-    ? `${refused}: ${why}; set Store.TlsMode (STORE_TLS_MODE) to require, or to verify-full, if it is a rule for TLS (hostssl) that lets this user in`
+    ? `${refused}: ${why}; set Store.TlsMode (STORE_TLS_MODE) to require, or to verify-full, if a rule for TLS (hostssl) lets this user in, else check Store.User (STORE_USER) and Store.Db (STORE_DB)`
     : null;
 }
 

@@ -53,8 +53,7 @@ export function explained(
     );
   if (isForbidden(why)) return new RedisUnusable(forbidden(where, why, address), { cause: real });
   if (troubleOf(real) !== "lost") return new RedisUnusable(`Redis at ${where} can't be used now: ${why}`, { cause: real });
-  const tls = tlsTrouble(`Redis at ${where}`, why);
-  return tls === null ? new NoRedis(where, why, { cause: real }) : new RedisUnusable(tls, { cause: real });
+  return new NoRedis(where, why, { cause: real });
 }
 
 /** Another host of the list may answer. */
@@ -71,6 +70,10 @@ export class NoRedis extends Error {
 }
 
 export function nobodyAnswers(silent: readonly NoRedis[]): RedisUnusable {
+  for (const { where, why, cause } of silent) {
+    const tls = tlsTrouble(`Redis at ${where}`, why);
+    if (tls !== null) return new RedisUnusable(tls, { cause });
+  }
   const each = silent.map(({ where, why }) => `${where}: ${why}`).join("; ");
   return new RedisUnusable(
     `no Redis answers at ${each}; check Store.Host (STORE_HOST), Store.Port (STORE_PORT) and the TLS settings`,

@@ -5,7 +5,7 @@
  */
 import type { Log } from "../../engine/coordinator.js";
 import type { Branch, Loaded, Millis, Owner } from "../../engine/transaction.js";
-import { type Flushed, LANE_LIMITS, Lane } from "../lane.js";
+import { type Flushed, Lane } from "../lane.js";
 import { isLikelyPrepared } from "../likely-prepared.js";
 import {
   type BranchResult,
@@ -391,7 +391,7 @@ class RedisStore implements Store {
     const known = this.#lanes.get(name);
     if (known !== undefined) return known;
     const writer = new Writer({ dispatcher: this.#writing, keys: this.#keys, ids: this.#ids });
-    const lane = new Lane<Write, Written>((writes) => writer.flush(writes), LANE_LIMITS, this.#options.flushed);
+    const lane = new Lane<Write, Written>((writes) => writer.flush(writes), { flushed: this.#options.flushed });
     this.#lanes.set(name, lane);
     return lane;
   }

@@ -3,7 +3,7 @@
  * go through a pool. What each method promises is written in ../store.js, what a database does differently in its own folder.
  */
 import type { Branch, Loaded, Millis, Owner } from "../../engine/transaction.js";
-import { type Flushed, LANE_LIMITS, Lane } from "../lane.js";
+import { type Flushed, Lane } from "../lane.js";
 import {
   type BranchResult,
   type CallerChange,
@@ -80,7 +80,7 @@ export class RelationalStore implements Store {
   constructor(parts: RelationalParts) {
     this.#parts = parts;
     this.#flusher = new Flusher(new Line(parts.connect, parts.patienceMs));
-    this.#lane = new Lane((batch) => this.#flusher.flush(batch), LANE_LIMITS, parts.flushed);
+    this.#lane = new Lane((batch) => this.#flusher.flush(batch), { flushed: parts.flushed, nextFirst: true });
   }
 
   async open(): Promise<void> {

@@ -43,6 +43,10 @@ export function tlsTrouble(where: string, why: string): string | null {
     return `${where} refused the certificate that it was shown, or was shown none: ${alert}; check ${files}`;
   if (/altnames/.test(why))
     return `the certificate of ${where} is for another name: ${why}; set Store.Host (STORE_HOST) to a name that it has, or Store.TlsMode (STORE_TLS_MODE) to verify-ca`;
+  if (/key values mismatch/.test(why))
+    return `the certificate shown to ${where} and its key don't belong together: ${why}; check ${files}`;
+  if (/certificate (has expired|is not yet valid)/.test(why))
+    return `the certificate of ${where} is not valid now: ${why}; renew it, or look at this machine's clock`;
   if (/\bcertificate\b/.test(why))
     return `the certificate of ${where} is not trusted: ${why}; check Store.TlsCaFile (STORE_TLS_CA_FILE)`;
   return null;

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import type { Log } from "../../engine/coordinator.js";
 import type { Branch, Loaded, Millis, Owner } from "../../engine/transaction.js";
-import { type Flushed, LANE_LIMITS, Lane } from "../lane.js";
+import { type Flushed, Lane } from "../lane.js";
 import {
   type BranchResult,
   type CallerChange,
@@ -76,7 +76,7 @@ class SqliteStore implements Store {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     const { log, onFatal, flushed } = options;
-    this.#lane = new Lane((writes) => this.#flush(writes), LANE_LIMITS, flushed);
+    this.#lane = new Lane((writes) => this.#flush(writes), { flushed });
     this.#writer = new WorkerLink({ name: "writer", spawn: (first) => this.#spawn("writer", first), log, onFatal });
     this.#reader = new WorkerLink({ name: "reader", spawn: (first) => this.#spawn("reader", first), log, onFatal });
   }

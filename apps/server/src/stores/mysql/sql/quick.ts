@@ -114,8 +114,8 @@ function settledOf(results: readonly GidResult[], zone: Zone): Settled[] {
 }
 
 function keyOf({ status, second, op, branchIds }: Settled): string {
-  let key = `${status} ${second} ${op}`;
-  // A branch's id may hold anything.
+  let key = `${status} ${second} ${op.length} ${op}`;
+  // What a client named may hold anything.
   for (const branchId of branchIds) key += ` ${branchId.length} ${branchId}`;
   return key;
 }

@@ -86,10 +86,13 @@ export function faultsContract(name: string, make: () => Promise<FaultyDatabase>
       proxy.loseNext("halt");
       const halted = store.nudge(gid, NOW);
       await until("the batch is about to commit", async () => (proxy.lost > lost ? true : undefined), { withinMs: 10_000 });
-      expect(await other.nudge(gid, NOW)).toBe(true);
-      expect(await halted).toBe(true);
-      expect((await storedTransaction(store, gid)).wake).toBe(2);
-      await other.close();
+      try {
+        expect(await other.nudge(gid, NOW)).toBe(true);
+        expect(await halted).toBe(true);
+        expect((await storedTransaction(store, gid)).wake).toBe(2);
+      } finally {
+        await other.close();
+      }
     }, 120_000);
 
     test("a database that is away for a moment only makes its callers wait", async () => {

@@ -37,7 +37,7 @@ export class Line {
         await pause(wait);
       }
       try {
-        this.#session = await this.#connect();
+        this.#session = await this.#connected();
         this.#awaySince = null;
         this.#pause = FIRST_PAUSE_MS;
         this.#nextTry = 0;
@@ -60,6 +60,21 @@ export class Line {
     const session = this.#session;
     this.#session = null;
     await session?.close();
+  }
+
+  /** A server may greet and then fall silent. What comes too late is nobody's. */
+  async #connected(): Promise<Session> {
+    const connecting = this.#connect();
+    try {
+      return await within(performance.now() + this.patienceMs, connecting);
+    } catch (cause) {
+      if (cause instanceof Late)
+        connecting.then(
+          (session) => session.destroy(),
+          () => undefined,
+        );
+      throw cause;
+    }
   }
 
   #unavailable(): StoreUnavailable {

@@ -319,6 +319,12 @@ function alone(server, url) {
   return { stop: server.stop, members: [server], url };
 }
 
+/** How each server ends with this process, whatever it ends of. */
+const alive = new Set();
+process.on("exit", () => {
+  for (const killNow of alive) killNow();
+});
+
 /**
  * A process that ends with us; `ready`: what its log says when it is. Killed, it can be started again on what it left, and `again` is what its
  * log says when that is a moment too early. Stopping it removes its folder and its log.
@@ -329,7 +335,7 @@ function serverProcess(name, command, args, { port, user, signal, folder, ready,
   let ended = null;
   let over = Promise.resolve();
   const killNow = () => child?.kill("SIGKILL");
-  process.on("exit", killNow);
+  alive.add(killNow);
 
   function spawnOnce() {
     writeFileSync(log, "");
@@ -369,7 +375,7 @@ function serverProcess(name, command, args, { port, user, signal, folder, ready,
       const late = setTimeout(killNow, LEAVE_MS);
       await end(signal);
       clearTimeout(late);
-      process.off("exit", killNow);
+      alive.delete(killNow);
       for (const path of [folder, log]) rmSync(path, { recursive: true, force: true });
     },
   };

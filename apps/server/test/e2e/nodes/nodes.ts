@@ -99,10 +99,14 @@ export class Nodes {
     return this.#random.pick(this.all);
   }
 
-  post(operation: string, body: object): Promise<Answer> {
+  /** Any that takes requests. */
+  get reachable(): Node {
     const picked = this.any();
-    const node = picked.up ? picked : (this.all.find(({ up }) => up) ?? picked);
-    return node.client.post(operation, body);
+    return picked.up ? picked : (this.all.find(({ up }) => up) ?? picked);
+  }
+
+  post(operation: string, body: object): Promise<Answer> {
+    return this.reachable.client.post(operation, body);
   }
 
   get log(): readonly string[] {

@@ -235,7 +235,7 @@ export class StoreOverloaded extends Error {
   override readonly name = "StoreOverloaded";
 }
 
-/** The data itself was refused (length, NUL, size, disk full); nothing was stored. */
+/** The data itself was refused (length, NUL, size); nothing was stored. */
 export class StoreRejected extends Error {
   override readonly name = "StoreRejected";
 }

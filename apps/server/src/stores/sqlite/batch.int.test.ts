@@ -52,14 +52,17 @@ test("an operation that breaks is undone alone, its neighbours are committed", (
   expect(count("trans_branch_op")).toBe(8);
 });
 
-test("a full disk refuses the whole batch, and what fits later is stored (R7)", () => {
+test("a full disk is no refusal of the data: the batch can't be stored now, and what fits later is (R7)", () => {
   const pages = Number(db.pragma("page_count"));
   db.pragma(`max_page_count = ${pages + 20}`);
   const small = saga();
   const large = saga();
   const huge = large.branches.map((row) => ({ ...row, payload: new Uint8Array(200_000) }));
   const reply = runBatch(db, request(writeOf("create", small), writeOf("create", { ...large, branches: huge })));
-  expect(reply).toMatchObject({ failed: "rejected", message: expect.stringContaining("SQLITE_FULL") });
+  expect(reply).toMatchObject({
+    failed: "unavailable",
+    message: expect.stringMatching(/SQLITE_FULL.*; make room where DataDir/),
+  });
   expect(count("trans_global")).toBe(0);
   expect(words(runBatch(db, request(writeOf("create", small))))).toEqual(["created"]);
 });
@@ -70,6 +73,15 @@ test("a file that can't be written is unavailable, not a refusal of the data", (
   expect(reply).toMatchObject({ failed: "unavailable" });
   db.exec("PRAGMA query_only = OFF");
   expect(words(runBatch(db, request(writeOf("create", saga()))))).toEqual(["created"]);
+});
+
+test("a batch that proves writes its note though nothing changes, and fails where that can't be written", () => {
+  const ping = (prove: boolean) => runBatch(db, request({ kind: "ping" }), prove);
+  db.exec("CREATE TRIGGER no_room BEFORE INSERT ON last_batch BEGIN SELECT raise(ABORT, 'no room'); END");
+  expect(words(ping(false))).toEqual([true]);
+  expect(ping(true)).toMatchObject({ failed: "unavailable", message: expect.stringContaining("no room") });
+  db.exec("DROP TRIGGER no_room");
+  expect(words(ping(true))).toEqual([true]);
 });
 
 test("another program's lock makes it unavailable, and it is over with the lock", () => {

@@ -8,29 +8,30 @@ import { apply, attach, inSavepoint } from "./operations.js";
 import { noteBatch, type Outcome, recallBatch } from "./sql/last-batch.js";
 import { type Answer, type Failure, Packer, type WriteOperation, type WriteReply, type WriteRequest } from "./wire.js";
 
-export function runBatch(db: Database, request: WriteRequest): WriteReply | Failure {
+/** `prove`: writes whether or not something changes, and so tells whether writing works (again). */
+export function runBatch(db: Database, request: WriteRequest, prove = false): WriteReply | Failure {
   try {
-    return commit(db, request, applyPlainly);
+    return commit(db, request, { applyOne: applyPlainly, prove });
   } catch (cause) {
     rollback(db);
     const trouble = troubleOf(cause);
-    if (trouble === "data" || trouble === "defect") return runApart(db, request);
+    if (trouble === "data" || trouble === "defect") return runApart(db, request, prove);
     return failure(cause);
   }
 }
 
 /** After a crash: what this batch came to if it had been committed; otherwise nothing of it happened, and it runs now. */
-export function runAgain(db: Database, request: WriteRequest): WriteReply | Failure {
+export function runAgain(db: Database, request: WriteRequest, prove = false): WriteReply | Failure {
   const outcomes = recallBatch(db, request.token);
-  if (outcomes === null) return runBatch(db, request);
+  if (outcomes === null) return runBatch(db, request, prove);
   const packer = new Packer();
   const answers = answersOf(db, request, outcomes, packer);
   return { answers, bytes: packer.bytes() };
 }
 
-function runApart(db: Database, request: WriteRequest): WriteReply | Failure {
+function runApart(db: Database, request: WriteRequest, prove: boolean): WriteReply | Failure {
   try {
-    return commit(db, request, applyApart);
+    return commit(db, request, { applyOne: applyApart, prove });
   } catch (cause) {
     rollback(db);
     return failure(cause);
@@ -51,7 +52,12 @@ const applyApart: Apply = (db, operation, bytes) => {
   }
 };
 
-function commit(db: Database, { token, operations, bytes }: WriteRequest, applyOne: Apply): WriteReply {
+interface How {
+  readonly applyOne: Apply;
+  readonly prove: boolean;
+}
+
+function commit(db: Database, { token, operations, bytes }: WriteRequest, { applyOne, prove }: How): WriteReply {
   const packer = new Packer();
   db.run("BEGIN IMMEDIATE", []);
   const before = db.changes;
@@ -63,7 +69,7 @@ function commit(db: Database, { token, operations, bytes }: WriteRequest, applyO
     answers.push(answerOf(db, operation, outcome, packer));
   }
   // Nothing is written while idle: a claim that finds nothing leaves no trace.
-  if (db.changes > before) noteBatch(db, token, outcomes);
+  if (prove || db.changes > before) noteBatch(db, token, outcomes);
   db.run("COMMIT", []);
   return { answers, bytes: packer.bytes() };
 }
@@ -96,8 +102,8 @@ function rollback(db: Database): void {
   }
 }
 
-/** A full disk refuses for sure; anything else while committing leaves the outcome open. */
+/** Not for what an operation holds: the same may be stored when there is room again, or whatever else it was is over. */
 function failure(cause: unknown): Failure {
-  const message = `${codeOf(cause) ?? "error"}: ${messageOf(cause)}`;
-  return { failed: troubleOf(cause) === "full" ? "rejected" : "unavailable", message };
+  const hint = troubleOf(cause) === "full" ? "; make room where DataDir (DATA_DIR) is" : "";
+  return { failed: "unavailable", message: `${codeOf(cause) ?? "error"}: ${messageOf(cause)}${hint}` };
 }

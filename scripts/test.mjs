@@ -8,12 +8,13 @@ import { nativeDrivers } from "./lib/native.mjs";
 import { runJest, runNodeTests } from "./lib/runners.mjs";
 import { startServices } from "./lib/services.mjs";
 import { bold, dim, duration, giveUp, red, say, step, Trouble, yellow } from "./lib/terminal.mjs";
+import { refusals, SETS, startSet, unpackReleases } from "./lib/versions.mjs";
 import { CACHE, manifest, prepareWorkspace, quietly, ROOT, workspaces } from "./lib/workspace.mjs";
 
 const HELP = `npm test                       everything
 npm test -- --only unit,e2e    some of: checks, unit, sdk, packages (as npm packs them), bench, e2e, simulation
 npm run soak                   the long form: simulation and e2e with more of everything, and days of retention in minutes
-npm run soak -- --only e2e     some of: simulation, e2e, sdk, native (SQLite's compiled drivers), retention`;
+npm run soak -- --only e2e     some of: simulation, e2e, sdk, native (SQLite's compiled drivers), retention, versions (of the servers; needs root)`;
 
 /** Suites add a line to this file when a server or tool that they need is missing. */
 const NOT_RUN = join(CACHE, "test/not-run.txt");
@@ -99,6 +100,7 @@ const LONG_PHASES = {
     }
     return total;
   },
+  versions,
   retention: async () =>
     runJest("retention", ["--testPathPatterns", "/test/soak/retention", "--runInBand"], { ...env(), ...(await services()) }),
 };
@@ -134,6 +136,31 @@ async function sdk() {
       ...(await services()),
     });
     add(total, end);
+  }
+  return total;
+}
+
+/** The stores and the barrier on the oldest and the newest servers, and the start on those that are too old. */
+async function versions() {
+  await unpackReleases(step);
+  const { wrong, tried } = await step("starting on servers that are too old", refusals);
+  const total = { passed: tried - wrong.length, failed: wrong.length, skipped: 0, failures: wrong };
+  for (const set of SETS) {
+    await stopServices();
+    const { env: own, stop } = await step(`starting the ${set.name} servers`, () => startSet(set));
+    const before = { ...process.env };
+    Object.assign(process.env, own);
+    try {
+      const kinds = Object.keys(set.servers).join("|");
+      const tests = ["--testPathPatterns", `/apps/server/src/stores/(${kinds})/`, "/packages/barrier/test/matrix/"];
+      const suite = `versions-${set.name.replace(" ", "-")}`;
+      add(total, await runJest(suite, [...tests, "--maxWorkers=100%"], { ...env(), ...(await services()) }));
+    } finally {
+      await stopServices();
+      for (const name of Object.keys(own)) if (before[name] === undefined) delete process.env[name];
+      Object.assign(process.env, before);
+      await stop();
+    }
   }
   return total;
 }

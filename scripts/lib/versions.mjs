@@ -122,7 +122,10 @@ async function start(kind, release) {
   const log = openSync(join(FOLDER, `${release}-${kind}.log`), "w");
   const child = spawn("chroot", server.command, { stdio: ["ignore", log, log] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
+  const last = () => child.kill("SIGKILL");
+  process.once("exit", last);
   const stop = async () => {
+    process.off("exit", last);
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
     if ((await Promise.race([ended, pause(LEAVE_MS, "late", { ref: false })])) === "late") child.kill("SIGKILL");
     await ended;

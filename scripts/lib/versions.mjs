@@ -1,7 +1,7 @@
 // The oldest and the newest database servers that we promise to work with, and older ones that a start has to refuse: each from the release
 // of Debian or Ubuntu that has it, unpacked once into .cache/versions. Needs Linux, root, and debootstrap or apt-get.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -121,6 +121,7 @@ async function start(kind, release) {
   const server = { mysql, postgres, redis }[kind](tree, data, port);
   const log = openSync(join(FOLDER, `${release}-${kind}.log`), "w");
   const child = spawn("chroot", server.command, { stdio: ["ignore", log, log] });
+  closeSync(log);
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const last = () => child.kill("SIGKILL");
   process.once("exit", last);
@@ -131,12 +132,15 @@ async function start(kind, release) {
     await ended;
   };
   const deadline = performance.now() + READY_MS;
-  while (!(await server.ready())) {
-    if (child.exitCode !== null || performance.now() > deadline) {
-      await stop();
-      throw new Trouble(`${kind} of ${release} did not start; its log is ${join(FOLDER, `${release}-${kind}.log`)}`);
+  const over = () => child.exitCode !== null || child.signalCode !== null || performance.now() > deadline;
+  try {
+    while (!(await server.ready())) {
+      if (over()) throw new Trouble(`${kind} of ${release} did not start; its log is ${join(FOLDER, `${release}-${kind}.log`)}`);
+      await pause(200);
     }
-    await pause(200);
+  } catch (cause) {
+    await stop();
+    throw cause;
   }
   return { port, ...server, stop };
 }
@@ -161,17 +165,17 @@ function mysql(tree, data, port) {
   };
 }
 
-/** An account without a name would stand in the way of those that tests make. False until the server answers. */
+/** An account without a name would stand in the way of those that tests make. False until the server answers; what it refuses is thrown. */
 async function withoutNobody(port) {
   const { createConnection } = require("mysql2/promise");
+  const connection = await createConnection({ host: "127.0.0.1", port, user: "root" }).catch(() => null);
+  if (connection === null) return false;
   try {
-    const connection = await createConnection({ host: "127.0.0.1", port, user: "root" });
     const [nobodies] = await connection.query("SELECT host AS host FROM mysql.user WHERE user = ''");
     for (const { host } of nobodies) await connection.query("DROP USER ''@?", [host]);
-    await connection.end();
     return true;
-  } catch {
-    return false;
+  } finally {
+    connection.destroy();
   }
 }
 

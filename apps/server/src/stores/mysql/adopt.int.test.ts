@@ -216,4 +216,15 @@ withServer(MYSQL, () => {
     await right.close();
     await other.drop();
   });
+
+  test("where somebody widened a column, what is in it survives a rewrite of its row", async () => {
+    const wide = "a".repeat(60_000);
+    await within(async (connection) => {
+      await connection.query("ALTER TABLE trans_global MODIFY custom_data mediumtext");
+      await connection.query(DTM_INSERT, ["wide"]);
+      await connection.query("UPDATE trans_global SET custom_data = ? WHERE gid = 'wide'", [wide]);
+    });
+    expect(await store.nudge("wide", NOW)).toBe(true);
+    expect((await storedTransaction(store, "wide"))?.customData).toBe(wide);
+  });
 });

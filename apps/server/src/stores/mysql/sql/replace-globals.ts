@@ -12,10 +12,10 @@ const text = (column: string): string => `convert(unhex(v.${column}) USING utf8m
 const SQL = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
     id bigint PATH '$[0]', status varchar(12) PATH '$[1]', update_time varchar(19) PATH '$[2]', finish_time varchar(19) PATH '$[3]',
-    rollback_time varchar(19) PATH '$[4]', options text PATH '$[5]', custom_data text PATH '$[6]', next_cron_interval int PATH '$[7]',
-    next_cron_time varchar(19) PATH '$[8]', due_at bigint PATH '$[9]', owner text PATH '$[10]', result text PATH '$[11]',
-    rollback_reason text PATH '$[12]', submit_time varchar(20) PATH '$[13]', attempts int PATH '$[14]', refusals int PATH '$[15]',
-    wake int PATH '$[16]', waiting_on text PATH '$[17]'
+    rollback_time varchar(19) PATH '$[4]', options mediumtext PATH '$[5]', custom_data mediumtext PATH '$[6]', next_cron_interval int PATH '$[7]',
+    next_cron_time varchar(19) PATH '$[8]', due_at bigint PATH '$[9]', owner mediumtext PATH '$[10]', result mediumtext PATH '$[11]',
+    rollback_reason mediumtext PATH '$[12]', submit_time varchar(20) PATH '$[13]', attempts int PATH '$[14]', refusals int PATH '$[15]',
+    wake int PATH '$[16]', waiting_on mediumtext PATH '$[17]'
   )) AS v STRAIGHT_JOIN trans_global g ON g.id = v.id
   SET
     g.status = v.status, g.update_time = v.update_time, g.finish_time = nullif(v.finish_time, ''),

@@ -20,15 +20,20 @@ const BAR = 0.15;
 /** Its own, made anew: rows of earlier runs would make its indexes deeper than the bare transaction's. */
 const BARRIER_TABLE = "bench_barrier";
 
-const options = readOptions("barrier.mjs", "Measures what the barrier costs a local transaction, on PostgreSQL and MySQL.", {
-  postgres: { initial: process.env["DTM_TEST_POSTGRES"] ?? "", about: "postgres://… (default: $DTM_TEST_POSTGRES)" },
-  mysql: { initial: process.env["DTM_TEST_MYSQL"] ?? "", about: "mysql://… (default: $DTM_TEST_MYSQL)" },
-  seconds: { initial: 5, about: "length of one slice" },
-  rounds: { initial: 8, about: "slices of each" },
-  warmup: { initial: 10, about: "seconds of all before the first slice" },
-  concurrency: { initial: 32, about: "transactions at a time, and connections; one alone is measured too" },
-  prepared: { initial: "default", about: "the barrier's option of this name: default, true or false" },
-});
+const options = readOptions(
+  "barrier.mjs",
+  "Measures what the barrier costs a local transaction, on PostgreSQL and MySQL.",
+  {
+    postgres: { initial: process.env["DTM_TEST_POSTGRES"] ?? "", about: "postgres://… (default: $DTM_TEST_POSTGRES)" },
+    mysql: { initial: process.env["DTM_TEST_MYSQL"] ?? "", about: "mysql://… (default: $DTM_TEST_MYSQL)" },
+    seconds: { initial: 5, about: "length of one slice" },
+    rounds: { initial: 8, about: "slices of each" },
+    warmup: { initial: 10, about: "seconds of all before the first slice" },
+    concurrency: { initial: 32, about: "transactions at a time, and connections; one alone is measured too" },
+    prepared: { initial: "default", about: "the barrier's option of this name: default, true or false" },
+  },
+  ["write"],
+);
 const PREPARED = new Map([
   ["default", undefined],
   ["true", true],

@@ -4,7 +4,7 @@ import { chooseStore, STORE_NAMES } from "./stores.mjs";
 
 export const progress = (text) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 
-/** What every script takes. `name: { initial, about }`; a boolean `initial` makes a flag. */
+/** What most scripts take. `name: { initial, about }`; a boolean `initial` makes a flag. */
 const SHARED = {
   peer: { initial: "dtm", about: "whom to measure beside ours: dtm, or none" },
   only: { initial: "", about: "measure only this one: ours or dtm" },
@@ -22,9 +22,9 @@ function usage(script, about, options) {
   return `${about}\n\nnode bench/${script} [options]\n\n${lines.join("\n")}\n  --${"help".padEnd(14)} this text\n`;
 }
 
-/** Reads the command line; ends the process for --help. Numbers stay numbers. */
-export function readOptions(script, about, own) {
-  const options = { ...own, ...SHARED };
+/** Reads the command line; ends the process for --help. Numbers stay numbers. `shared`: which of the options that most scripts take. */
+export function readOptions(script, about, own, shared = Object.keys(SHARED)) {
+  const options = { ...own, ...Object.fromEntries(shared.map((name) => [name, SHARED[name]])) };
   const config = { help: { type: "boolean", default: false } };
   for (const [name, { initial }] of Object.entries(options)) {
     config[name] =

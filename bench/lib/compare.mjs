@@ -34,7 +34,8 @@ const NOISE_CORES = 0.2;
 
 const medianOf = (runs, key) => median(runs.map((run) => run[key]).filter((value) => value !== null));
 
-function verdict(target, ratio, targets) {
+/** What of the design's goals for `target` a ratio of ours to dtm's reaches. */
+export function verdict(target, ratio, targets) {
   if (target === undefined || Number.isNaN(ratio)) return "";
   const [must, aim] = targets[target];
   const reaches = (goal) => (target === "cpu" ? ratio <= goal : ratio >= goal);

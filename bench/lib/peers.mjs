@@ -1,10 +1,11 @@
 /** Who can be measured: how each is built, started, and which of its stores stands for which workload. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { buildDtm, dtmBinary, dtmSqlFolder } from "./dtm-build.mjs";
 import { ROOT } from "./paths.mjs";
 
-const OURS = join(ROOT, "apps/server/bin/dtm.js");
+const BUNDLE = "apps/server/bin/dtm.js";
+const OURS = join(ROOT, BUNDLE);
 /** The same before it was bundled: a profile of it names files. */
 const OURS_IN_FILES = join(ROOT, "apps/server/dist/main.js");
 
@@ -16,19 +17,23 @@ function common({ store, database, httpPort, grpcPort }) {
   return { ...at, ...who, STORE_DB: database, HTTP_PORT: String(httpPort), GRPC_PORT: String(grpcPort) };
 }
 
+async function built(bundle) {
+  if (!existsSync(bundle)) throw new Error(`${bundle} is missing: build the server there first (pnpm build)`);
+}
+
 const ours = {
   name: "ours",
   label: "ours",
   database: "dtm_ours",
-  async prepare() {
-    if (!existsSync(OURS)) throw new Error(`${OURS} is missing: build the server first (pnpm build)`);
+  prepare: () => built(OURS),
+  async environment(run) {
+    return {
+      ...common({ ...run, database: this.database }),
+      STORE_DRIVER: run.store.drivers.ours,
+      DATA_DIR: join(run.folder, "data"),
+      LOG_LEVEL: "error",
+    };
   },
-  environment: async (run) => ({
-    ...common({ ...run, database: ours.database }),
-    STORE_DRIVER: run.store.drivers.ours,
-    DATA_DIR: join(run.folder, "data"),
-    LOG_LEVEL: "error",
-  }),
   launch: ({ nodeFlags }) => ({
     command: process.execPath,
     args: [...nodeFlags, nodeFlags.length === 0 ? OURS : OURS_IN_FILES, "serve"],
@@ -55,3 +60,16 @@ const dtm = {
 };
 
 export const PEERS = { ours, dtm };
+
+/** Another checkout of this project: the version before, or an attempt. */
+export function peerAt(folder) {
+  const bundle = join(resolve(folder), BUNDLE);
+  return {
+    ...ours,
+    name: "other",
+    label: folder,
+    database: "dtm_other",
+    prepare: () => built(bundle),
+    launch: ({ nodeFlags }) => ({ command: process.execPath, args: [...nodeFlags, bundle, "serve"] }),
+  };
+}

@@ -13,7 +13,7 @@ import { Refusal } from "./refusal.js";
 import type { EngineSettings } from "./settings.js";
 import { assertNever } from "./step.js";
 import type { Branch, GlobalStatus, Loaded, Owner, Transaction, TransactionType } from "./transaction.js";
-import { checkBranch, checkGid, checkSeconds, checkText, checkTransaction } from "./validate.js";
+import { checkBranch, checkSeconds, checkStoredGid, checkText, checkTransaction } from "./validate.js";
 import { answerWaiting } from "./waiting.js";
 
 /** Whom the commands wake when something became due. */
@@ -87,7 +87,7 @@ export class Commands implements Coordinator {
 
   async abort(input: TransactionInput): Promise<void> {
     this.#refuseWhileStopping();
-    checkGid(input.gid);
+    checkStoredGid(input.gid);
     const { store, clock } = this.parts;
     const { gid } = input;
     const current = await this.#mustFind(gid);
@@ -116,7 +116,7 @@ export class Commands implements Coordinator {
   }
 
   async forceStop(gid: string, rollbackReason: string): Promise<void> {
-    checkGid(gid);
+    checkStoredGid(gid);
     const reason = rollbackReason === "" ? {} : { rollbackReason: truncate(rollbackReason) };
     const changed = await this.parts.store.change(gid, {
       from: UNFINISHED,
@@ -181,7 +181,7 @@ export class Commands implements Coordinator {
   }
 
   async resetNextCronTime(gid: string): Promise<void> {
-    checkGid(gid);
+    checkStoredGid(gid);
     if (!(await this.parts.store.nudge(gid, this.parts.clock.now()))) throw unknownGid(gid);
     this.parts.engine.hasten(gid);
     this.parts.scheduler.nudged(gid);

@@ -82,6 +82,11 @@ describe("a transaction", () => {
     ],
     ["an empty header name", { branchHeaders: { "": "x" } }, /branch_headers/],
     ["a header value with a line break", { branchHeaders: { a: "x\r\nHost: evil" } }, /branch_headers/],
+    [
+      "there are too many headers to be stored, whatever their names",
+      { branchHeaders: Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`a b${at}`, ""])) },
+      /options is longer than 1024/,
+    ],
     ["options are over their column", { branchHeaders: { a: "x".repeat(1024) } }, /options is longer than 1024/],
   ];
   test.each(options)("is refused when %s", (_name, bad, message) => {

@@ -8,7 +8,7 @@ import type { TransactionOptions, TransactionType } from "./transaction.js";
 const TEN_YEARS_SECONDS = 10 * 366 * 86_400;
 const PAYLOAD_LIMIT = 1024 * 1024;
 /** A drive looks at every row in each of its turns, so twice as many cost four times as much. */
-const MOST_STEPS = 10_000;
+export const MOST_STEPS = 10_000;
 /** They are made without delay, and nothing else of the saga happens meanwhile. */
 const MOST_RETRIES = 10_000;
 /** dtm's column widths, in characters (protocol.md 5.1). */
@@ -29,8 +29,14 @@ function refuse(message: string): never {
 }
 
 export function checkGid(gid: string): void {
-  if (gid === "") refuse("gid is empty: ask newGid for one or choose a unique text");
+  checkStoredGid(gid);
   checkText("gid", gid);
+}
+
+/** Of a transaction that is there already: dtm keeps a gid of any length in Redis, and an import brings it along. */
+export function checkStoredGid(gid: string): void {
+  if (gid === "") refuse("gid is empty: ask newGid for one or choose a unique text");
+  if (gid.includes("\0")) refuse("gid contains a NUL character");
 }
 
 export function checkType(type: string): TransactionType {
@@ -78,6 +84,8 @@ function checkOptions(options: TransactionOptions): void {
   if (!Number.isSafeInteger(options.retryLimit) || options.retryLimit < 0)
     refuse(`retry_limit must be a whole number, 0 or more; found ${options.retryLimit}`);
   if (options.retryLimit > MOST_RETRIES) refuse(`retry_limit is over ${MOST_RETRIES}: ${options.retryLimit}`);
+  // Before each header is looked at: a request may bring a quarter of a million.
+  checkText("options", storedText(options));
   for (const name in options.branchHeaders) {
     const value = options.branchHeaders[name] ?? "";
     try {
@@ -91,7 +99,6 @@ function checkOptions(options: TransactionOptions): void {
       );
     }
   }
-  checkText("options", storedText(options));
 }
 
 /** The text that SQL stores keep in a column of 1024 characters; only headers can make it long. */
@@ -125,7 +132,7 @@ function checkSteps(input: TransactionInput): void {
 }
 
 /** Also of the branches that topics make of a msg's steps. */
-export function checkCount(name: "steps" | "branches", count: number): void {
+export function checkCount(name: "steps" | "payloads" | "branches", count: number): void {
   if (count > MOST_STEPS) refuse(`a transaction has at most ${MOST_STEPS} ${name}, found ${count}`);
 }
 

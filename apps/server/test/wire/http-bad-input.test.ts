@@ -50,6 +50,7 @@ const BODIES: readonly (readonly [name: string, body: unknown, message: RegExp])
   ["headers as a list", saga({ branch_headers: ["a"] }), /^branch_headers must be a map of texts, found a list$/],
   ["a query_prepared over its column", saga({ query_prepared: `http://${"x".repeat(1024)}` }), /^query_prepared is longer/],
   ["a payload over 1 MiB", saga({ payloads: ["x".repeat(1024 * 1024 + 1)] }), /at most 1048576/],
+  ["a million payloads", saga({ payloads: Array(1_000_000).fill("") }), /at most 10000 payloads, found 1000000$/],
   ["an unknown topic", saga({ trans_type: "msg", steps: [{ action: "topic://nobody" }] }), /^topic not found$/],
   [
     "an object where a list is, deep",

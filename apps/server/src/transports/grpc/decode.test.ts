@@ -51,6 +51,11 @@ test.each([
   expect(() => toTransactionInput(DtmRequest.fromPartial({ Steps }))).toThrow(message);
 });
 
+test("more steps than a transaction may have are refused before one is looked at", () => {
+  const Steps = JSON.stringify(Array(10_001).fill(7));
+  expect(() => toTransactionInput(DtmRequest.fromPartial({ Steps }))).toThrow("at most 10000 steps, found 10001");
+});
+
 test("text that is not JSON is told from JSON that is no steps", () => {
   expect(() => toTransactionInput(DtmRequest.fromPartial({ Steps: "nil" }))).toThrow(
     expect.objectContaining({ code: "UNPARSABLE" }),

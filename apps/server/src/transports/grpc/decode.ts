@@ -3,6 +3,7 @@ import type { dtmgimp } from "@dtm/protocol";
 import type { BranchInput, StepInput, TransactionInput } from "../../engine/coordinator.js";
 import { Refusal } from "../../engine/refusal.js";
 import { NO_OPTIONS, type TransactionOptions } from "../../engine/transaction.js";
+import { checkCount } from "../../engine/validate.js";
 
 export function toTransactionInput(request: dtmgimp.DtmRequest): TransactionInput {
   return {
@@ -56,6 +57,7 @@ function toSteps(text: string): readonly StepInput[] {
   const steps = parse(text);
   if (steps === null) return [];
   if (!Array.isArray(steps)) return refuse("Steps must be a JSON array of steps");
+  checkCount("steps", steps.length);
   return steps.map((step: unknown, index) => {
     if (step === null) return { action: "", compensate: "" };
     if (!isObject(step)) return refuse(`Steps[${index}] must be an object of action and compensate`);

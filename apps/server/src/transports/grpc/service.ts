@@ -6,11 +6,13 @@ import { dtmgimp, type Empty } from "@dtm/protocol";
 import type { handleUnaryCall, Metadata, MethodDefinition, Server } from "@grpc/grpc-js";
 import type { Coordinator, Log, Telemetry, TopicRegistry } from "../../engine/coordinator.js";
 import { Refusal } from "../../engine/refusal.js";
+import { MOST_STEPS } from "../../engine/validate.js";
 import { type AccessRules, admit, type Exposure } from "../http/access.js";
 import { logRefusal, refusalFrom } from "../http/errors.js";
 import { toBranchInput, toTransactionInput } from "./decode.js";
 import { toProgressesReply } from "./encode.js";
 import { toGrpcStatus } from "./errors.js";
+import { hasMoreFields } from "./fields.js";
 
 export interface DtmServiceParts {
   readonly coordinator: Coordinator;
@@ -106,7 +108,12 @@ export function admitCall(metadata: Metadata, exposure: Exposure, rules: AccessR
   return admit({ exposure, authorization, host: undefined, origin: undefined, fetchSite: undefined }, rules);
 }
 
+/** Twice what a transaction may have of steps, which is the most that one message repeats. */
+const MOST_FIELDS = 2 * MOST_STEPS;
+
 function decode<Request, Reply>(wire: MethodDefinition<Request, Reply>, bytes: Buffer): Request {
+  if (hasMoreFields(bytes, MOST_FIELDS))
+    throw new Refusal("INVALID_INPUT", `a request has at most ${MOST_FIELDS} fields, a transaction ${MOST_STEPS} payloads`);
   try {
     return wire.requestDeserialize(bytes);
   } catch (cause) {

@@ -121,6 +121,21 @@ describe("steps", () => {
   ])("%p and %p are refused", (steps, payloads, message) => {
     expect(refusal(() => decodeSteps(steps, payloads))).toBe(`INVALID_INPUT ${message}`);
   });
+
+  test.each(["steps", "payloads"] as const)("more %s than a transaction may have are refused before one is looked at", (name) => {
+    const many = Array(10_001).fill(7);
+    const [steps, payloads] = name === "steps" ? [many, null] : [null, many];
+    expect(refusal(() => decodeSteps(steps, payloads))).toBe(
+      `INVALID_INPUT a transaction has at most 10000 ${name}, found 10001`,
+    );
+  });
+});
+
+test("a branch's value that is nested too deeply to be written is the client's fault", () => {
+  const data: unknown = JSON.parse("[".repeat(100_000) + "]".repeat(100_000));
+  expect(refusal(() => decodeBranch({ gid: "g", data }, OVER_HTTP))).toBe(
+    "INVALID_INPUT a value is nested too deeply to be stored",
+  );
 });
 
 test("a branch's values may be anything that has a text", () => {

@@ -4,7 +4,9 @@
  * (`id`, `status`, `owner`, …) can't be set from outside. What the values may be is judged by the commands (R22).
  */
 import type { BranchInput, StepInput, TransactionInput } from "../../engine/coordinator.js";
+import { Refusal } from "../../engine/refusal.js";
 import type { TransactionOptions } from "../../engine/transaction.js";
+import { checkCount } from "../../engine/validate.js";
 import { fieldsOf, flagOf, isObject, type JsonObject, listOf, textMapOf, textOf, wholeOf } from "./json.js";
 
 const TRANSACTION_FIELDS: ReadonlySet<string> = new Set([
@@ -89,8 +91,8 @@ export function decodeSteps(
   payloads: unknown,
 ): { readonly steps: readonly StepInput[]; readonly payloads: readonly Uint8Array[] } {
   if (steps === undefined && payloads === undefined) return NO_STEPS;
-  const bodies = listOf(payloads, "payloads").map((payload, index) => bytesOf(textOf(payload, `payloads[${index}]`)));
-  const decoded = listOf(steps, "steps").map((step, index): StepInput => {
+  const bodies = boundedList(payloads, "payloads").map((payload, index) => bytesOf(textOf(payload, `payloads[${index}]`)));
+  const decoded = boundedList(steps, "steps").map((step, index): StepInput => {
     const fields = fieldsOf(step, STEP_FIELDS, `steps[${index}]`);
     const data = textOf(fields["data"], `steps[${index}].data`);
     if (data !== "") bodies.push(bytesOf(data));
@@ -100,6 +102,13 @@ export function decodeSteps(
     };
   });
   return { steps: decoded, payloads: bodies };
+}
+
+/** Looked at before each of them is: a body holds more than a million, and those would hold everybody up (R17). */
+function boundedList(value: unknown, name: "steps" | "payloads"): readonly unknown[] {
+  const list = listOf(value, name);
+  checkCount(name, list.length);
+  return list;
 }
 
 function decodeOptions(fields: JsonObject): TransactionOptions {
@@ -123,7 +132,17 @@ function decodeGid(value: unknown, rules: DecodeRules): string {
 function lenientText(value: unknown): string {
   if (typeof value === "string") return value;
   if (value === null || value === undefined) return "";
-  return isObject(value) || Array.isArray(value) ? JSON.stringify(value) : String(value);
+  return isObject(value) || Array.isArray(value) ? jsonOf(value) : String(value);
+}
+
+/** JSON is read to any depth, and written only to that of the stack. */
+function jsonOf(value: object): string {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new Refusal("INVALID_INPUT", "a value is nested too deeply to be stored", { cause });
+  }
 }
 
 function bytesOf(text: string): Uint8Array {

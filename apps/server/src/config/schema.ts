@@ -3,6 +3,7 @@
  * dtm's names and defaults are kept (protocol.md 7.1); our own follow its style. The environment's name comes from the place.
  */
 import {
+  anyCaseOf,
   hours,
   inherited,
   json,
@@ -260,7 +261,7 @@ export const SETTINGS = {
   }),
   GrpcBalancer: setting(text, { initial: "", about: "Not used.", unused: "dtm never read it; set GrpcServiceConfig" }),
 
-  LogLevel: setting(oneOf(LOG_LEVELS), { initial: "info", about: "The least that is logged." }),
+  LogLevel: setting(anyCaseOf(LOG_LEVELS), { initial: "info", about: "The least that is logged." }),
   Log: {
     Outputs: setting(list, { initial: ["stderr"], about: "Where JSON log lines go: stderr, stdout, or paths of files." }),
     RotationEnable: setting(count, {
@@ -284,7 +285,7 @@ export const SETTINGS = {
   TimeZoneOffset: setting(hours, {
     initial: "",
     unit: "h",
-    about: "Zone of the times in an SQL database that dtm wrote; empty = the system's.",
+    about: "Zone of the times in a MySQL database that dtm wrote; empty = the system's.",
   }),
   ConfigUpdateInterval: setting(whole({ min: 1, max: 3_600 }), {
     initial: 3,

@@ -80,6 +80,11 @@ export const yesNo: Kind<boolean> = {
   expected: "true or false",
 };
 
+/** In any case, as Go's own words are read. */
+export function anyCaseOf<const T extends string>(words: readonly [T, ...T[]]): Kind<T> {
+  return { type: z.string().trim().toLowerCase().pipe(z.enum(words)), expected: `one of ${words.join(", ")}` };
+}
+
 export function oneOf<const T extends string>(words: readonly [T, ...T[]]): Kind<T> {
   return { type: z.enum(words), expected: `one of ${words.join(", ")}` };
 }
@@ -115,7 +120,7 @@ export const hours: Kind<string> = {
   type: z
     .string()
     .trim()
-    .regex(/^([+-]?(\d|1[0-4]))?$/),
+    .regex(/^([+-]?(0?\d|1[0-4]))?$/),
   expected: "hours from -14 to +14, as in +8",
 };
 

@@ -1,7 +1,8 @@
 import { aTransaction } from "../../test/kit/views.js";
-import { callbackInvocation } from "./invocation.js";
+import { callbackInvocation, requestTimeoutMs } from "./invocation.js";
 import { readPlan } from "./plan.js";
 import { DEFAULT_TYPE_SETTINGS } from "./settings.js";
+import { NO_OPTIONS } from "./transaction.js";
 
 const INPUT = Buffer.from("input");
 /** Tag, length, bytes (protocol.md 2.3). */
@@ -20,4 +21,13 @@ test.each([
   const { op, payload } = callbackInvocation(transaction, plan, DEFAULT_TYPE_SETTINGS);
   expect(op).toBe("story");
   expect(Buffer.from(payload)).toEqual(sent);
+});
+
+test.each([
+  [0, 3_000],
+  [-1, 3_000],
+  [7, 7_000],
+])("a branch call of a transaction with request_timeout %p may take %p ms: dtm accepted negative ones", (requestTimeout, ms) => {
+  const transaction = aTransaction("saga", "submitted", { options: { ...NO_OPTIONS, requestTimeout } });
+  expect(requestTimeoutMs(transaction, DEFAULT_TYPE_SETTINGS)).toBe(ms);
 });

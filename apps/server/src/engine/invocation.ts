@@ -38,7 +38,9 @@ export function callbackInvocation(transaction: Transaction, plan: Plan, setting
 }
 
 export function requestTimeoutMs(transaction: Transaction, settings: TypeSettings): number {
-  return (transaction.options.requestTimeout || settings.requestTimeout) * 1000;
+  const { requestTimeout } = transaction.options;
+  // dtm accepted negative numbers, and such rows are taken over (protocol.md 9, Q20).
+  return (requestTimeout > 0 ? requestTimeout : settings.requestTimeout) * 1000;
 }
 
 function recallPayload(transaction: Transaction, plan: Plan): Uint8Array {

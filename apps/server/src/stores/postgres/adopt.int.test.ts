@@ -166,6 +166,25 @@ withServer(POSTGRES, () => {
     expect(await store.wakeWaiting(waitingOn, 9, NOW)).toBe(0);
   });
 
+  test("a row of a dtm whose zone was east of the server's doesn't rest for hours, one that backs off keeps its time (R19)", async () => {
+    const other = await postgresDatabase();
+    const insert = `
+      INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, create_time, update_time, next_cron_interval, next_cron_time, owner)
+      VALUES ($1, 'tcc', 'prepared', '', 'http', now(), now() + $2 * interval '1 hour', 10, now() + $3 * interval '1 second', 'ofDtm')`;
+    await inPostgres(async (client) => {
+      await client.query(POSTGRES_TABLES_OF_DTM);
+      await client.query(insert, ["east", 8, 8 * 3600 + 10]);
+      await client.query(insert, ["backing off", 0, 7_200]);
+    }, other.name);
+    const before = Date.now();
+    const opened = openPostgres(postgresAddress(other.name));
+    await opened.open();
+    expect((await storedTransaction(opened, "east")).nextCronTime).toBeLessThan(before + 60 * SECOND);
+    expect((await storedTransaction(opened, "backing off")).nextCronTime).toBeGreaterThan(before + 7_000 * SECOND);
+    await opened.close();
+    await other.drop();
+  });
+
   test("dtm takes what we left, and we take it back", async () => {
     await store.close();
     const taken = await inDatabase(async (client) => {

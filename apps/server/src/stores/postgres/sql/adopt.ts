@@ -14,8 +14,18 @@ const OF_LONG_DEAD = ({ global, node }: Tables): string => `
     AND g.owner COLLATE "C" >= n.epoch || ':' AND g.owner COLLATE "C" < n.epoch || ';'
     AND g.status IN ('prepared', 'submitted', 'aborting')`;
 
+/**
+ * dtm writes its own zone's wall clock into columns that have a zone of the server's: one that ran east of it left rows that rest for hours.
+ * They come at their own interval instead. Rows of ours never say so, since `due_at` is theirs (R19, R28).
+ */
+const AHEAD = ({ global }: Tables): string => `
+  UPDATE ${global} SET next_cron_time = clock_timestamp() + coalesce(next_cron_interval, 0) * interval '1 second'
+  WHERE status IN ('prepared', 'submitted', 'aborting') AND due_at IS NULL AND update_time > clock_timestamp() + interval '1 minute'
+    AND next_cron_time > clock_timestamp() + coalesce(next_cron_interval, 0) * interval '1 second'`;
+
 export async function adopt(db: Query): Promise<void> {
   await adoptLater(db);
+  await db.run(AHEAD(db.tables), []);
   await db.run(OF_DTM(db.tables), []);
   await db.run(OF_LONG_DEAD(db.tables), []);
 }

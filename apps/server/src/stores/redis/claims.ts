@@ -24,6 +24,8 @@ const ROWS_PER_SCRIPT = 64;
 const SWEEP_AT_LEAST = 16;
 /** A probe wants one of those that wait, and what it saw may be taken by a claim of what is due, from the same end. */
 const LOOKS_AT_WAITING = 4;
+/** So may what a wake-up saw, chunk after chunk of it. */
+const LOOKS_TO_WAKE = 64;
 
 interface Seen extends Found {
   /** Due times of those next in line. */
@@ -74,8 +76,16 @@ export class Claims {
   }
 
   async wakeWaiting(destination: string, limit: number, at: Millis): Promise<number> {
-    if (destination === "" || limit <= 0) return 0;
-    return this.#makeDue(await this.#waiting(destination, limit), [String(at), destination, ""]);
+    if (destination === "") return 0;
+    let woken = 0;
+    // Fewer than the limit says that nobody is left, so what was taken meanwhile makes room for others (R13).
+    for (let look = 1; woken < limit && look <= LOOKS_TO_WAKE; look++) {
+      const asked = limit - woken;
+      const waiting = await this.#waiting(destination, asked);
+      woken += await this.#makeDue(waiting, [String(at), destination, ""]);
+      if (waiting.length < asked) break;
+    }
+    return woken;
   }
 
   async resetDue({ after, at, limit }: { readonly after: Millis; readonly at: Millis; readonly limit: number }): Promise<{
@@ -131,43 +141,64 @@ export class Claims {
     }
   }
 
-  /** Of a Cluster one node may be away: what the others have is claimed all the same. */
   async #peek({ now, limit }: Claim): Promise<{
     readonly alive: ReadonlySet<string>;
     readonly untold: readonly string[];
     readonly first: FirstOfAll<Seen>;
   }> {
-    const looking = this.#dispatcher.one(this.#nodes.look());
-    let away: Error | null = null;
-    const peeking = firstOfAll(limit, async (shards, share) => {
-      const calls = shards.map((shard): Call => {
-        const args = [String(share), padded(now), padded(now + 1), this.#rows(shard)];
-        return { tag: shard, script: PEEK, keys: [this.#keys.index(shard)], args };
-      });
-      const replies = await this.#dispatcher.settle(calls);
-      return shards.flatMap((shard, at) => {
-        const reply = replies[at];
-        if (!(reply instanceof Error)) return [seenIn(reply, shard)];
-        away = reply;
-        return [];
-      });
-    });
-    const [looked, first] = await Promise.all([looking, peeking]);
-    if (first.found.length === 0 && away !== null) throw away;
+    const argsOf = (shard: number, share: string): readonly Argument[] => [
+      share,
+      padded(now),
+      padded(now + 1),
+      this.#rows(shard),
+    ];
+    const [looked, first] = await Promise.all([
+      this.#dispatcher.one(this.#nodes.look()),
+      this.#firstPresent(limit, PEEK, argsOf, seenIn),
+    ]);
     return { ...this.#nodes.looked(looked), first };
   }
 
   async #waiting(destination: string, limit: number): Promise<readonly Candidate[]> {
-    const { ordered } = await firstOfAll(limit, async (shards, share) => {
-      const replies = await this.#each(shards, WAITING, () => [destination, String(share)]);
-      return replies.map(({ shard, reply }) => ({ shard, lists: [texts(reply).map((text) => candidate(text, shard))] }));
-    });
+    const { ordered } = await this.#firstPresent(
+      limit,
+      WAITING,
+      (_, share) => [destination, share],
+      (reply, shard) => ({
+        shard,
+        lists: [texts(reply).map((text) => candidate(text, shard))],
+      }),
+    );
     return ordered.slice(0, limit);
+  }
+
+  /** Of a Cluster one node may be away: what the others have is found all the same. */
+  async #firstPresent<T extends Found>(
+    limit: number,
+    script: Script,
+    argsOf: (shard: number, share: string) => readonly Argument[],
+    read: (reply: unknown, shard: number) => T,
+  ): Promise<FirstOfAll<T>> {
+    let away: Error | null = null;
+    const first = await firstOfAll(limit, async (shards, share) => {
+      const calls = shards.map((shard): Call => {
+        return { tag: shard, script, keys: [this.#keys.index(shard)], args: argsOf(shard, String(share)) };
+      });
+      const replies = await this.#dispatcher.settle(calls);
+      return shards.flatMap((shard, at) => {
+        const reply = replies[at];
+        if (!(reply instanceof Error)) return [read(reply, shard)];
+        away = reply;
+        return [];
+      });
+    });
+    if (first.found.length === 0 && away !== null) throw away;
+    return first;
   }
 
   /** In the order given; what somebody else took meanwhile is left out. */
   async #take(chosen: readonly Candidate[], { owner, now }: Claim, destination: string): Promise<readonly Loaded[]> {
-    const calls = this.#perShard(CLAIM, chosen, [owner, String(now), destination], true);
+    const calls = this.#perShard(CLAIM, chosen, [owner, String(now), destination], true, ({ order }) => [order]);
     const taken = new Map<string, Loaded>();
     for (const [at, reply] of (await this.#dispatcher.all(calls.map(({ call }) => call))).entries()) {
       for (const [place, gid] of (calls[at]?.gids ?? []).entries()) {
@@ -192,22 +223,25 @@ export class Claims {
     return replies.reduce<number>((sum, reply) => sum + Number(reply), 0);
   }
 
-  #perShard(
+  /** `also`: what the script is told of each behind all gids. */
+  #perShard<T extends { readonly shard: number; readonly gid: string }>(
     script: Script,
-    chosen: readonly { readonly shard: number; readonly gid: string }[],
+    chosen: readonly T[],
     args: readonly string[],
     durable: boolean,
+    also: (one: T) => readonly string[] = () => [],
   ): readonly { readonly gids: readonly string[]; readonly call: Call }[] {
-    const byShard = new Map<number, string[]>();
-    for (const { shard, gid } of chosen) {
-      const gids = byShard.get(shard);
-      if (gids === undefined) byShard.set(shard, [gid]);
-      else gids.push(gid);
+    const byShard = new Map<number, T[]>();
+    for (const one of chosen) {
+      const same = byShard.get(one.shard);
+      if (same === undefined) byShard.set(one.shard, [one]);
+      else same.push(one);
     }
     return [...byShard].flatMap(([shard, all]) =>
-      chunks(all, ROWS_PER_SCRIPT).map((gids) => {
+      chunks(all, ROWS_PER_SCRIPT).map((rows) => {
+        const gids = rows.map(({ gid }) => gid);
         const keys = [this.#keys.index(shard), ...gids.map((gid) => this.#keys.row(gid))];
-        return { gids, call: { tag: shard, script, keys, args: [...args, ...gids], durable } };
+        return { gids, call: { tag: shard, script, keys, args: [...args, ...gids, ...rows.flatMap(also)], durable } };
       }),
     );
   }

@@ -29,8 +29,7 @@ export interface Written {
   readonly row: unknown;
 }
 
-/** A journal that nobody writes to any more goes away. */
-const KEEP_MS = 86_400_000;
+/** Long before it would go away. */
 const KEEP_AGAIN_MS = 3_600_000;
 
 export interface WriterParts {
@@ -88,7 +87,7 @@ export class Writer {
     const now = performance.now();
     if (now - (this.#keptAt.get(tag) ?? Number.NEGATIVE_INFINITY) < KEEP_AGAIN_MS) return "";
     this.#keptAt.set(tag, now);
-    return String(KEEP_MS);
+    return "keep";
   }
 }
 

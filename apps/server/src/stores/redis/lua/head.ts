@@ -136,16 +136,21 @@ local function set_many(key, from)
 end
 `;
 
+/** A journal that nobody writes to any more goes away. */
+export const JOURNAL_KEPT_MS = 86_400_000;
+
 /**
  * The journal: what became of the operations of a lane's batch, by its place in the batch. The last key is the lane's journal in this
- * shard, the first arguments are batch, place and how long the journal is kept ("" leaves that as it is). An operation sent again after
+ * shard, the first arguments are batch, place and whether the journal is kept so long from now on ("" leaves that as it is). An operation sent again after
  * its reply was lost finds what it did, and does nothing twice (R7); a batch that was given up can't land behind a newer one.
  */
 export const JOURNAL = `
+local KEPT = '${JOURNAL_KEPT_MS}'
 local JOURNAL, BATCH, PLACE, KEEP = KEYS[#KEYS], ARGV[1], ARGV[2], ARGV[3]
 local function journal(word)
-  redis.call('HSET', JOURNAL, PLACE, BATCH .. ' ' .. word)
-  if KEEP ~= '' then redis.call('PEXPIRE', JOURNAL, KEEP) end
+  local new = redis.call('HSET', JOURNAL, PLACE, BATCH .. ' ' .. word) == 1
+  -- The operation that was to prolong it may have changed nothing, and then there was no journal yet.
+  if KEEP ~= '' or (new and redis.call('HLEN', JOURNAL) == 1) then redis.call('PEXPIRE', JOURNAL, KEPT) end
 end
 local function known()
   local entry = redis.call('HGET', JOURNAL, PLACE)

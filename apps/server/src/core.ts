@@ -59,6 +59,7 @@ export function buildCore(parts: CoreParts): Core {
     log,
     look: () => loop.look(),
     readBack: (owner) => void loop.readBack(owner),
+    unreadable: () => loop.unreadable,
   });
   const destinations = new Destinations(clock, { ...DEFAULT_RULES, ...parts.breaker, limit: settings.destinationLimit }, probes);
   const engine: Engine = new Engine({ ...parts, destinations });

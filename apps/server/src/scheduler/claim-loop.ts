@@ -12,6 +12,11 @@ const BATCH = 256;
 /** Hints beyond this and the next regular look are left to it. */
 const HINT_WITHIN: Millis = 60_000;
 const MOST_PASSES = 10_000;
+/**
+ * A store that stays down would gather ever more claims to be read back. One is no reason to claim nothing: of a Cluster a single node may be
+ * away, and the claim's rows lie elsewhere.
+ */
+const MOST_UNREAD = 4;
 
 export class ClaimLoop {
   #next: Millis = Number.POSITIVE_INFINITY;
@@ -22,7 +27,7 @@ export class ClaimLoop {
   /** Nudged here: their first call goes through an open breaker (R13). */
   readonly #passes = new Set<string>();
   readonly #readBacks = new Set<() => void>();
-  /** Claims that couldn't be read back yet: until they are, nothing is claimed, or a store that stays down gathers ever more of them. */
+  /** Claims that couldn't be read back yet. */
   readonly #unread = new Set<Owner>();
 
   constructor(
@@ -86,7 +91,7 @@ export class ClaimLoop {
   async #claim(): Promise<void> {
     const { store, engine, clock, log, intervalMs } = this.parts;
     this.#lookAt(clock.now() + intervalMs);
-    if (this.#unread.size > 0) return;
+    if (this.unreadable) return;
     const limit = engine.reservePlaces(BATCH);
     if (limit === 0) return;
     const owner = engine.newOwner();
@@ -104,6 +109,11 @@ export class ClaimLoop {
     }
   }
 
+  /** Nothing more is claimed until some of it is read back. */
+  get unreadable(): boolean {
+    return this.#unread.size >= MOST_UNREAD;
+  }
+
   /** The claim may have happened though its reply was lost, or may still happen (R7). */
   async readBack(owner: Owner, looks = 0): Promise<void> {
     const { store, clock, intervalMs } = this.parts;
@@ -112,7 +122,7 @@ export class ClaimLoop {
       this.#begin(found, owner, clock.now());
       const again = LOOK_AGAIN_AFTER[looks];
       if (found.length === 0 && again !== undefined) this.#readBackAfter(again, owner, looks + 1);
-      if (this.#unread.delete(owner) && this.#unread.size === 0) this.look();
+      if (this.#unread.delete(owner)) this.look();
     } catch {
       this.#unread.add(owner);
       this.#readBackAfter(intervalMs, owner, looks);

@@ -16,6 +16,7 @@ const WAITING_TO_BEGIN_OPEN = 20;
 const FIRST_CHUNK = 32;
 const LARGEST_CHUNK = 512;
 const BETWEEN_CHUNKS: Millis = 50;
+const WAKE_AGAIN: Millis = 1_000;
 
 export class Probes implements DestinationEvents {
   #destinations: Destinations | null = null;
@@ -31,6 +32,8 @@ export class Probes implements DestinationEvents {
       readonly look: () => void;
       /** A claim whose reply was lost may have happened (R7). */
       readonly readBack: (owner: Owner) => void;
+      /** So many claims couldn't be read back that none is to be added. */
+      readonly unreadable: () => boolean;
     },
   ) {}
 
@@ -72,7 +75,7 @@ export class Probes implements DestinationEvents {
     if (!this.#destinations?.isOpen(destination)) return;
     const waited = clock.monotonic() - openedAt;
     this.#probeAfter(destination, waited < EAGER_FOR ? PROBE_EVERY : PROBE_LATER, openedAt);
-    if (engine.room() === 0) return;
+    if (engine.room() === 0 || this.parts.unreadable()) return;
     const owner = engine.newOwner();
     const claimed = await store.claimWaiting(destination, { owner, limit: 1, now: clock.now() }).catch((cause: unknown) => {
       this.parts.readBack(owner);
@@ -90,13 +93,17 @@ export class Probes implements DestinationEvents {
 
   async #wake(destination: string, chunk: number): Promise<void> {
     if (this.#destinations?.isOpen(destination)) return;
-    const woken = await this.parts.store.wakeWaiting(destination, chunk, this.parts.clock.now());
+    const woken = await this.parts.store.wakeWaiting(destination, chunk, this.parts.clock.now()).catch((cause: unknown) => {
+      // The breaker is closed, so nobody else would wake the rest.
+      this.#after(destination, WAKE_AGAIN, () => this.#wake(destination, FIRST_CHUNK));
+      throw cause;
+    });
     if (woken > 0) this.parts.look();
     if (woken === chunk)
       this.#after(destination, BETWEEN_CHUNKS, () => this.#wake(destination, Math.min(LARGEST_CHUNK, chunk * 2)));
   }
 
-  /** One timer per destination; a failing store leaves the work to the transactions' own due times. */
+  /** One timer per destination. */
   #after(destination: string, delay: Millis, work: () => Promise<void>): void {
     this.#timers.get(destination)?.();
     if (!this.#running) return;

@@ -280,8 +280,8 @@ export class Engine {
   async #recoverNow(gid: string, owner: Owner, looks: number): Promise<void> {
     const { clock, log, settings } = this.#parts;
     try {
-      const loaded: Loaded | null = await this.#parts.store.find(gid);
-      const ours = loaded !== null && loaded.transaction.owner === owner && !isFinal(loaded.transaction.status);
+      const loaded = await this.#takeUpAgain(gid, owner);
+      const ours = loaded !== null;
       if (ours && !this.#drives.has(gid) && !this.#stopping) this.begin({ loaded, owner, fresh: false, pass: false });
       const again = LOOK_AGAIN_AFTER[looks];
       if (!ours && again !== undefined) this.recover(gid, owner, soon(clock.now() + again), looks + 1);
@@ -289,6 +289,20 @@ export class Engine {
       log.warn({ gid, err: cause }, "the store can't be read; trying again");
       this.recover(gid, owner, soon(clock.now() + settings.transCronInterval * 1000), looks);
     }
+  }
+
+  /**
+   * What of a drive that broke off is still ours; null when it isn't. Its last write may land yet, and a rest would leave the transaction to
+   * anybody while it is driven here: with `wake` moved on it isn't the row that was rested any more (R1, R4).
+   */
+  async #takeUpAgain(gid: string, owner: Owner): Promise<Loaded | null> {
+    const { store, clock } = this.#parts;
+    const find = async (): Promise<Loaded | null> => {
+      const found = await store.find(gid);
+      return found !== null && found.transaction.owner === owner && !isFinal(found.transaction.status) ? found : null;
+    };
+    if ((await find()) === null) return null;
+    return (await store.nudge(gid, clock.now())) ? find() : null;
   }
 
   /** Until its drive here ends, or a stop begins, or the delay is over. */

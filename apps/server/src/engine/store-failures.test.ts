@@ -46,6 +46,22 @@ describe("StoreUnavailable at each write, then recovery", () => {
     expect(new Set(node.participants.urls)).toEqual(new Set(["/no"]));
   });
 
+  test("a rest that lands when its drive was taken up again leaves the transaction to nobody else (R1, R4)", async () => {
+    const node = await TestNode.started();
+    node.participants.script("/a", REPLIES.error);
+    const land = node.watched.late("rest");
+    await node.coordinator.submit(anInput("saga", "g", { steps: undoable("/a"), options: { timeoutToFail: 3_000 } }));
+    await settle();
+    node.participants.hold("/a");
+    await node.until(() => node.participants.urls.length === 2);
+    await land();
+    expect(node.stored("g").transaction.owner).not.toBe("");
+    await node.clock.advance(1_000);
+    node.participants.inFlight("/a").answer(SUCCESS);
+    await node.until(() => node.status("g") === "succeed");
+    expect(node.participants.urls).toEqual(["/a", "/a"]);
+  });
+
   test("while the store stays down nothing is called twice and nothing ends; then it goes on", async () => {
     const node = await TestNode.started();
     node.participants.hold("/a");

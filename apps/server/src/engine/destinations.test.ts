@@ -176,6 +176,24 @@ test("what it shows", () => {
   ]);
 });
 
+test("one whose last call met an error is forgotten too: a path with an order's number in it is called once (R12)", () => {
+  const { destinations } = setUp();
+  for (let i = 0; i < 20_000; i++) fail(destinations, 1, ["g"], `/orders/${i}/pay`);
+  expect([...destinations.view()].length).toBeLessThanOrEqual(4_096);
+});
+
+test("the one used longest ago is forgotten first", () => {
+  const { destinations } = setUp();
+  fail(destinations, 4, ["a", "b", "c"], "/used");
+  for (let i = 0; i < 20_000; i++) {
+    fail(destinations, 1, ["g"], `/${i}`);
+    void destinations.enter("/used", caller());
+    destinations.leave("/used", "g", null);
+  }
+  fail(destinations, 1, ["c"], "/used");
+  expect(destinations.isOpen("/used")).toBe(true);
+});
+
 test("quiet destinations are forgotten, busy and broken ones are not", () => {
   const { destinations } = setUp();
   destinations.begin("/down");

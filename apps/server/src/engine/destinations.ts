@@ -51,10 +51,13 @@ interface State {
 const GO: Entry = { kind: "go" };
 const OPEN: Entry = { kind: "deferred", reason: "open" };
 const FULL: Entry = { kind: "deferred", reason: "full" };
-/** Quiet destinations are forgotten beyond this many. */
+/** Beyond this many, those that were used longest ago are forgotten, unless a call is under way there or a breaker is open. */
 const MOST_KEPT = 4_096;
+/** For each new one, so that no call waits for a look at all of them. */
+const LOOKS_TO_FORGET = 8;
 
 export class Destinations {
+  /** The one used longest ago comes first. */
   readonly #states = new Map<string, State>();
 
   constructor(
@@ -168,16 +171,24 @@ export class Destinations {
 
   #state(destination: string): State {
     const known = this.#states.get(destination);
-    if (known !== undefined) return known;
-    if (this.#states.size >= MOST_KEPT) this.#forgetQuiet();
-    const state: State = { inFlight: 0, errors: 0, failing: new Set(), open: false, granted: 0, undo: [], onward: [] };
-    this.#states.set(destination, state);
+    if (known === undefined && this.#states.size >= MOST_KEPT) this.#forgetOldest();
+    const state = known ?? { inFlight: 0, errors: 0, failing: new Set(), open: false, granted: 0, undo: [], onward: [] };
+    this.#use(destination, state);
     return state;
   }
 
-  #forgetQuiet(): void {
+  #use(destination: string, state: State): void {
+    this.#states.delete(destination);
+    this.#states.set(destination, state);
+  }
+
+  /** Their errors too: a path with an order's number in it is called once, and its last error would stay for ever. */
+  #forgetOldest(): void {
+    let looks = 0;
     for (const [destination, state] of this.#states) {
-      if (state.inFlight === 0 && state.errors === 0 && !state.open) this.#states.delete(destination);
+      if (++looks > LOOKS_TO_FORGET) return;
+      if (state.inFlight === 0 && !state.open) this.#states.delete(destination);
+      else this.#use(destination, state);
     }
   }
 }

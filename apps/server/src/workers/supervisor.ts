@@ -12,7 +12,7 @@ const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 30_000;
 /** Who lived this long didn't die of its start. */
 const STEADY_MS = 60_000;
-/** A worker that doesn't answer is left out of the sum. */
+/** Of a worker that doesn't answer by then, what it said last counts. */
 const MEASURE_WITHIN_MS = 2_000;
 
 export interface SupervisorParts {
@@ -22,7 +22,6 @@ export interface SupervisorParts {
 
 interface Measurement {
   readonly open: Set<number>;
-  readonly metrics: Measured[];
   readonly done: () => void;
 }
 
@@ -31,6 +30,9 @@ export class Supervisor {
   readonly #workers = new Map<number, Worker>();
   readonly #measurements = new Map<number, Measurement>();
   readonly #restarts = new Set<NodeJS.Timeout>();
+  /** What each worker said last, and the counts of those that ended: a sum that goes back would be taken for a new beginning, and counted twice. */
+  readonly #told = new Map<number, Measured>();
+  #ended: Promise<Measured> = Promise.resolve([]);
   #lastAsk = 0;
   #quickDeaths = 0;
   #stopping = false;
@@ -65,8 +67,14 @@ export class Supervisor {
 
   /** Null: it ended before it had started. */
   #spawn(): Promise<{ readonly http: number; readonly grpc: number } | null> {
-    const worker = cluster.fork();
     const born = performance.now();
+    let worker: Worker;
+    try {
+      worker = cluster.fork();
+    } catch (cause) {
+      this.#unborn(cause);
+      return Promise.resolve(null);
+    }
     this.#workers.set(worker.id, worker);
     return new Promise((resolve) => {
       let started = false;
@@ -89,10 +97,9 @@ export class Supervisor {
             this.#measured(message.ask, worker.id, message.metrics);
         }
       });
-      // A channel that broke, or a process that could not be made: "exit" tells what follows from it.
-      worker.on("error", (cause) => this.#parts.log.error({ err: cause }, "worker can't be reached"));
-      worker.once("exit", (code, signal) => {
-        this.#workers.delete(worker.id);
+      const ended = (code: number | null, signal: string | null): void => {
+        if (!this.#workers.delete(worker.id)) return;
+        this.#bury(worker.id);
         for (const ask of this.#measurements.keys()) this.#measured(ask, worker.id, []);
         resolve(null);
         if (this.#stopping) {
@@ -102,14 +109,34 @@ export class Supervisor {
         // The first of all is the caller's to judge.
         if (!started && this.#workers.size === 0 && this.#quickDeaths === 0) return;
         this.#replace({ pid: worker.process.pid, code, signal, livedMs: Math.round(performance.now() - born) });
+      };
+      worker.once("exit", ended);
+      worker.on("error", (cause) => {
+        this.#parts.log.error({ err: cause }, "worker can't be reached");
+        // A channel that broke is followed by "exit"; a process that could not be made never was.
+        if (worker.process.pid === undefined) ended(null, null);
       });
     });
   }
 
+  /** Not even tried: the system has no room for a process now. The first of all is the caller's to judge. */
+  #unborn(cause: unknown): void {
+    this.#parts.log.error({ err: cause }, "worker can't be made");
+    if (this.#stopping || (this.#workers.size === 0 && this.#quickDeaths === 0)) return;
+    this.#replace({ pid: undefined, code: null, signal: null, livedMs: 0 });
+  }
+
+  /** Its counts stay, its states don't. */
+  #bury(worker: number): void {
+    const counts = this.#told.get(worker)?.filter(({ type }) => String(type) !== "gauge") ?? [];
+    this.#told.delete(worker);
+    this.#ended = this.#ended.then((before) => AggregatorRegistry.aggregate([before, counts]).getMetricsAsJSON());
+  }
+
   #replace(died: {
     readonly pid: number | undefined;
-    readonly code: number;
-    readonly signal: string;
+    readonly code: number | null;
+    readonly signal: string | null;
     readonly livedMs: number;
   }): void {
     this.#quickDeaths = died.livedMs < STEADY_MS ? this.#quickDeaths + 1 : 1;
@@ -124,24 +151,23 @@ export class Supervisor {
 
   async #page(): Promise<string> {
     const ask = ++this.#lastAsk;
-    const metrics = await new Promise<Measured[]>((resolve) => {
-      const found: Measured[] = [];
+    await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
         this.#measurements.delete(ask);
-        resolve(found);
+        resolve();
       };
       const timer = setTimeout(done, MEASURE_WITHIN_MS);
-      this.#measurements.set(ask, { open: new Set(this.#workers.keys()), metrics: found, done });
+      this.#measurements.set(ask, { open: new Set(this.#workers.keys()), done });
       for (const worker of this.#workers.values()) tell(worker, { kind: "measure", ask });
     });
-    return AggregatorRegistry.aggregate(metrics).metrics();
+    return AggregatorRegistry.aggregate([await this.#ended, ...this.#told.values()]).metrics();
   }
 
   #measured(ask: number, worker: number, metrics: Measured): void {
+    if (metrics.length > 0 && this.#workers.has(worker)) this.#told.set(worker, metrics);
     const measurement = this.#measurements.get(ask);
     if (measurement === undefined) return;
-    if (metrics.length > 0) measurement.metrics.push(metrics);
     measurement.open.delete(worker);
     if (measurement.open.size === 0) measurement.done();
   }

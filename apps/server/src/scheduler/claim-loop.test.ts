@@ -158,6 +158,15 @@ test("while the store is down a few claims are in doubt, not one more with every
   expect(node.status("g")).toBe("succeed");
 });
 
+test("a claim that can't be read back holds up no other one", async () => {
+  const node = await TestNode.started();
+  await resting(node, "g");
+  node.watched.fail("claimDue", "before");
+  node.watched.fail("ownedBy", ...Array<"before">(100).fill("before"));
+  await node.clock.advance(20_000);
+  expect(node.status("g")).toBe("succeed");
+});
+
 test("a nudged one passes an open breaker once (R13)", async () => {
   const node = await TestNode.started();
   node.core.destinations.begin("/g");

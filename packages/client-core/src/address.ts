@@ -63,6 +63,12 @@ export function requireFunction(value: unknown, code: "OPTION_INVALID" | "STEP_I
   if (typeof value !== "function") throw new DtmError(code, `${what}: expected a function, found ${describe(value)}`);
 }
 
+/** As {@link requireObject}, for a text that says something. */
+export function requireText(value: unknown, code: "OPTION_INVALID" | "STEP_INVALID", what: string): void {
+  if (typeof value === "string" && value !== "") return;
+  throw new DtmError(code, `${what}: expected a text that isn't empty, found ${describe(value)}`);
+}
+
 export function describe(value: unknown): string {
   if (value === null) return "null";
   if (typeof value === "string") return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);

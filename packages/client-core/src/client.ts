@@ -1,5 +1,5 @@
 /** The one surface of both clients: what a transport adds is how requests travel. */
-import { requireObject } from "./address.js";
+import { requireObject, requireText } from "./address.js";
 import { Coordinator, type CoordinatorSettings } from "./coordinator.js";
 import { realTime } from "./deadline.js";
 import { checkGid } from "./gid.js";
@@ -42,11 +42,14 @@ export abstract class Client {
    * needs no `this`. Sent once: without a definite answer it is an error, and the local transaction must be rolled back.
    *
    * @throws DtmError TRANSACTION_CONFLICT when the global transaction has ended, COORDINATOR_REFUSED, COORDINATOR_ERROR,
-   * COORDINATOR_UNREACHABLE, DEADLINE_EXCEEDED; OPTION_INVALID for a coordinator that this client can't reach.
+   * COORDINATOR_UNREACHABLE, DEADLINE_EXCEEDED; OPTION_INVALID for a coordinator that this client can't reach, or when a part is missing.
    */
   readonly registerXaBranch = async (registration: XaRegistration, options: CallOptions = {}): Promise<void> => {
     requireObject(registration, "OPTION_INVALID", "registration");
     const { gid, branchId, url, coordinator } = registration;
+    requireText(gid, "OPTION_INVALID", "gid");
+    requireText(branchId, "OPTION_INVALID", "branchId");
+    requireText(url, "OPTION_INVALID", "url");
     const address = coordinator ? coordinator : undefined;
     await this[COORDINATOR].registerBranch({ gid, transType: "xa", branchId, data: { url } }, options, address);
   };

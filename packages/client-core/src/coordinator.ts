@@ -6,7 +6,7 @@
 import { DtmError } from "@dtm/protocol";
 import { Deadline } from "./deadline.js";
 import { clientClosed, TransactionError } from "./errors.js";
-import { type CallOptions, checkCall } from "./options.js";
+import { type CallOptions, checkCall, LONGEST_TIMEOUT_MS } from "./options.js";
 import type {
   BranchRegistration,
   CallLimits,
@@ -25,8 +25,11 @@ import {
   conflict,
   failed,
   isSilent,
+  isTooLate,
   isUnclear,
   type NotDone,
+  otherActions,
+  otherType,
   refused,
   running,
   type Stored,
@@ -55,7 +58,7 @@ export interface Submission {
 
 interface Settled<T> {
   readonly reply: Reply<T>;
-  /** An earlier try may have been carried out, so an answer can be about our own success. */
+  /** An earlier try was unclear and may have been carried out, so an answer can be about our own success. */
   readonly repeated: boolean;
   /** An earlier try got no answer, so it may still arrive. */
   readonly unheard: boolean;
@@ -129,17 +132,20 @@ export class Coordinator {
     if (reply.kind === "refused") throw this.#definite(about, reply);
     const state = await this.#stored(request, reply, deadline, about);
     if (state === null) throw this.#nothingStored(about, reply, deadline, settled.unheard);
-    // "cannot sumbmit" is how the wire spells it: the gid was used up before this request came.
-    const usedUp = reply.kind === "conflict" && reply.message.includes("cannot sumbmit");
-    if (usedUp && !prepared && !settled.repeated && !again) throw conflict(about, state, reply);
-    // Who calls again wants to know what became of it, which is more than that it was accepted once.
-    if (usedUp && again && isUndone(state)) throw failed(state, reply);
+    const usedUp = isTooLate(reply);
+    const foreign = otherType(request, state) || (usedUp && !prepared ? otherActions(request, state) : "");
+    if (foreign !== "") throw conflict(about, state, reply, foreign);
+    const secondTry = again || settled.repeated;
+    if (usedUp && !prepared && !secondTry) throw conflict(about, state, reply);
+    // Who comes again, himself or by a repeat, wants to know what became of it, which is more than that it was accepted once.
+    if (usedUp && secondTry && isUndone(state)) throw failed(state, reply);
     return this.#judgeSubmit(request, state, reply, deadline);
   }
 
   async abort(request: TransactionRequest, options: CallOptions): Promise<void> {
     const deadline = new Deadline(this.limits(options));
-    const { reply } = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("abort", request, limits));
+    const settled = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("abort", request, limits));
+    const reply = wordOnAll(settled);
     if (reply.kind === "done") return;
     const about = { what: "abort", gid: request.gid };
     if (reply.kind === "refused") throw this.#definite(about, reply);
@@ -171,8 +177,8 @@ export class Coordinator {
   /** Answers the stored workflow when there is one, so it may be repeated. */
   async prepareWorkflow(request: TransactionRequest, options: CallOptions): Promise<WorkflowState> {
     const deadline = new Deadline(this.limits(options));
-    const { reply } = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.prepareWorkflow(request, limits));
-    return this.#read("prepareWorkflow", reply, deadline, request.gid);
+    const settled = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.prepareWorkflow(request, limits));
+    return this.#read("prepareWorkflow", wordOnAll(settled), deadline, request.gid);
   }
 
   /** Tells how a workflow ended. A repeat that meets its own success is one (dtm answers it with an error, protocol.md 9, Q32). */
@@ -229,10 +235,8 @@ export class Coordinator {
   #waitingLimits(request: TransactionRequest, options: CallOptions): CallLimits {
     const limits = this.limits(options);
     if (options.timeoutMs !== undefined) return limits;
-    return {
-      ...limits,
-      timeoutMs: Math.max(limits.timeoutMs, ((request.options.requestTimeout + 2) * 1000) / SHARE_OF_WAITING + 1000),
-    };
+    const enough = Math.max(limits.timeoutMs, ((request.options.requestTimeout + 2) * 1000) / SHARE_OF_WAITING + 1000);
+    return { ...limits, timeoutMs: Math.min(enough, LONGEST_TIMEOUT_MS) };
   }
 
   async #repeat<T>(
@@ -340,8 +344,8 @@ function isUndone({ status }: Stored): boolean {
   return status === "aborting" || status === "failed";
 }
 
-/** A refusal of one try is no word on an earlier one that may have arrived, or still will. */
-function wordOnAll<T>({ reply, unheard }: Settled<T>): Reply<T> {
-  if (reply.kind !== "refused" || !unheard) return reply;
-  return { kind: "error", message: `${reply.message} (after a try without an answer)` };
+/** A refusal of one try is no word on an earlier one that may have acted, or still will: only what was unclear is tried again. */
+function wordOnAll<T>({ reply, repeated }: Settled<T>): Reply<T> {
+  if (reply.kind !== "refused" || !repeated) return reply;
+  return { kind: "error", message: `${reply.message} (after a try whose outcome isn't known)` };
 }

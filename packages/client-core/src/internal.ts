@@ -1,5 +1,14 @@
 /** For sibling packages only: not covered by semantic versioning. */
-export { type AddressLike, describe, encoderOf, requireFunction, requireKnown, requireObject, urlOf } from "./address.js";
+export {
+  type AddressLike,
+  describe,
+  encoderOf,
+  requireFunction,
+  requireKnown,
+  requireObject,
+  requireText,
+  urlOf,
+} from "./address.js";
 export { BranchIds } from "./branch-ids.js";
 export { coordinatorOf } from "./client.js";
 export { Coordinator, type CoordinatorSettings } from "./coordinator.js";
@@ -7,7 +16,7 @@ export { Deadline, realTime, underClock } from "./deadline.js";
 export { clientClosed } from "./errors.js";
 export { checkGid } from "./gid.js";
 export { reasonOf } from "./global.js";
-export { checkHeaders, toWireOptions, type WireOptions } from "./options.js";
+export { checkHeaders, flag, toWireOptions, type WireOptions } from "./options.js";
 export { toJsonText } from "./payload.js";
 export { isRefusalText } from "./refusals.js";
 export { checkCompensation, isNoCompensation } from "./saga.js";

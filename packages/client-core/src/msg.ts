@@ -7,7 +7,7 @@ import {
   describe,
   type PayloadArgument,
   requireFunction,
-  requireObject,
+  requireKnown,
   urlOf,
   type WithPayload,
 } from "./address.js";
@@ -25,6 +25,8 @@ export type MsgStep<Payload> = {
   /** Called until it answers success. */
   readonly action: Address<Payload>;
 } & WithPayload<Payload>;
+
+const STEP = { action: true, payload: true } satisfies Record<keyof MsgStep<object>, true>;
 
 /** A message: steps that are carried out once the local transaction has committed; made by {@link Client.msg}. */
 export class Msg {
@@ -57,7 +59,7 @@ export class Msg {
   step<Payload>(step: MsgStep<Payload>): this {
     const { transport } = this.#coordinator;
     const what = `step ${this.#steps.length}: action`;
-    requireObject(step, "STEP_INVALID", `step ${this.#steps.length}`);
+    requireKnown(step, STEP, { code: "STEP_INVALID", what: `step ${this.#steps.length}` });
     const action = urlOf(step.action, what);
     if (!action.startsWith(TOPIC_PREFIX)) transport.checkAddress(action, what);
     this.#add(action, "payload" in step ? transport.encode(step.payload, [step.action]) : "");

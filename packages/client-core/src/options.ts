@@ -61,7 +61,7 @@ export interface WireOptions {
 const VISIBLE = /^[\t\x20-\x7e]*$/;
 const TEN_YEARS_SECONDS = 10 * 365 * 86_400;
 /** Node's timers end at 2³¹ − 1 ms. */
-const LONGEST_TIMEOUT_MS = 2_147_483_647;
+export const LONGEST_TIMEOUT_MS = 2_147_483_647;
 const KNOWN = new Set([
   "gid",
   "waitResult",
@@ -94,9 +94,17 @@ export function toWireOptions(options: TransactionOptions & SagaOptions & MsgOpt
   };
 }
 
-/** The options of one call over those of its transaction; what the call leaves undefined stays as it is. */
+/**
+ * The options of one call over those of its transaction; what the call leaves undefined stays as it is.
+ *
+ * @throws DtmError OPTION_INVALID for a gid, which names the transaction from its beginning.
+ */
 export function over<Base extends object>(base: Base, call: Partial<Base>): Base {
   requireObject(call, "OPTION_INVALID", "options");
+  if ("gid" in call && call.gid !== undefined) {
+    const message = `gid: expected where the transaction is made, found ${describe(call.gid)} in the options of a call`;
+    throw new DtmError("OPTION_INVALID", message);
+  }
   return { ...base, ...Object.fromEntries(Object.entries(call).filter(([, value]) => value !== undefined)) };
 }
 
@@ -118,6 +126,7 @@ export function checkTimeout(name: string, value: number): number {
 }
 
 export function checkHeaders(name: string, headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  requireObject(headers, "OPTION_INVALID", name);
   for (const [key, value] of Object.entries(headers)) {
     try {
       validateHeaderName(key);
@@ -145,7 +154,7 @@ function count(name: string, value: number | undefined): number {
   throw new DtmError("OPTION_INVALID", `${name}: expected a whole number, 0 or more, found ${describe(value)}`);
 }
 
-function flag(name: string, value: boolean | undefined): boolean {
+export function flag(name: string, value: boolean | undefined): boolean {
   if (value === undefined) return false;
   if (typeof value === "boolean") return value;
   throw new DtmError("OPTION_INVALID", `${name}: expected true or false, found ${describe(value)}`);

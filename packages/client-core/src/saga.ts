@@ -107,9 +107,10 @@ export class Saga {
    * Hands the saga to the coordinator. Resolves when it is durable there; with `waitResult` when it has succeeded. After an outcome that is
    * unclear (COORDINATOR_UNREACHABLE, COORDINATOR_ERROR, DEADLINE_EXCEEDED) it may be called again: what became of the first one is found out.
    *
-   * @throws DtmError TRANSACTION_FAILED when a waited-for saga, or one that is submitted again, was rolled back (or is on its way there),
-   * TRANSACTION_RUNNING when a waited-for one hasn't ended yet, TRANSACTION_CONFLICT when the gid is used up, COORDINATOR_REFUSED, COORDINATOR_ERROR, COORDINATOR_UNREACHABLE,
-   * DEADLINE_EXCEEDED, STEP_INVALID.
+   * @throws DtmError TRANSACTION_FAILED when a waited-for saga, or one that is submitted again (by the caller, or after a try whose answer was
+   * lost), was rolled back or is on its way there, TRANSACTION_RUNNING when a waited-for one hasn't ended yet, TRANSACTION_CONFLICT when the gid
+   * is used up by another transaction, also one with other actions, COORDINATOR_REFUSED, COORDINATOR_ERROR, COORDINATOR_UNREACHABLE,
+   * DEADLINE_EXCEEDED, STEP_INVALID; OPTION_INVALID, also for a `gid`, which belongs to {@link Client.saga}.
    */
   async submit(options: SubmitOptions = {}): Promise<Submitted> {
     if (this.#steps.length === 0) throw new DtmError("STEP_INVALID", "expected at least one step, found none");

@@ -1,5 +1,5 @@
 /** TCC: each branch is registered, then tried; the coordinator confirms or cancels all of them (protocol.md 6.4). */
-import { type Address, requireObject, urlOf, type WithPayload } from "./address.js";
+import { type Address, requireKnown, urlOf, type WithPayload } from "./address.js";
 import { type BranchAnswer, callBranch } from "./answer.js";
 import { Deadline } from "./deadline.js";
 import { BranchScope, headersOf } from "./global.js";
@@ -15,6 +15,16 @@ export type TccBranch<Payload> = {
 } & CallOptions &
   WithPayload<Payload>;
 
+const BRANCH = {
+  try: true,
+  confirm: true,
+  cancel: true,
+  headers: true,
+  payload: true,
+  timeoutMs: true,
+  signal: true,
+} satisfies Record<keyof TccBranch<object>, true>;
+
 /** The branches of one TCC transaction; made by {@link Client.tcc} and {@link Client.tccFrom}. */
 export class Tcc extends BranchScope {
   /**
@@ -29,7 +39,7 @@ export class Tcc extends BranchScope {
     return this.track(async () => {
       const { coordinator, gid, ids, headers, call, address } = this.parts;
       const { transport } = coordinator;
-      requireObject(branch, "STEP_INVALID", "branch");
+      requireKnown(branch, BRANCH, { code: "STEP_INVALID", what: "branch" });
       const [url, confirm, cancel] = (["try", "confirm", "cancel"] as const).map((op) => {
         const target = urlOf(branch[op], `branch: ${op}`);
         transport.checkAddress(target, `branch: ${op}`);

@@ -8,7 +8,9 @@ export type Unclear = Extract<Reply<unknown>, { readonly kind: "error" | "silent
 export type NotDone = Exclude<Reply<unknown>, { readonly kind: "done" }>;
 
 /** What has to be known of a stored transaction to judge an answer. */
-export type Stored = Pick<TransactionState, "gid" | "transType" | "status" | "rollbackReason">;
+export type Stored = Pick<TransactionState, "gid" | "transType" | "status" | "rollbackReason"> &
+  /** Only where they were asked for. */
+  Partial<Pick<TransactionState, "branches">>;
 
 export interface About {
   readonly what: string;
@@ -30,6 +32,25 @@ export function answerOf(reply: Reply<unknown>): string {
 /** How the wire words a submit or an abort that comes too late; "sumbmit" is its spelling (protocol.md 1.6, 1.7). */
 const TOO_LATE = /^(?:trans type: '\w*' )?current status '(\w+)', cannot (?:sumbmit|abort)\b/;
 
+/** The gid was used up before this request came. Anchored, since a branch's reason may hold anything. */
+export function isTooLate(reply: NotDone): boolean {
+  return reply.kind === "conflict" && TOO_LATE.test(reply.message);
+}
+
+/** What is stored under the gid isn't what this request asks for, so it can't have come from it. Empty when it may have. */
+export function otherType({ transType }: TransactionRequest, stored: Stored): string {
+  if (stored.transType === "" || stored.transType === transType) return "";
+  return `expected a ${transType}, found a ${stored.transType}: `;
+}
+
+/** As {@link otherType}, for a saga's steps: their order is the stored one of the branches. Empty also when nobody told them. */
+export function otherActions({ transType, steps = [] }: TransactionRequest, { branches = [] }: Stored): string {
+  if (transType !== "saga" || branches.length === 0) return "";
+  const found = branches.filter(({ op }) => op === "action").map(({ url }) => url);
+  if (found.length === steps.length && steps.every(({ action }, step) => action === found[step])) return "";
+  return `expected the actions ${steps.map(({ action }) => action).join(", ")}, found ${found.join(", ")}: `;
+}
+
 /** The stored status, as a conflict's text names it: for clients that have no way to ask. */
 export function storedAccordingTo({ gid, transType }: TransactionRequest, reply: NotDone): Stored | null {
   const status = reply.kind === "conflict" ? TOO_LATE.exec(reply.message)?.[1] : undefined;
@@ -49,8 +70,8 @@ export function refused(about: About, message: string): DtmError {
   return new TransactionError("COORDINATOR_REFUSED", `${subject} was refused: ${message}`, { gid: about.gid });
 }
 
-export function conflict(about: About, state: Stored, reply: Reply<unknown>): DtmError {
-  const message = `${about.what} of ${about.gid}: the transaction is '${state.status}' already (answered ${answerOf(reply)})`;
+export function conflict(about: About, state: Stored, reply: Reply<unknown>, foreign = ""): DtmError {
+  const message = `${about.what} of ${about.gid}: ${foreign}the transaction is '${state.status}' already (answered ${answerOf(reply)})`;
   return new TransactionError("TRANSACTION_CONFLICT", message, stateOf(state));
 }
 

@@ -1,5 +1,5 @@
 /** XA, the global part: each branch is called once and registers itself before its database prepares (protocol.md 6.4, 6.5). */
-import { type Address, requireObject, urlOf, type WithPayload } from "./address.js";
+import { type Address, requireKnown, urlOf, type WithPayload } from "./address.js";
 import { type BranchAnswer, callBranch } from "./answer.js";
 import { BranchScope, headersOf } from "./global.js";
 import type { CallOptions } from "./options.js";
@@ -11,6 +11,11 @@ export type XaBranch<Payload> = {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 } & CallOptions &
   WithPayload<Payload>;
+
+const BRANCH = { url: true, headers: true, payload: true, timeoutMs: true, signal: true } satisfies Record<
+  keyof XaBranch<object>,
+  true
+>;
 
 /** What a service registers for its own local XA branch. */
 export interface XaRegistration {
@@ -35,7 +40,7 @@ export class Xa extends BranchScope {
     return this.track(async () => {
       const { coordinator, gid, ids, headers, call, address } = this.parts;
       const { transport } = coordinator;
-      requireObject(branch, "STEP_INVALID", "branch");
+      requireKnown(branch, BRANCH, { code: "STEP_INVALID", what: "branch" });
       const url = urlOf(branch.url, "branch: url");
       transport.checkCallable(url, "branch: url");
       const payload = "payload" in branch ? transport.encode(branch.payload, [branch.url]) : "";

@@ -1,7 +1,9 @@
 /** What the coordinator's answers become: what is repeated, what is asked, and which error comes out. */
 import { currentBranch } from "@dtm/barrier/internal";
 import { DtmError, Failure, type GlobalStatus } from "@dtm/protocol";
+import { coordinatorOf } from "../src/client.js";
 import { type Client, noCompensation } from "../src/index.js";
+import { toWireOptions } from "../src/options.js";
 import {
   conflict,
   done,
@@ -11,6 +13,7 @@ import {
   type Scripted,
   ScriptedClient,
   ScriptedTransport,
+  sagaOf,
   silent,
   stored,
 } from "./scripted.js";
@@ -56,8 +59,50 @@ describe("submit of a saga, not waiting", () => {
       ["submit", "submit", "query"],
     ],
     [
-      "… also when it was rolled back since",
+      "… but not when it was rolled back since",
       { submit: [silent, conflict(SUBMIT)], query: [stored("failed")] },
+      "TRANSACTION_FAILED",
+      ["submit", "submit", "query"],
+    ],
+    [
+      "… nor when it is being rolled back",
+      { submit: [error, conflict(SUBMIT)], query: [stored("aborting")] },
+      "TRANSACTION_FAILED",
+      ["submit", "submit", "query"],
+    ],
+    [
+      "… with the actions of this one",
+      { submit: [silent, conflict(SUBMIT)], query: [stored("succeed", sagaOf("http://a"))] },
+      "ok",
+      ["submit", "submit", "query"],
+    ],
+    [
+      "a repeat that meets somebody else's saga",
+      { submit: [silent, conflict(SUBMIT)], query: [stored("succeed", sagaOf("http://b"))] },
+      "TRANSACTION_CONFLICT",
+      ["submit", "submit", "query"],
+    ],
+    [
+      "… one that was rolled back, and has more steps",
+      { submit: [silent, conflict(SUBMIT)], query: [stored("failed", sagaOf("http://a", "http://b"))] },
+      "TRANSACTION_CONFLICT",
+      ["submit", "submit", "query"],
+    ],
+    [
+      "a repeat that meets a message",
+      { submit: [silent, conflict(SUBMIT)], query: [stored("succeed", { transType: "msg" })] },
+      "TRANSACTION_CONFLICT",
+      ["submit", "submit", "query"],
+    ],
+    [
+      "never clear, and a message is stored",
+      { submit: [silent], query: [stored("submitted", { transType: "msg" })] },
+      "TRANSACTION_CONFLICT",
+      ["submit", "submit", "submit", "submit", "query"],
+    ],
+    [
+      "a refusal after an error that was carried out",
+      { submit: [error, refused], query: [stored("submitted")] },
       "ok",
       ["submit", "submit", "query"],
     ],
@@ -248,6 +293,12 @@ describe("submit, waiting", () => {
       ["submit", "query", "query", "query", "query"],
     ],
     ["a used-up gid", { submit: [conflict(SUBMIT)], query: [stored("failed")] }, "TRANSACTION_CONFLICT", ["submit", "query"]],
+    [
+      "a branch's reason with the words of a used-up gid",
+      { submit: [conflict(`action http://a: ${SUBMIT}`)], query: [stored("failed")] },
+      "TRANSACTION_FAILED",
+      ["submit", "query"],
+    ],
   ])("%s", async (_, script, result, log) => {
     expect(await run(script, (client) => saga(client).submit({ waitResult: true }))).toMatchObject({ result, log });
   });
@@ -311,6 +362,19 @@ describe("a prepared message", () => {
     [
       "unknown to the coordinator",
       { abort: [{ kind: "refused", message: "no TransGlobal with gid: x found" }] },
+      "abort",
+      "TRANSACTION_UNKNOWN",
+    ],
+    [
+      "taken back by a try that was answered with an error, and nothing is found by the next",
+      { abort: [error, { kind: "refused", message: "no TransGlobal with gid: x found" }], query: [stored("failed")] },
+      "abort",
+      "ok",
+    ],
+    ["… or refused by the next for another reason", { abort: [silent, refused], query: [stored("aborting")] }, "abort", "ok"],
+    [
+      "unknown to the coordinator after an unclear try",
+      { abort: [silent, { kind: "refused", message: "no TransGlobal with gid: x found" }], query: [stored(null)] },
       "abort",
       "TRANSACTION_UNKNOWN",
     ],
@@ -526,6 +590,23 @@ describe("doAndSubmit", () => {
     await expect(run).rejects.toMatchObject({ code: "FAILURE", message: "no money" });
     expect(transport.log).toEqual(["prepare", "abort"]);
   });
+});
+
+test.each<[string, Scripted[], string]>([
+  ["at once", [refused], "COORDINATOR_REFUSED"],
+  ["after no answer", [silent, refused], "COORDINATOR_ERROR"],
+  ["after an error", [error, refused], "COORDINATOR_ERROR"],
+])("a workflow's prepare that is refused %s", async (_, prepareWorkflow, code) => {
+  const request = { gid: "g", transType: "workflow" as const, options: toWireOptions({}) };
+  const { result } = await run({ prepareWorkflow }, (client) => coordinatorOf(client).prepareWorkflow(request, {}));
+  expect(result).toBe(code);
+});
+
+test("who waits for a branch with a very long time has the longest that a timer can have", async () => {
+  const transport = new ScriptedTransport({});
+  const waiting = { waitResult: true, requestTimeoutSeconds: 300_000_000 };
+  await new ScriptedClient(transport).saga(waiting).step({ action: "http://a", compensate: noCompensation() }).submit();
+  expect(transport.timeouts["submit"]?.[0]).toBeLessThanOrEqual(2_147_483_647);
 });
 
 test("a conflict carries the status that its text names", async () => {

@@ -1,5 +1,13 @@
 /** Bad input gets a stable code, and nothing is sent. What TypeScript refuses is asked for as from JavaScript. */
-import { type Client, noCompensation, type SagaStep } from "../src/index.js";
+import {
+  type Client,
+  type MsgStep,
+  noCompensation,
+  type SagaStep,
+  type TccBranch,
+  type XaBranch,
+  type XaRegistration,
+} from "../src/index.js";
 import { ScriptedClient, ScriptedTransport } from "./scripted.js";
 
 let transport: ScriptedTransport;
@@ -53,6 +61,47 @@ test("from JavaScript: what is no object or no function", async () => {
   const parent = { gid: "g", transType: "tcc", branchId: "01" };
   await expect(client.tccFrom(parent).branch(undefined as never)).rejects.toEqual(step);
   await expect(client.xaFrom({ ...parent, transType: "xa" }).branch(undefined as never)).rejects.toEqual(step);
+});
+
+test("from JavaScript: names that nobody knows, in a message's step and in branches", async () => {
+  const known = (name: string): Error =>
+    expect.objectContaining({
+      code: "STEP_INVALID",
+      message: expect.stringContaining(`${name}: no such option`) as unknown,
+    }) as unknown as Error;
+  const misspelt: object = { action: "http://a", payloads: 1 };
+  expect(() => client.msg().step(misspelt as MsgStep<unknown>)).toThrow(known("payloads"));
+  const parent = { gid: "g", transType: "tcc", branchId: "01" };
+  const branch: object = { try: "http://a", confirm: "http://b", cancel: "http://c", timeout: 5 };
+  await expect(client.tccFrom(parent).branch(branch as TccBranch<unknown>)).rejects.toEqual(known("timeout"));
+  const xa: object = { url: "http://a", header: {} };
+  await expect(client.xaFrom({ ...parent, transType: "xa" }).branch(xa as XaBranch<unknown>)).rejects.toEqual(known("header"));
+  const headless: object = { url: "http://a", headers: null };
+  const branched = client.xaFrom({ ...parent, transType: "xa" }).branch(headless as XaBranch<unknown>);
+  await expect(branched).rejects.toMatchObject({ code: "OPTION_INVALID" });
+});
+
+test("a gid is given where the transaction is made, not to its calls", async () => {
+  const late: object = { gid: "g" };
+  const named = { code: "OPTION_INVALID", message: expect.stringContaining('found "g" in the options of a call') as unknown };
+  const saga = client.saga().step({ action: "http://a", compensate: noCompensation() });
+  await expect(saga.submit(late)).rejects.toMatchObject(named);
+  const msg = client.msg().step({ action: "http://a" });
+  await expect(msg.prepare("http://q", late)).rejects.toMatchObject(named);
+  await expect(msg.submit(late)).rejects.toMatchObject(named);
+  await expect(msg.abort(late)).rejects.toMatchObject(named);
+  await expect(msg.doAndSubmit("http://q", () => 1, late)).rejects.toMatchObject(named);
+});
+
+test.each(["gid", "branchId", "url"])("an XA registration without %s", async (part) => {
+  const registration = { gid: "g", branchId: "01", url: "http://a" };
+  for (const value of [undefined, null, "", 5]) {
+    const given = { ...registration, [part]: value } as XaRegistration;
+    await expect(client.registerXaBranch(given)).rejects.toMatchObject({
+      code: "OPTION_INVALID",
+      message: expect.stringContaining(`${part}: expected a text`) as unknown,
+    });
+  }
 });
 
 test("a message's query can't be a topic", async () => {

@@ -13,7 +13,15 @@ import type {
   WorkflowState,
 } from "../src/transport.js";
 
-export type Scripted = Reply<unknown> | "hang" | { readonly kind: "stored"; readonly status: GlobalStatus | null };
+/** What a query tells. */
+interface Told {
+  readonly kind: "stored";
+  readonly status: GlobalStatus | null;
+  /** Default: the type of the request before, and no branches. */
+  readonly more?: Partial<TransactionState>;
+}
+
+export type Scripted = Reply<unknown> | "hang" | Told;
 
 export const done: Reply<unknown> = { kind: "done", value: undefined };
 export const silent: Reply<unknown> = { kind: "silent", message: "connection reset", cause: new Error("connection reset") };
@@ -21,7 +29,24 @@ export const error: Reply<unknown> = { kind: "error", message: "dtm panic" };
 export const refused: Reply<unknown> = { kind: "refused", message: "topic not found" };
 export const conflict = (message: string): Reply<unknown> => ({ kind: "conflict", message });
 export const ongoing: Reply<unknown> = { kind: "ongoing", message: "ONGOING" };
-export const stored = (status: GlobalStatus | null): Scripted => ({ kind: "stored", status });
+export const stored = (status: GlobalStatus | null, more: Partial<TransactionState> = {}): Scripted => ({
+  kind: "stored",
+  status,
+  more,
+});
+/** The branches of a stored saga, in dtm's order. */
+export const sagaOf = (...actions: string[]): Pick<TransactionState, "branches"> => ({
+  branches: actions.flatMap((url, step) =>
+    ["compensate", "action"].map((op) => ({
+      branchId: `0${step + 1}`,
+      op,
+      status: "prepared",
+      url: op === "action" ? url : "",
+      data: new Uint8Array(),
+      finishedAt: null,
+    })),
+  ),
+});
 
 const stateOf = (gid: string, status: GlobalStatus): TransactionState => ({
   gid,
@@ -117,7 +142,9 @@ export class ScriptedTransport implements Transport {
     const answer = (answers.length > 1 ? answers.shift() : answers[0]) ?? done;
     if (answer === "hang") return hang(limits);
     if (answer.kind !== "stored") return answer;
-    return { kind: "done", value: answer.status === null ? null : stateOf(gid, answer.status) };
+    if (answer.status === null) return { kind: "done", value: null };
+    const { transType = "saga" } = this.requests.at(-1) ?? {};
+    return { kind: "done", value: { ...stateOf(gid, answer.status), transType, ...answer.more } };
   }
 }
 

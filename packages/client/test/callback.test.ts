@@ -1,8 +1,17 @@
 /** The callback as the coordinator finds it, and what it makes of requests and handlers that nobody expects. */
 import { createServer, request as httpRequest, type Server } from "node:http";
 import { connect } from "node:net";
-import type { workflow as protobuf } from "@dtm/protocol";
-import { Metadata, type ServerUnaryCall, type ServiceError, status } from "@grpc/grpc-js";
+import { workflow as protobuf } from "@dtm/protocol";
+import {
+  credentials,
+  Server as GrpcServer,
+  Metadata,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServiceError,
+  status,
+} from "@grpc/grpc-js";
+import { ScriptedClient, ScriptedTransport } from "../../client-core/test/scripted.js";
 import {
   GrpcClient,
   HttpClient,
@@ -93,6 +102,41 @@ test.each(BAD)("over gRPC too, an onError that %s changes nothing: UNKNOWN", asy
   const call = { metadata, request: { Data: Buffer.alloc(0) } } as ServerUnaryCall<protobuf.WorkflowData, object>;
   const answered = new Promise<Partial<ServiceError> | null>((resolve) => execute(call, (error) => resolve(error)));
   expect((await answered)?.code).toBe(status.UNKNOWN);
+});
+
+test("over gRPC, a reason with half of a surrogate pair is answered like any other", async () => {
+  const state = {
+    gid: "g",
+    transType: "",
+    customData: "",
+    status: "failed",
+    rollbackReason: "no \ud800 stock",
+    result: "",
+    progresses: [],
+  };
+  const transport = new ScriptedTransport({ prepareWorkflow: [{ kind: "done", value: state }] });
+  const scripted = new Workflows(new ScriptedClient(transport), { callback: "http://app" });
+  scripted.define("order", () => "done");
+  const server = new GrpcServer();
+  server.addService(...workflowService(scripted));
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    ),
+  );
+  const caller = new protobuf.WorkflowClient(`127.0.0.1:${port}`, credentials.createInsecure());
+  const metadata = new Metadata();
+  metadata.set("dtm-op", "order");
+  metadata.set("dtm-gid", "g");
+  try {
+    const error = await new Promise<ServiceError | null>((resolve) =>
+      caller.execute({ Data: Buffer.alloc(0) }, metadata, { deadline: Date.now() + 10_000 }, (reason) => resolve(reason)),
+    );
+    expect(error).toMatchObject({ code: status.ABORTED, details: "no \ufffd stock" });
+  } finally {
+    caller.close();
+    server.forceShutdown();
+  }
 });
 
 test.each(["http://app/workflows", "HTTPS://app/workflows"])("a gRPC client refuses the callback %s", (callback) => {

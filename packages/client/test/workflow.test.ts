@@ -4,7 +4,21 @@ import type { XaDatabase, XaSession } from "@dtm/barrier/xa";
 import { coordinatorOf, type Transport } from "@dtm/client-core/internal";
 import { ScriptedTransport } from "../../client-core/test/scripted.js";
 import { startCoordinator, type TestCoordinator } from "../../testing/src/index.js";
-import { branch, Client, Failure, Ongoing, type Workflow, Workflows, workflowListener } from "../src/index.js";
+import {
+  branch,
+  Client,
+  Failure,
+  type LocalStepOptions,
+  Ongoing,
+  TransactionError,
+  type Workflow,
+  type WorkflowSagaStep,
+  type WorkflowSettings,
+  Workflows,
+  type WorkflowsOptions,
+  type WorkflowTccStep,
+  workflowListener,
+} from "../src/index.js";
 
 class ScriptedClient extends Client {
   constructor(transport: Transport) {
@@ -140,6 +154,47 @@ describe("a step that nobody waits for", () => {
   });
 });
 
+describe("after a step without a definite answer", () => {
+  test("no other step is taken, so none is given the recorded answer of another one", async () => {
+    answers["debit"] = (call) => ({ status: call === 1 ? 500 : 200 });
+    const order = workflows.define("order", async (wf) => {
+      try {
+        return (await wf.saga(step("debit"))).branchId;
+      } catch (error) {
+        if (error instanceof Failure) throw error;
+        await wf.saga(step("credit"));
+        return "credited";
+      } finally {
+        await wf.saga(step("ship"));
+      }
+    });
+    const gid = newGid();
+    await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+    expect(calls).toEqual(["action debit"]);
+    expect(await dtm.ended(gid)).toBe("succeed");
+    expect(calls).toEqual(["action debit", "action debit", "action ship"]);
+    expect(await order.execute(undefined, { gid })).toBe("01");
+  });
+
+  test("the next one throws the same error, and those under way go on", async () => {
+    answers["debit"] = () => ({ status: 500 });
+    const seen: unknown[] = [];
+    const order = workflows.define("order", async (wf) => {
+      const [debit, ship] = await Promise.allSettled([wf.saga(step("debit")), wf.saga(step("ship"))]);
+      seen.push(debit.status === "rejected" && debit.reason, ship.status);
+      try {
+        await wf.saga(step("mail"));
+      } catch (error) {
+        seen.push(error);
+      }
+    });
+    const error = await order.execute(undefined).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "BRANCH_UNKNOWN" });
+    expect(seen).toEqual([error, "fulfilled", error]);
+    expect(calls.toSorted()).toEqual(["action debit", "action ship"]);
+  });
+});
+
 describe("what is stored", () => {
   test("a result over 768 bytes comes back, now and later", async () => {
     const long = "ü".repeat(20_000);
@@ -181,6 +236,86 @@ describe("what is stored", () => {
   });
 });
 
+describe("a refusal of local work", () => {
+  class SoldOut extends Failure {}
+
+  test("comes in the first run as it is recorded, and what was thrown is its cause", async () => {
+    answers["mail"] = (call) => ({ status: call === 1 ? 500 : 200 });
+    const thrown = new SoldOut(`${"x".repeat(1_000)}\ud800${"y".repeat(1_000)}`);
+    const caught: Failure[] = [];
+    const order = workflows.define("order", async (wf) => {
+      await wf
+        .local(() => {
+          throw thrown;
+        })
+        .catch((error: Failure) => void caught.push(error));
+      await wf.saga(step("mail"));
+    });
+    const gid = newGid();
+    await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+    expect(await dtm.ended(gid)).toBe("succeed");
+    const [first, replayed] = caught;
+    expect(first?.message).toBe(`${"x".repeat(1_000)}\ufffd${"y".repeat(22)}`);
+    expect(replayed?.message).toBe(first?.message);
+    expect([first, replayed].map((error) => error instanceof SoldOut)).toEqual([false, false]);
+    expect([first?.cause, replayed?.cause]).toEqual([thrown, undefined]);
+  });
+
+  test("with a text of 2 MiB has the workflow undone", async () => {
+    const order = workflows.define("order", async (wf) => {
+      await wf.saga(step("debit"));
+      await wf.local(() => {
+        throw new Failure("x".repeat(2 * 1024 * 1024));
+      });
+    });
+    await expect(order.execute(undefined)).rejects.toMatchObject({ code: "TRANSACTION_FAILED" });
+    expect(calls).toEqual(["action debit", "rollback debit-undo"]);
+  });
+});
+
+describe("the failure of another transaction", () => {
+  const nested = (gid: string) => new TransactionError("TRANSACTION_FAILED", `saga ${gid} was rolled back`, { gid });
+
+  test.each<[string, (wf: Workflow, fail: () => Promise<never>) => Promise<unknown>]>([
+    ["in a step", (wf, fail) => wf.local(fail)],
+    ["in the handler itself", (_, fail) => fail()],
+    ["in a commit", (wf, fail) => wf.local(() => 1, { commit: fail })],
+  ])("%s leaves the workflow open", async (_, take) => {
+    const order = workflows.define("order", async (wf) => {
+      await wf.saga(step("debit"));
+      await take(wf, () => Promise.reject(nested("nested-1")));
+      return "done";
+    });
+    const gid = newGid();
+    await expect(order.execute(undefined, { gid })).rejects.toMatchObject({
+      code: "BRANCH_UNKNOWN",
+      message: expect.stringMatching(
+        /stays open.*passed on the failure of nested-1; throwing Failure in its place rolls it back/,
+      ),
+      cause: { code: "TRANSACTION_FAILED", gid: "nested-1" },
+    });
+    await expect(workflows.resume("order", gid, new Uint8Array())).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+    expect((await dtm.client.query(gid))?.status).toBe("prepared");
+    expect(calls).toEqual(["action debit"]);
+  });
+
+  test("a Failure thrown in its place rolls the workflow back; one thrown after its step has ended leaves it open", async () => {
+    const nestedFailed = (cause: unknown): never => {
+      throw new Failure("the nested saga failed", { cause });
+    };
+    const inside = workflows.define("inside", async (wf) => {
+      await wf.saga(step("debit"));
+      await wf.local(() => Promise.reject(nested("nested-1")).catch(nestedFailed));
+    });
+    await expect(inside.execute(undefined)).rejects.toMatchObject({ code: "TRANSACTION_FAILED" });
+    expect(calls).toEqual(["action debit", "rollback debit-undo"]);
+    const after = workflows.define("after", async (wf) => {
+      await wf.local(() => Promise.reject(nested("nested-1"))).catch(nestedFailed);
+    });
+    await expect(after.execute(undefined)).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+  });
+});
+
 describe("one gid", () => {
   test("is executed once at a time: who executes it again joins, and the coordinator is told to come later", async () => {
     const transport = new ScriptedTransport({ prepareWorkflow: [{ kind: "done", value: stored("prepared") }] });
@@ -205,6 +340,89 @@ describe("one gid", () => {
     expect(transport.log.filter((operation) => operation === "prepareWorkflow")).toHaveLength(1);
     expect(await scripted.resume("order", "g", new Uint8Array())).toEqual({ status: "succeed" });
     expect(runs).toBe(2);
+  });
+
+  describe("joined by a caller with limits of his own", () => {
+    /** A workflow in real time whose step ends when it is released. */
+    const gated = () => {
+      const transport = new ScriptedTransport({ prepareWorkflow: [{ kind: "done", value: stored("prepared") }] });
+      const scripted = new Workflows(new ScriptedClient(transport), { callback: "http://app" });
+      const gates: (() => void)[] = [];
+      const order = scripted.define("order", async (wf) => {
+        const run = gates.length + 1;
+        await wf.local(() => new Promise<void>((resolve) => void gates.push(resolve)));
+        await wf.local(() => undefined);
+        return run;
+      });
+      const begun = async (run: number): Promise<void> => {
+        while (gates.length < run) await new Promise((resolve) => setTimeout(resolve, 1));
+      };
+      const release = async (run: number): Promise<void> => {
+        await begun(run);
+        gates[run - 1]?.();
+      };
+      return { order, begun, release };
+    };
+    afterEach(() => jest.restoreAllMocks());
+    const given = { code: "DEADLINE_EXCEEDED", message: expect.stringContaining("goes on") as unknown };
+
+    test("these end his wait, and the execution goes on", async () => {
+      const { order, release } = gated();
+      const first = order.execute(undefined, { gid: "g" });
+      const controller = new AbortController();
+      const remove = jest.spyOn(controller.signal, "removeEventListener");
+      const signalled = order.execute(undefined, { gid: "g", signal: controller.signal, timeoutMs: 60_000 });
+      await expect(order.execute(undefined, { gid: "g", timeoutMs: 20 })).rejects.toMatchObject(given);
+      controller.abort(new Error("enough"));
+      await expect(signalled).rejects.toMatchObject({ ...given, cause: new Error("enough") });
+      expect(remove).toHaveBeenCalledTimes(1);
+      await release(1);
+      expect(await first).toBe(1);
+    });
+
+    test("they are checked", async () => {
+      const { order, release } = gated();
+      const first = order.execute(undefined, { gid: "g" });
+      const invalid = { code: "OPTION_INVALID" };
+      await expect(order.execute(undefined, { gid: "g", timeoutMs: -1 })).rejects.toMatchObject(invalid);
+      await expect(order.execute(undefined, { gid: "g", signal: 5 as never })).rejects.toMatchObject(invalid);
+      const gone = { gid: "g", signal: AbortSignal.abort() };
+      await expect(order.execute(undefined, gone)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+      await release(1);
+      expect(await first).toBe(1);
+    });
+
+    test("nothing of his wait is left when it has ended", async () => {
+      const { order, release } = gated();
+      const first = order.execute(undefined, { gid: "g" });
+      const controller = new AbortController();
+      const remove = jest.spyOn(controller.signal, "removeEventListener");
+      const set = jest.spyOn(globalThis, "setTimeout");
+      const second = order.execute(undefined, { gid: "g", signal: controller.signal, timeoutMs: 59_999 });
+      const timers = set.mock.calls.flatMap(([, ms], call) =>
+        Number(ms) > 50_000 ? [set.mock.results[call]?.value as unknown] : [],
+      );
+      const clear = jest.spyOn(globalThis, "clearTimeout");
+      await release(1);
+      expect(await Promise.all([first, second])).toEqual([1, 1]);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(timers).toHaveLength(1);
+      expect(clear.mock.calls.flat()).toContain(timers[0]);
+      expect(remove).toHaveBeenCalledTimes(1);
+    });
+
+    test("the limits of the other one don't end his: one runs it again, the others join", async () => {
+      const { order, begun, release } = gated();
+      const controller = new AbortController();
+      const first = order.execute(undefined, { gid: "g", signal: controller.signal });
+      const others = [order.execute(undefined, { gid: "g" }), order.execute(undefined, { gid: "g", timeoutMs: 60_000 })];
+      await begun(1);
+      controller.abort();
+      await release(1);
+      await expect(first).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+      await release(2);
+      expect(await Promise.all(others)).toEqual([2, 2]);
+    });
   });
 
   test("of another kind of transaction, or of another workflow, is a conflict", async () => {
@@ -272,12 +490,20 @@ describe("the caller's limits", () => {
 });
 
 describe("from JavaScript", () => {
+  const local = (): void => void calls.push("local");
+
   test.each<[string, (wf: Workflow) => Promise<unknown>]>([
     ["no compensation", (wf) => wf.saga({ action: "http://shop/debit", payload: {} } as never)],
     ["no step at all", (wf) => wf.saga(undefined as never)],
     ["no cancel", (wf) => wf.tcc({ try: "http://shop/try", confirm: "http://shop/confirm", payload: {} } as never)],
     ["an address that only a coordinator may know", (wf) => wf.saga({ ...step("debit"), action: "nacos://shop/debit" })],
+    ["a name that no step knows", (wf) => wf.saga({ ...step("debit"), payloads: 1 } as WorkflowSagaStep<object>)],
+    ["… nor a TCC's", (wf) => wf.tcc({ ...seat, commit: "http://shop/confirm" } as WorkflowTccStep<object>)],
     ["local work that is none", (wf) => wf.local(5 as never)],
+    ["no options of local work", (wf) => wf.local(local, null as never)],
+    ["a name that local work doesn't know", (wf) => wf.local(local, { rollback: local } as LocalStepOptions)],
+    ["an undo that is none", (wf) => wf.local(local, { undo: null as never })],
+    ["a commit that is none", (wf) => wf.local(local, { commit: "http://shop/confirm" as never })],
     ["XA work that is none", (wf) => wf.xa(memoryXa([]), 5 as never)],
   ])("%s is a coded error, and nothing is called", async (_, take) => {
     const order = workflows.define("order", async (wf) => void (await take(wf)));
@@ -288,6 +514,25 @@ describe("from JavaScript", () => {
   test("a handler that is none, and no options", () => {
     expect(() => workflows.define("order", undefined as never)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
     expect(() => new Workflows(dtm.client, undefined as never)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
+  });
+
+  test.each<[string, object]>([
+    ["callback: expected a text", {}],
+    ["callback: expected a text", { callback: 5 }],
+    ["callbacks: no such option", { callback: "http://app/workflows", callbacks: 1 }],
+  ])("%s: of the options %j", (message, options) => {
+    const invalid = { code: "OPTION_INVALID", message: expect.stringContaining(message) as unknown };
+    expect(() => new Workflows(dtm.client, options as WorkflowsOptions)).toThrow(expect.objectContaining(invalid));
+  });
+
+  test.each<[unknown, unknown]>([
+    ["order", null],
+    ["order", { compensateErrorBranches: true }],
+    ["order", { compensateErrorBranch: "yes" }],
+    [5, {}],
+  ])("a workflow named %j with the settings %j", (name, settings) => {
+    const invalid = expect.objectContaining({ code: "OPTION_INVALID" }) as unknown as Error;
+    expect(() => workflows.define(name as string, () => "done", settings as WorkflowSettings)).toThrow(invalid);
   });
 });
 

@@ -47,5 +47,6 @@ function textOf(metadata: Metadata, key: string): string {
 }
 
 function refusal(code: status, details: string): Partial<ServiceError> {
-  return { code, details };
+  // grpc-js percent-encodes it, which throws for half of a surrogate pair, where nobody would catch it.
+  return { code, details: Buffer.from(details, "utf8").toString("utf8") };
 }

@@ -1,5 +1,5 @@
 /** What a workflow has done so far, as the coordinator keeps it: a finished step is replayed, never run again. */
-import type { Coordinator, EncodedPayload, WorkflowState } from "@dtm/client-core/internal";
+import { type Coordinator, type EncodedPayload, reasonOf, type WorkflowState } from "@dtm/client-core/internal";
 import { Failure } from "@dtm/protocol";
 import { UNDONE } from "./kept.js";
 
@@ -49,20 +49,23 @@ export class Progress {
    * The step's result: the recorded one, else that of `work`, recorded before it is returned. A refusal is recorded as well; any other
    * error isn't, and the step runs again when the workflow is resumed.
    *
-   * @throws Failure when the step refused, now or before; what `work` throws; what the registration throws.
+   * @throws Failure when the step refused, now or before, with the recorded text; what `work` throws; what the registration throws.
    */
   async once(key: StepKey, work: () => Promise<Uint8Array>): Promise<Uint8Array> {
     const finished = this.#finished.get(`${key.branchId}-${key.op}`);
     if (finished !== undefined) {
-      if (finished.status === "failed") throw new Failure(Buffer.from(finished.data).toString("utf8"));
+      if (finished.status === "failed") throw refusalIn(finished.data);
       return finished.data;
     }
     let data: Uint8Array;
     try {
       data = await work();
     } catch (error) {
-      if (error instanceof Failure) await this.record(key, "failed", Buffer.from(error.message));
-      throw error;
+      if (!(error instanceof Failure)) throw error;
+      // Cut like every reason: a text that is too long to be registered would leave the workflow open for ever.
+      const reason = Buffer.from(reasonOf(error));
+      await this.record(key, "failed", reason);
+      throw refusalIn(reason, error);
     }
     const carried = this.#carried(data);
     await this.record(key, "succeed", carried);
@@ -98,4 +101,9 @@ export class Progress {
   #carried(data: Uint8Array): Uint8Array {
     return this.coordinator.transport.name === "http" ? Buffer.from(Buffer.from(data).toString("utf8")) : data;
   }
+}
+
+/** The same in the first run as in a replay, which has nothing but the text. */
+function refusalIn(reason: Uint8Array, cause?: Failure): Failure {
+  return new Failure(Buffer.from(reason).toString("utf8"), cause === undefined ? {} : { cause });
 }

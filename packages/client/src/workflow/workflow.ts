@@ -9,7 +9,7 @@ import {
   type EncodedPayload,
   isNoCompensation,
   requireFunction,
-  requireObject,
+  requireKnown,
   toJsonText,
   urlOf,
 } from "@dtm/client-core/internal";
@@ -48,6 +48,10 @@ export interface WorkflowSettings {
   readonly compensateErrorBranch?: boolean | undefined;
 }
 
+const SAGA_STEP = { action: true, compensate: true, payload: true } satisfies Record<keyof WorkflowSagaStep<object>, true>;
+const TCC_STEP = { try: true, confirm: true, cancel: true, payload: true } satisfies Record<keyof WorkflowTccStep<object>, true>;
+const LOCAL = { undo: true, commit: true } satisfies Record<keyof LocalStepOptions, true>;
+
 type Direction = "commit" | "rollback";
 
 /** A step of this run. */
@@ -73,6 +77,10 @@ interface Callback {
 /**
  * What a workflow's handler gets. Each step has an id by its turn, so a handler that is run again must take the same steps in the same order:
  * what depends on the time, on chance or on anything that changes belongs into a step.
+ *
+ * After a step without a definite answer no further step is taken: whoever catches its error gets it again at the next one. Steps side by side
+ * are taken in one turn, `Promise.all([wf.saga(a), wf.saga(b)])`; chains of awaited steps side by side aren't allowed, since which of them comes
+ * next, and gets which id, would depend on how long the others take.
  */
 export class Workflow {
   readonly gid: string;
@@ -113,7 +121,7 @@ export class Workflow {
    */
   saga<Payload>(step: WorkflowSagaStep<Payload>): Promise<BranchAnswer> {
     return this.#step(async (branch) => {
-      requireObject(step, "STEP_INVALID", `step ${branch.branchId}`);
+      requireKnown(step, SAGA_STEP, { code: "STEP_INVALID", what: `step ${branch.branchId}` });
       checkCompensation(step.compensate, `step ${branch.branchId}`);
       const compensate = isNoCompensation(step.compensate) ? null : step.compensate;
       // Before the payload is encoded, which asks the addresses how.
@@ -132,7 +140,7 @@ export class Workflow {
    */
   tcc<Payload>(step: WorkflowTccStep<Payload>): Promise<BranchAnswer> {
     return this.#step(async (branch) => {
-      requireObject(step, "STEP_INVALID", `step ${branch.branchId}`);
+      requireKnown(step, TCC_STEP, { code: "STEP_INVALID", what: `step ${branch.branchId}` });
       const attempt = this.#address(step.try, "try");
       const confirm = this.#address(step.confirm, "confirm");
       const cancel = this.#address(step.cancel, "cancel");
@@ -148,12 +156,18 @@ export class Workflow {
    * which needs no argument here.
    *
    * @returns What `work` returned, as JSON carries it.
-   * @throws What `work` throws: `Failure` rolls the workflow back. DtmError PAYLOAD_INVALID for a result that JSON can't carry.
+   * @throws What `work` throws. A refusal comes as the `Failure` that a replay gives, with the recorded text (cut to 1,023 characters), and
+   * rolls the workflow back unless it is caught; what `work` threw, a subclass of `Failure` say, is its `cause`, in this run only. DtmError
+   * PAYLOAD_INVALID for a result that JSON can't carry; STEP_INVALID.
    */
   local<T>(work: () => Promise<T> | T, options: LocalStepOptions = {}): Promise<T> {
     return this.#step(async (branch) => {
-      requireFunction(work, "STEP_INVALID", `local step ${branch.branchId}`);
+      const what = `local step ${branch.branchId}`;
+      requireFunction(work, "STEP_INVALID", what);
+      requireKnown(options, LOCAL, { code: "STEP_INVALID", what });
       const { undo, commit } = options;
+      if (undo !== undefined) requireFunction(undo, "STEP_INVALID", `${what}: undo`);
+      if (commit !== undefined) requireFunction(commit, "STEP_INVALID", `${what}: commit`);
       if (commit !== undefined) this.#on("commit", branch, (call) => inBranch(call, commit));
       if (undo !== undefined) this.#on("rollback", branch, (call) => inBranch(call, undo));
       const data = await this.#once(branch, async () => encodeResult(await inBranch(branch, work)));
@@ -246,6 +260,8 @@ export class Workflow {
       this.#open ??= { error };
       throw error;
     }
+    // Another way through the handler than the one that a later run takes: its steps would get the ids of other ones.
+    if (this.#open !== null) return inItsTurn(this.#open.error);
     const work = take({ gid: this.gid, transType: "workflow", branchId: this.#ids.next(), op: "action" });
     const promise = StepPromise.of(work);
     const ended = work.then(
@@ -317,6 +333,11 @@ export class Workflow {
         return outcome satisfies never;
     }
   }
+}
+
+/** Not at once: a handler that tries a step again until it is done would stop the process. */
+function inItsTurn(error: unknown): Promise<never> {
+  return StepPromise.of(new Promise<never>((_, reject) => setImmediate(() => reject(error))));
 }
 
 async function inBranch<T>(branch: Branch, work: () => Promise<T> | T): Promise<T> {

@@ -5,11 +5,12 @@ import {
   checkGid,
   coordinatorOf,
   describe,
+  flag,
   realTime,
   reasonOf,
   requireFunction,
   requireKnown,
-  requireObject,
+  requireText,
   type Transport,
   toWireOptions,
   type WorkflowState,
@@ -33,10 +34,11 @@ export interface ExecuteOptions {
    * limit. Default: no limit; each request has the client's own.
    */
   readonly timeoutMs?: number | undefined;
-  /** Ends it as `timeoutMs` does: the call under way at once, a local step when it has ended. */
+  /** Ends it as `timeoutMs` does: the call under way at once, a local step when it has ended. Of who joined it only the wait is ended. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Names the execution: the same gid resumes it, joins it while this process is at it, or gives its result again. Default: a new one.
+   * Names the execution: the same gid resumes it, joins it while this process is at it, or gives its result again. Who joins keeps his own
+   * limits, and runs it himself when those of the other caller end it. Default: a new one.
    */
   readonly gid?: string | undefined;
   /** Base of the coordinator's interval of callbacks, in seconds. Default: the coordinator's. */
@@ -51,8 +53,9 @@ export interface DefinedWorkflow<Input, Output> {
    *
    * @param input - Given to the handler, also when another process resumes it. JSON.
    * @returns What the handler returned, as JSON carries it.
-   * @throws DtmError DEADLINE_EXCEEDED by its limits, which leaves it open; TRANSACTION_FAILED when it was rolled back; TRANSACTION_CONFLICT when the gid is another transaction's. Any other error leaves it open: the coordinator calls back and it is
-   * resumed.
+   * @throws DtmError DEADLINE_EXCEEDED by its limits, which leaves it open; TRANSACTION_FAILED when it was rolled back; TRANSACTION_CONFLICT when the gid
+   * is another transaction's. Any other error leaves it open, and the coordinator calls back and has it resumed: BRANCH_UNKNOWN also for the
+   * failure of another transaction that the handler passed on, which is its `cause`.
    */
   execute(input: Input, options?: ExecuteOptions): Promise<Output>;
 }
@@ -71,6 +74,9 @@ const EXECUTE = { gid: true, timeoutMs: true, signal: true, retryIntervalSeconds
   true
 >;
 
+const OPTIONS = { callback: true } satisfies Record<keyof WorkflowsOptions, true>;
+const SETTINGS = { compensateErrorBranch: true } satisfies Record<keyof WorkflowSettings, true>;
+
 interface Execution extends ExecuteOptions {
   /** The caller chose the gid, so it may be another workflow's. */
   readonly named: boolean;
@@ -78,6 +84,7 @@ interface Execution extends ExecuteOptions {
 
 interface Running {
   readonly name: string;
+  readonly clock: Clock;
   readonly result: Promise<Uint8Array>;
 }
 
@@ -112,8 +119,9 @@ export class Workflows {
 
   /** @throws DtmError OPTION_INVALID for a callback that the client's coordinator can't call. */
   constructor(client: Client, options: WorkflowsOptions) {
-    requireObject(options, "OPTION_INVALID", "options");
+    requireKnown(options, OPTIONS, { what: "options" });
     const { callback } = options;
+    requireText(callback, "OPTION_INVALID", "callback");
     this.#coordinator = coordinatorOf(client);
     this.#callback = this.#callbackOf(callback);
   }
@@ -121,7 +129,7 @@ export class Workflows {
   /**
    * Registers a workflow. Every service that may be called back needs the same ones under the same names.
    *
-   * @throws DtmError OPTION_INVALID when the name is taken.
+   * @throws DtmError OPTION_INVALID when the name is taken, or for a setting that can't be used.
    */
   define<Input extends WorkflowInput, Output>(
     name: string,
@@ -129,7 +137,9 @@ export class Workflows {
     settings: WorkflowSettings = {},
   ): DefinedWorkflow<Input, Output> {
     requireFunction(handler, "OPTION_INVALID", `handler of workflow ${describe(name)}`);
-    if (name === "" || this.#definitions.has(name)) {
+    requireKnown(settings, SETTINGS, { what: `settings of workflow ${describe(name)}` });
+    flag("compensateErrorBranch", settings.compensateErrorBranch);
+    if (typeof name !== "string" || name === "" || this.#definitions.has(name)) {
       throw new DtmError("OPTION_INVALID", `a workflow needs a name of its own, found ${describe(name)}`);
     }
     this.#definitions.set(name, { handler: handler as WorkflowHandler<unknown, unknown>, settings });
@@ -164,28 +174,46 @@ export class Workflows {
 
   async #execute(name: string, data: Uint8Array, options: Execution): Promise<Uint8Array> {
     const gid = options.gid === undefined ? randomGid() : checkGid(options.gid);
+    const clock = new Clock(this.#coordinator, { timeoutMs: options.timeoutMs, signal: options.signal });
+    const run = (): Promise<Uint8Array> => this.#run(name, data, { ...options, gid }, clock);
     // In the test kit processes die and leave this memory behind: what runs there is asked of the coordinator alone.
-    if (this.#coordinator.settings.time !== realTime) return this.#run(name, data, { ...options, gid });
-    const running = this.#running.get(gid);
-    if (running?.name === name) return running.result;
-    if (running !== undefined) throw conflict(gid, `workflow ${running.name} is being executed under it`);
-    const result = this.#run(name, data, { ...options, gid });
-    this.#running.set(gid, { name, result });
+    if (this.#coordinator.settings.time !== realTime) return run();
+    for (let running = this.#running.get(gid); running !== undefined; running = this.#running.get(gid)) {
+      if (running.name !== name) throw conflict(gid, `workflow ${running.name} is being executed under it`);
+      try {
+        return await clock.wait(running.result);
+      } catch (error) {
+        // The other caller's limits are none of this one's: it is run, or joined, again.
+        const byTheOther = error instanceof DtmError && error.code === "DEADLINE_EXCEEDED" && running.clock.isOver;
+        if (!byTheOther || clock.isOver) throw error;
+      }
+    }
+    // Forgotten before anybody hears of its end, so whoever runs it again then doesn't find this one.
+    const result = run().finally(() => this.#running.delete(gid));
+    this.#running.set(gid, { name, clock, result });
+    return result;
+  }
+
+  async #run(name: string, data: Uint8Array, options: Execution & { readonly gid: string }, clock: Clock): Promise<Uint8Array> {
     try {
-      return await result;
-    } finally {
-      this.#running.delete(gid);
+      return await this.#decide(name, data, options, clock);
+    } catch (error) {
+      throw ownError(error, options.gid);
     }
   }
 
-  async #run(name: string, data: Uint8Array, options: Execution & { readonly gid: string }): Promise<Uint8Array> {
+  async #decide(
+    name: string,
+    data: Uint8Array,
+    options: Execution & { readonly gid: string },
+    clock: Clock,
+  ): Promise<Uint8Array> {
     const definition = this.#definitions.get(name);
     if (definition === undefined) {
       const known = [...this.#definitions.keys()].join(", ") || "none";
       throw new DtmError("WORKFLOW_UNKNOWN", `expected one of the workflows ${known}, found ${describe(name)}`);
     }
     const { gid } = options;
-    const clock = new Clock(this.#coordinator, { timeoutMs: options.timeoutMs, signal: options.signal });
     const state = await this.#prepare(gid, name, data, options, clock);
     requireOurs(state, name, gid);
     const progress = new Progress(this.#coordinator, gid, state.progresses);
@@ -303,6 +331,18 @@ function canQuery(transport: Transport): boolean {
   } catch {
     return false;
   }
+}
+
+/** The failure of another transaction, a nested saga's say, decides nothing about the workflow: nothing was undone. */
+function ownError(error: unknown, gid: string): unknown {
+  // By its code, since another copy of the package may have made it.
+  if (!(error instanceof DtmError) || error.code !== "TRANSACTION_FAILED") return error;
+  const other = "gid" in error ? error.gid : "another transaction";
+  if (other === gid) return error;
+  const message =
+    `workflow ${gid} stays open, since its handler, or the end of a step, passed on the failure of ${other}; ` +
+    `throwing Failure in its place rolls it back: ${error.message}`;
+  return new DtmError("BRANCH_UNKNOWN", message, { cause: error });
 }
 
 type HandlerEnd = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };

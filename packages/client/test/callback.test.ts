@@ -11,7 +11,7 @@ import {
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
-import { ScriptedClient, ScriptedTransport } from "../../client-core/test/scripted.js";
+import { ScriptedTransport } from "../../client-core/test/scripted.js";
 import {
   GrpcClient,
   HttpClient,
@@ -20,6 +20,7 @@ import {
   workflowListener,
   workflowService,
 } from "../src/index.js";
+import { ScriptedClient } from "./scripted-client.js";
 
 /** Nothing listens there, so every workflow stays open. */
 const client = new HttpClient({ server: "http://127.0.0.1:1", timeoutMs: 500 });

@@ -1,12 +1,11 @@
 /** Workflows and their corners, on the real coordinator in process and in virtual time. */
 import type { RequestListener } from "node:http";
 import type { XaDatabase, XaSession } from "@dtm/barrier/xa";
-import { coordinatorOf, type Transport } from "@dtm/client-core/internal";
+import { coordinatorOf } from "@dtm/client-core/internal";
 import { ScriptedTransport } from "../../client-core/test/scripted.js";
 import { startCoordinator, type TestCoordinator } from "../../testing/src/index.js";
 import {
   branch,
-  Client,
   Failure,
   type LocalStepOptions,
   Ongoing,
@@ -19,12 +18,7 @@ import {
   type WorkflowTccStep,
   workflowListener,
 } from "../src/index.js";
-
-class ScriptedClient extends Client {
-  constructor(transport: Transport) {
-    super(transport, {});
-  }
-}
+import { ScriptedClient } from "./scripted-client.js";
 
 let dtm: TestCoordinator;
 let workflows: Workflows;

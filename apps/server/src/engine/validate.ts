@@ -71,9 +71,10 @@ export function checkSeconds(name: string, value: number): void {
 }
 
 export function checkText(column: keyof typeof WIDTHS, text: string, name: string = column): void {
-  // The length in UTF-16 units is never below the length in characters, so the usual case costs one comparison.
-  if (text.length > WIDTHS[column] && [...text].length > WIDTHS[column])
-    refuse(`${name} is longer than ${WIDTHS[column]} characters`);
+  const width = WIDTHS[column];
+  // A character has one or two UTF-16 units, so the usual case costs one comparison, and one of megabytes isn't taken apart.
+  if (text.length > 2 * width || (text.length > width && [...text].length > width))
+    refuse(`${name} is longer than ${width} characters`);
   if (text.includes("\0")) refuse(`${name} contains a NUL character`);
 }
 

@@ -30,7 +30,7 @@ export interface TransactionOptions extends CallOptions {
   readonly requestTimeoutSeconds?: number | undefined;
   /** The first interval between attempts, in seconds. Default and 0: the coordinator's setting (10). */
   readonly retryIntervalSeconds?: number | undefined;
-  /** Headers (metadata over gRPC) that every branch call carries. Default: none. */
+  /** Headers (metadata over gRPC) that every branch call carries: names of letters, digits, `_`, `.` and `-`, not ending in `-bin`. Default: none. */
   readonly branchHeaders?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -59,6 +59,7 @@ export interface WireOptions {
 
 /** What HTTP and gRPC both carry. */
 const VISIBLE = /^[\t\x20-\x7e]*$/;
+const PLAIN_NAME = /^[0-9a-z_.-]+$/i;
 const TEN_YEARS_SECONDS = 10 * 365 * 86_400;
 /** Node's timers end at 2³¹ − 1 ms. */
 export const LONGEST_TIMEOUT_MS = 2_147_483_647;
@@ -130,11 +131,15 @@ export function checkHeaders(name: string, headers: Readonly<Record<string, stri
   for (const [key, value] of Object.entries(headers)) {
     try {
       validateHeaderName(key);
+      if (!PLAIN_NAME.test(key)) throw new TypeError("found signs in the name that gRPC refuses");
+      if (key.toLowerCase().endsWith("-bin"))
+        throw new TypeError("found a name ending in -bin, whose values gRPC takes for bytes");
       if (typeof value !== "string") throw new TypeError(`found ${describe(value)}`);
       validateHeaderValue(key, value);
       if (!VISIBLE.test(value)) throw new TypeError("found characters beyond ASCII, which gRPC refuses");
     } catch (cause) {
-      const message = `${name}: expected names and values that HTTP allows, found otherwise at ${describe(key)}`;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const message = `${name}: expected names and values that both HTTP and gRPC carry, found otherwise at ${describe(key)}: ${why}`;
       throw new DtmError("OPTION_INVALID", message, { cause });
     }
   }

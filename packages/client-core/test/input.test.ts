@@ -139,6 +139,8 @@ test.each([
   [{ branchHeaders: { a: "x\ny" } }, "branchHeaders"],
   [{ branchHeaders: { a: 5 } }, "branchHeaders"],
   [{ branchHeaders: { a: "é" } }, "branchHeaders"],
+  [{ branchHeaders: { "a!b": "x" } }, "branchHeaders"],
+  [{ branchHeaders: { "trace-bin": "x" } }, "branchHeaders"],
   [{ timeoutMs: 0 }, "timeoutMs"],
   [{ timeoutMs: Number.POSITIVE_INFINITY }, "timeoutMs"],
   [{ signal: {} }, "signal"],

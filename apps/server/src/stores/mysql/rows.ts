@@ -59,18 +59,20 @@ export function toTransaction(row: Row, zone: Zone): Transaction {
   };
 }
 
-/** Of rows of a global beside each of its branches, in order of branch id; without branches there is one row with none. */
+/**
+ * Of rows of a global beside each of its branches, in any order; without branches there is one row with none. They are sorted here: MariaDB
+ * would make a file for it, since payloads are among the columns.
+ */
 export function toLoaded(rows: readonly Row[], zone: Zone): Loaded[] {
-  const loaded: { transaction: Transaction; branches: Branch[] }[] = [];
+  const loaded = new Map<number, { readonly transaction: Transaction; readonly branches: Branch[] }>();
   for (const row of rows) {
-    let last = loaded.at(-1);
-    if (last === undefined || last.transaction.id !== numberAt(row, 0)) {
-      last = { transaction: toTransaction(row, zone), branches: [] };
-      loaded.push(last);
-    }
-    if (numberOrNull(row, GLOBAL_WIDTH) !== null) last.branches.push(toBranch(row.slice(GLOBAL_WIDTH), zone));
+    const id = numberAt(row, 0);
+    const one = loaded.get(id) ?? { transaction: toTransaction(row, zone), branches: [] };
+    loaded.set(id, one);
+    if (numberOrNull(row, GLOBAL_WIDTH) !== null) one.branches.push(toBranch(row.slice(GLOBAL_WIDTH), zone));
   }
-  return loaded;
+  for (const { branches } of loaded.values()) branches.sort((a, b) => a.id - b.id);
+  return [...loaded.values()].sort((a, b) => a.transaction.id - b.transaction.id);
 }
 
 function toBranch(row: Row, zone: Zone): Branch {

@@ -278,11 +278,11 @@ export class Engine {
   }
 
   async #recoverNow(gid: string, owner: Owner, looks: number): Promise<void> {
-    const { clock, log, settings } = this.#parts;
+    const { clock, log, settings, store } = this.#parts;
     try {
-      const loaded = await this.#takeUpAgain(gid, owner);
-      const ours = loaded !== null;
-      if (ours && !this.#drives.has(gid) && !this.#stopping) this.begin({ loaded, owner, fresh: false, pass: false });
+      const found = await store.find(gid);
+      const ours = found !== null && found.transaction.owner === owner && !isFinal(found.transaction.status);
+      if (ours && !this.#drives.has(gid) && !this.#stopping) return await this.#layDown(found, looks);
       const again = LOOK_AGAIN_AFTER[looks];
       if (!ours && again !== undefined) this.recover(gid, owner, soon(clock.now() + again), looks + 1);
     } catch (cause) {
@@ -292,17 +292,17 @@ export class Engine {
   }
 
   /**
-   * What of a drive that broke off is still ours; null when it isn't. Its last write may land yet, and a rest would leave the transaction to
-   * anybody while it is driven here: with `wake` moved on it isn't the row that was rested any more (R1, R4).
+   * What of a drive that broke off is still ours is put to rest, and claimed under a new owner: whatever of the old one's writes lands later
+   * finds another owner, and does nothing (R1).
    */
-  async #takeUpAgain(gid: string, owner: Owner): Promise<Loaded | null> {
-    const { store, clock } = this.#parts;
-    const find = async (): Promise<Loaded | null> => {
-      const found = await store.find(gid);
-      return found !== null && found.transaction.owner === owner && !isFinal(found.transaction.status) ? found : null;
-    };
-    if ((await find()) === null) return null;
-    return (await store.nudge(gid, clock.now())) ? find() : null;
+  async #layDown({ transaction }: Loaded, looks: number): Promise<void> {
+    const { gid, owner, status, wake, nextCronInterval, attempts, refusals } = transaction;
+    const at = this.#parts.clock.now();
+    const schedule = { nextCronTime: at, nextCronInterval, attempts, refusals, waitingOn: "" };
+    const rested = await this.#parts.store.rest(gid, { owner, status, wake, at, results: [], ...schedule });
+    if (rested.kind === "done") this.#events.dueAt(at);
+    // Somebody changed or nudged it in between, or that late write came: what is stored then is looked at.
+    else this.recover(gid, owner, soon(at), looks);
   }
 
   /** Until its drive here ends, or a stop begins, or the delay is over. */

@@ -23,6 +23,12 @@ export const mutants = [
     replace: "",
   },
   {
+    name: "a drive that broke off is taken up as it is",
+    file: "src/engine/engine.ts",
+    find: "return await this.#layDown(found, looks);",
+    replace: "return this.begin({ loaded: found, owner, fresh: false, pass: false });",
+  },
+  {
     name: "claims on the node's clock",
     file: memory,
     find: "const resting: Loaded[] = [];",

@@ -17,7 +17,15 @@ import type { Fault } from "./report.js";
 
 const DEAF: Telemetry = { served: () => undefined, drove: () => undefined, called: () => undefined };
 
-export type WriteFault = "crash before write" | "crash after write" | "unknown commit, applied" | "unknown commit, not applied";
+export type WriteFault =
+  | "crash before write"
+  | "crash after write"
+  | "unknown commit, applied"
+  | "unknown commit, applied later"
+  | "unknown commit, not applied";
+
+/** How much later: after a recovery has looked, and after a heartbeat has run out. */
+const LATEST_COMMIT_MS = 8_000;
 
 export interface NodeParts {
   readonly name: string;
@@ -120,7 +128,7 @@ export class Node {
     };
   }
 
-  /** Applied at once, in the order asked; the answer may be late, lost, or never come. */
+  /** Applied at once, in the order asked, unless its outcome is unknown; the answer may be late, lost, or never come. */
   #faultyStore(store: Store): Store {
     const write = <A extends unknown[], R>(method: (...args: A) => Promise<R>) => {
       return (...args: A): Promise<R> => {
@@ -132,10 +140,14 @@ export class Node {
           this.crash();
           return new Promise(() => undefined);
         }
-        if (fault === "unknown commit, not applied") return this.receive(Promise.reject(new StoreUnavailable("unknown outcome")));
-        const applied = method.apply(store, args);
-        const [gid] = args;
-        if (typeof gid === "string") this.parts.written(gid);
+        const unknown = (): Promise<R> => this.receive(Promise.reject(new StoreUnavailable("unknown outcome")));
+        if (fault === "unknown commit, not applied") return unknown();
+        if (fault === "unknown commit, applied later") {
+          const { clock, random } = this.parts;
+          clock.after(random.between(1, LATEST_COMMIT_MS), () => void this.#apply(() => method.apply(store, args), args[0]));
+          return unknown();
+        }
+        const applied = this.#apply(() => method.apply(store, args), args[0]);
         if (fault === "crash after write") {
           this.crash();
           return new Promise(() => undefined);
@@ -207,6 +219,12 @@ export class Node {
       findKeys: read(store.findKeys),
       scanKeys: read(store.scanKeys),
     };
+  }
+
+  #apply<R>(write: () => Promise<R>, gid: unknown): Promise<R> {
+    const applied = write();
+    if (typeof gid === "string") this.parts.written(gid);
+    return applied;
   }
 
   #late<T>(promise: Promise<T>): Promise<T> {

@@ -3,6 +3,7 @@ export const FAULTS = [
   "crash before write",
   "crash after write",
   "unknown commit, applied",
+  "unknown commit, applied later",
   "unknown commit, not applied",
   "lost request",
   "lost reply",

@@ -32,6 +32,7 @@ const PLANNED: readonly PlannedFault[] = [
   "crash before write",
   "crash after write",
   "unknown commit, applied",
+  "unknown commit, applied later",
   "unknown commit, not applied",
   "lease loss",
   "clock jump",

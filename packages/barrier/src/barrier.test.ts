@@ -22,6 +22,12 @@ describe("the guard of a local transaction", () => {
     }
   });
 
+  test("a message is decided by one local transaction, so it has no second id", () => {
+    const branch = { ...PARTS, branchId: "00", op: "msg", transType: "msg" };
+    expect(settle({ branch, id: 1 }).id).toBe("01");
+    expect(() => settle({ branch, id: 2 })).toThrow(withCode("OPTION_INVALID"));
+  });
+
   test("what a column would cut off is refused: two branches would share a row", () => {
     expect(settle({ branch: { ...PARTS, gid: "g".repeat(128), op: "o".repeat(45) } }).id).toBe("01");
     expect(settle({ branch: { ...PARTS, gid: "😀".repeat(128) } }).id).toBe("01");

@@ -1,5 +1,5 @@
 /** What every barrier does around its rows, whatever database they are in: which branch, which id, and what follows. */
-import { type Branch, DtmError } from "@dtm/protocol";
+import { type Branch, DtmError, MSG_BRANCH } from "@dtm/protocol";
 import { BranchCall, currentBranch } from "./context.js";
 import { type Inserted, judge, originOp } from "./judge.js";
 
@@ -7,7 +7,8 @@ import { type Inserted, judge, originOp } from "./judge.js";
 export interface RunOptions {
   /**
    * Which local transaction of this branch call it is: 1 to 99, default 1. A handler that guards a second local transaction gives it
-   * `id: 2`, and so on; the numbers must be the same at every delivery of the call (docs/decisions/barrier-ids.md).
+   * `id: 2`, and so on; the numbers must be the same at every delivery of the call (docs/decisions/barrier-ids.md). A message has one local
+   * transaction, which decides it: number 1.
    */
   readonly id?: number;
   /**
@@ -49,7 +50,20 @@ export function settle(options: RunOptions = {}): Guard {
       );
     }
   }
-  return { branch, id: barrierId(options.id), origin: originOp(branch.op) };
+  const id = barrierId(options.id);
+  if (branch.op === MSG_BRANCH.op && id !== MSG_BRANCH.barrierId) throw secondOfMessage(branch.gid, id);
+  return { branch, id, origin: originOp(branch.op) };
+}
+
+/** @throws DtmError BRANCH_INVALID where MySQL would take one branch for another. */
+export function refuseSpaceAtEnd({ gid, branchId }: Pick<Branch, "gid" | "branchId">): void {
+  for (const [name, value] of [["gid", gid] as const, ["branchId", branchId] as const]) {
+    if (!value.endsWith(" ")) continue;
+    throw new DtmError(
+      "BRANCH_INVALID",
+      `expected the ${name} of a branch not to end in a space, which MySQL doesn't tell apart; found ${show(value)}`,
+    );
+  }
 }
 
 /** In characters, as databases count: never more than the string's own length, which is enough to know of nearly all. */
@@ -87,6 +101,14 @@ export function decide(guard: Guard, where: string, inserted: Inserted): "run" |
       if (reused && !inserted.own) throw idReused(guard);
       return verdict;
   }
+}
+
+/** `queryPrepared` asks for the first one: with another the message would be rolled back though its transaction was committed. */
+function secondOfMessage(gid: string, id: string): DtmError {
+  return new DtmError(
+    "OPTION_INVALID",
+    `expected the local transaction of message ${gid} to have barrier id 1, found ${Number(id)}: a message is decided by one local transaction`,
+  );
 }
 
 function idReused({ branch, id }: Guard): DtmError {

@@ -1,4 +1,6 @@
+import { settle } from "./barrier.js";
 import { BranchCall, currentBranch, runInBranch } from "./context.js";
+import { runAsBranch } from "./nested.js";
 
 const call = (gid: string): BranchCall => new BranchCall({ gid, transType: "saga", branchId: "01", op: "action" });
 
@@ -21,6 +23,18 @@ describe("the branch call around a handler", () => {
       expect(runInBranch(call("inner"), () => currentBranch().gid)).toBe("inner");
       expect(currentBranch().gid).toBe("outer");
     });
+  });
+
+  test("is nobody's any more when its handler has ended: a driver's callback runs as the call that opened the connection", async () => {
+    const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+    const { late } = await runAsBranch(call("opener"), async () => {
+      const seen = pause(20).then(() => settle().branch.gid);
+      seen.catch(() => undefined);
+      await pause(5);
+      expect(settle().branch.gid).toBe("opener");
+      return { late: seen };
+    });
+    await expect(late).rejects.toMatchObject({ code: "NOT_IN_BRANCH", message: expect.stringContaining("opener") });
   });
 
   test("is one for all copies of the package", () => {

@@ -23,6 +23,7 @@ export class BranchCall implements Branch {
   declare readonly phase2Url?: string;
   /** Places that guarded a local transaction during this call; see docs/decisions/barrier-ids.md. */
   readonly #guarded = new Set<string>();
+  #ended = false;
 
   constructor(parts: BranchCallParts) {
     this.gid = parts.gid;
@@ -31,6 +32,15 @@ export class BranchCall implements Branch {
     this.op = parts.op;
     if (parts.coordinator !== undefined) this.coordinator = parts.coordinator;
     if (parts.phase2Url !== undefined) this.phase2Url = parts.phase2Url;
+  }
+
+  /** The handler's answer is on its way: nothing more is done in the call's name. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** Remembers that a local transaction was guarded at `place` (a table and a barrier id); true when one was before. */
@@ -65,10 +75,12 @@ export function servedBranch(): BranchCall | undefined {
 /**
  * The branch call that this code serves.
  *
- * @throws DtmError NOT_IN_BRANCH outside the handler of a branch.
+ * @throws DtmError NOT_IN_BRANCH outside the handler of a branch, and after its end. A driver runs its callbacks as part of whatever call
+ * opened the connection, which another call may be using by now.
  */
 export function currentBranch(): BranchCall {
   const call = servedBranch();
+  if (call?.ended === true) throw afterItsEnd(call);
   if (call === undefined) {
     throw new DtmError(
       "NOT_IN_BRANCH",
@@ -77,4 +89,12 @@ export function currentBranch(): BranchCall {
     );
   }
   return call;
+}
+
+function afterItsEnd({ gid, branchId }: BranchCall): DtmError {
+  return new DtmError(
+    "NOT_IN_BRANCH",
+    `expected to be inside the handler of a branch, found branch ${branchId} of ${gid}, whose handler has ended: await what the handler begins; in ` +
+      "a driver's callback, pass { branch }, taken by currentBranch() before the connection is asked for",
+  );
 }

@@ -40,6 +40,7 @@ export async function runAsBranch<T>(call: BranchCall, work: () => PromiseLike<T
     value = await runInBranch(call, async () => work());
   } finally {
     opened().set(call, "ended");
+    call.end();
     failed = await settleAll(scopes);
   }
   if (failed !== null) throw failed.error;

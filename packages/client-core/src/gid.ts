@@ -32,5 +32,10 @@ export function checkGid(gid: unknown): string {
       "OPTION_INVALID",
       `gid: expected no control character and no semicolon, found one in ${JSON.stringify(gid)}`,
     );
+  if (gid.endsWith(" "))
+    throw new DtmError(
+      "OPTION_INVALID",
+      `gid: expected no space at its end, which MySQL doesn't see, found ${JSON.stringify(gid)}`,
+    );
   return gid;
 }

@@ -45,6 +45,15 @@ export function driveNow<T>(steps: Steps<T>, executor: Executor<Reply>, table: T
 }
 
 /**
+ * Before anything is written: what an async function does after its first await is done though it is refused.
+ *
+ * @throws DtmError WORK_IS_ASYNC.
+ */
+export function requireSync(work: unknown): void {
+  if (Object.prototype.toString.call(work) === "[object AsyncFunction]") throw isAsync("an async function");
+}
+
+/**
  * The value of work that must be synchronous. A promise is refused: whatever it does comes after the driver's COMMIT.
  *
  * @throws DtmError WORK_IS_ASYNC.
@@ -53,9 +62,13 @@ export function mustBeSync<T>(value: T): T {
   if (!isThenable(value)) return value;
   // Nobody will await it any more; its failure must not end the process as an unhandled rejection.
   value.then(undefined, () => undefined);
-  throw new DtmError(
+  throw isAsync("that it returned a promise");
+}
+
+function isAsync(found: string): DtmError {
+  return new DtmError(
     "WORK_IS_ASYNC",
-    "expected the work to be synchronous, as the driver is, found that it returned a promise: the transaction would be committed before it is done",
+    `expected the work to be synchronous, as the driver is, found ${found}: the transaction would be committed before it is done`,
   );
 }
 

@@ -1,8 +1,8 @@
 /** The barrier of a driver: `run` joins the user's own open transaction, the rest works on a pool or connection. */
 import { DtmError } from "@dtm/protocol";
-import { decide, type Guard, type RunOptions, type RunResult, settle } from "../barrier.js";
+import { decide, type Guard, type RunOptions, type RunResult, refuseSpaceAtEnd, settle } from "../barrier.js";
 import { type CleanUpOptions, type CleanUpResult, cleanUpSteps, createTableSteps } from "../schema.js";
-import { drive, driveNow, mustBeSync } from "./drive.js";
+import { drive, driveNow, mustBeSync, requireSync } from "./drive.js";
 import { aborted, endedByWork, insertRows, notOpen, queryPrepared, transactionOpen } from "./rows.js";
 import type { Executor, Reply } from "./statement.js";
 import { type TableName, tableName } from "./table.js";
@@ -86,7 +86,7 @@ export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>)
     },
     async queryPrepared(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);
-      await drive(queryPrepared(settle(options), table, executor), executor, table);
+      await drive(queryPrepared(settleIn(executor.dialect, options), table, executor), executor, table);
     },
     async createTable(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);
@@ -120,13 +120,14 @@ export function syncSqlBarrier<Tx>(adapter: Adapter<Reply>): SyncSqlBarrier<Tx> 
     run(tx, work, options = {}) {
       const { guard, executor, table, where } = prepare(adapter.name, adapter.transaction(tx, options), options);
       requireWork(work);
+      requireSync(work);
       const inserted = driveNow(insertRows(guard, table, executor), executor, table);
       if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
       return { ran: true, value: mustBeSync(work(tx)) };
     },
     queryPrepared(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);
-      driveNow(queryPrepared(settle(options), table, executor), executor, table);
+      driveNow(queryPrepared(settleIn(executor.dialect, options), table, executor), executor, table);
     },
     createTable(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);
@@ -157,7 +158,18 @@ export interface Prepared<Answer> {
 export function prepare<Answer>(driver: string, executor: Executor<Answer>, options: SqlRunOptions): Prepared<Answer> {
   if (executor.open === false) throw notOpen();
   const table = tableName(executor.dialect, options.table);
-  return { guard: settle(options), executor, table, where: `${driver} ${table.full}` };
+  return { guard: settleIn(executor.dialect, options), executor, table, where: `${driver} ${table.full}` };
+}
+
+/**
+ * {@link settle} for the rows of one database. MySQL's usual collations don't see spaces at the end, so two branches would share a row.
+ *
+ * @throws DtmError BRANCH_INVALID, and what `settle` throws.
+ */
+function settleIn(dialect: Executor["dialect"], options: RunOptions): Guard {
+  const guard = settle(options);
+  if (dialect === "mysql") refuseSpaceAtEnd(guard.branch);
+  return guard;
 }
 
 interface Outside<Answer> {

@@ -62,7 +62,7 @@ export function poolBarrier<Tx, Db, Pool>(adapter: PoolAdapter): PoolBarrier<Tx,
     options: SqlRunOptions = {},
   ): Promise<RunResult<R>> {
     // Refused before anything is begun.
-    settle(options);
+    const { branch } = settle(options);
     requireWork(work);
     const session = await adapter.connect(pool);
     // What the driver's own pool gave is what its types say.
@@ -72,7 +72,7 @@ export function poolBarrier<Tx, Db, Pool>(adapter: PoolAdapter): PoolBarrier<Tx,
       const opening = (await session.opening?.(options)) ?? null;
       if (opening === null) await session.begin();
       const executor = opening ?? adapter.transaction(tx, options);
-      const result = await runGuarded(prepare(adapter.name, executor, options), tx, work);
+      const result = await runGuarded(prepare(adapter.name, executor, { ...options, branch }), tx, work);
       await session.commit();
       return result;
     } catch (cause) {

@@ -1,5 +1,7 @@
 /** XA on PostgreSQL: PREPARE TRANSACTION takes the transaction off its connection at once, so that connections go back to the pool. */
 import { type Branch, DtmError } from "@dtm/protocol";
+import { pgSettled, pgStatus } from "../sql/pg-status.js";
+import { leftOpen } from "../sql/rows.js";
 import { tableName } from "../sql/table.js";
 import {
   LOCK_WAIT_SECONDS,
@@ -53,9 +55,11 @@ export function xaPostgres<Client extends PgClientLike>(pool: PgPoolLike<Client>
     place: `pg ${table}`,
     async open() {
       const session = sessionOf(await pool.connect(), table);
-      if (enabled) return session;
       try {
-        await requireEnabled(session.connection);
+        // What somebody left open would be prepared with the branch, and committed.
+        await pgSettled(session.connection);
+        if (pgStatus(session.connection) === true) throw leftOpen();
+        if (!enabled) await requireEnabled(session.connection);
       } catch (cause) {
         session.destroy();
         throw cause;

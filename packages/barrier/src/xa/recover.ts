@@ -10,10 +10,10 @@ import { parseXid, type Xid } from "./xid.js";
 /** Settings of {@link recoverXa}. */
 export interface RecoverOptions {
   /**
-   * The status of a global transaction as its coordinator has it, null when that doesn't know the gid. With `@dtm/client`:
-   * `async (gid) => (await client.query(gid))?.status ?? null`.
+   * A global transaction as its coordinator has it, null when that doesn't know the gid. With `@dtm/client`: `(gid) => client.query(gid)`. Where
+   * only its status is given, whatever is named like one of its branches is taken for one.
    */
-  readonly query: (gid: string) => Promise<string | null>;
+  readonly query: (gid: string) => Promise<XaGlobal | string | null>;
   /** Younger ones are left alone, since their coordinator is likely to be at work on them. From 0, which stands for all; default 600, ten minutes. */
   readonly minAgeSeconds?: number;
   /**
@@ -23,16 +23,32 @@ export interface RecoverOptions {
   readonly settleUnknown?: false | "rollback";
 }
 
+/** What must be known of a global transaction before something is settled in its name. */
+export interface XaGlobal {
+  readonly status: string;
+  readonly transType: string;
+  /** The registered ones. */
+  readonly branches: readonly { readonly branchId: string }[];
+}
+
 /** What was found, and what was done about it. */
 export interface Leftover {
   readonly xid: string;
   readonly gid: string;
   readonly branchId: string;
-  /** By the database's clock; null when the branch's row isn't in the barrier's table, and then it is never settled. */
+  /** By the database's clock; null on MySQL when the branch's row isn't in the barrier's table, and then it is never settled. */
   readonly ageSeconds: number | null;
   /** Of the global transaction; null when its coordinator doesn't know it, or wasn't asked. */
   readonly status: string | null;
-  readonly outcome: "committed" | "rolled back" | "young" | "unknown age" | "undecided" | "unknown gid" | "failed";
+  readonly outcome:
+    | "committed"
+    | "rolled back"
+    | "young"
+    | "unknown age"
+    | "undecided"
+    | "unknown gid"
+    | "unknown branch"
+    | "failed";
   /** Why it failed: the coordinator couldn't be asked, or the database refused. The next call tries again. */
   readonly error?: unknown;
 }
@@ -41,8 +57,9 @@ const MIN_AGE_SECONDS = 600;
 
 /**
  * Lists the prepared transactions of this database that are named as dtm's branches are, and settles those that are older than `minAgeSeconds`
- * and whose global transaction is decided: `submitted` and `succeed` are committed, `aborting` and `failed` are rolled back. Call it when the
- * service starts and every few minutes; several processes may do so at once.
+ * and whose global transaction is decided: `submitted` and `succeed` are committed, `aborting` and `failed` are rolled back. What has the name of
+ * a branch that its global transaction doesn't have is somebody else's, and not touched. Call it when the service starts and every few
+ * minutes; several processes may do so at once.
  *
  * On MySQL 8 the user needs XA_RECOVER_ADMIN. On PostgreSQL only the pool's own database is looked at.
  *
@@ -87,7 +104,10 @@ async function recover(
   if (ageSeconds < minAgeSeconds) return { ...found, status: null, outcome: "young" };
   let status: string | null = null;
   try {
-    status = await query(xid.gid);
+    const global = await query(xid.gid);
+    status = typeof global === "object" ? (global?.status ?? null) : global;
+    if (typeof global === "object" && global !== null && !hasBranch(global, xid))
+      return { ...found, status, outcome: "unknown branch" };
     const direction = directionOf(status, settleUnknown);
     const branch: Branch = { gid: xid.gid, branchId: xid.branchId, transType: "xa", op: direction };
     switch (direction) {
@@ -103,6 +123,11 @@ async function recover(
   } catch (error) {
     return { ...found, status, outcome: "failed", error };
   }
+}
+
+/** A workflow's branch is registered after it is prepared, so a missing one says nothing. */
+function hasBranch({ transType, branches }: XaGlobal, { branchId }: Xid): boolean {
+  return transType === "workflow" || (transType === "xa" && branches.some((branch) => branch.branchId === branchId));
 }
 
 function directionOf(

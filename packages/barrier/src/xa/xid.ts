@@ -1,5 +1,6 @@
 /** The name of a local XA transaction: `<gid>-<branch_id>`, as dtm's SDKs make it (protocol.md 6.5). */
 import { type Branch, DtmError } from "@dtm/protocol";
+import { refuseSpaceAtEnd } from "../barrier.js";
 
 /** The name of a branch's local XA transaction, and what it is made of. */
 export interface Xid {
@@ -17,7 +18,7 @@ export interface XidLimit {
 }
 
 /**
- * @throws DtmError XID_TOO_LONG, or BRANCH_INVALID for a character that no database takes: before anything has been done.
+ * @throws DtmError XID_TOO_LONG, or BRANCH_INVALID for a character that a database doesn't take, or doesn't see: before anything has been done.
  */
 export function xidOf(branch: Pick<Branch, "gid" | "branchId">, { maxXidBytes, title }: XidLimit): Xid {
   const { gid, branchId } = branch;
@@ -29,6 +30,7 @@ export function xidOf(branch: Pick<Branch, "gid" | "branchId">, { maxXidBytes, t
       `expected gid and branch id with a dash between them to have at most ${maxXidBytes} bytes, ${title}'s limit for XA ids; found ${bytes}`,
     );
   }
+  refuseSpaceAtEnd(branch);
   if (text.includes("\0")) throw new DtmError("BRANCH_INVALID", "expected a gid and a branch id without NUL characters");
   return { text, gid, branchId };
 }

@@ -122,6 +122,14 @@ function scenarios(bed: Bed): void {
     expect(await effects(`${gid} action`)).toBe(1);
   });
 
+  test("gids that differ only by a space at the end are two, or refused", async () => {
+    const gid = newGid();
+    expect(ran(await guarded({ gid, op: "action" }))).toBe(true);
+    const other = guarded({ gid: `${gid} `, op: "action" });
+    if (bed.on === "mysql") await expect(other).rejects.toMatchObject({ code: "BRANCH_INVALID" });
+    else expect(ran(await other)).toBe(true);
+  });
+
   test("a second local transaction has an id of its own, and the same id twice is refused", async () => {
     const gid = newGid();
     const delivery = { gid, op: "action" };
@@ -314,6 +322,17 @@ function scenarios(bed: Bed): void {
       };
       await expect(guarded({ gid, op: "action" }, {}, late)).rejects.toMatchObject({ code: "WORK_IS_ASYNC" });
       expect([await effects(`${gid} action`), await rowsOf(gid)]).toEqual([0, []]);
+    });
+
+    test("an async function isn't called: what it does after its first await would be outside the transaction", async () => {
+      const gid = newGid();
+      const work = jest.fn();
+      const late = async (): Promise<void> => {
+        work();
+      };
+      const run = (): unknown => session.transaction((tx) => session.barrier.run(tx, late));
+      await expect(runInBranch(call({ gid, op: "action" }), async () => run())).rejects.toMatchObject({ code: "WORK_IS_ASYNC" });
+      expect([work.mock.calls.length, await effects(`${gid} action`), await rowsOf(gid)]).toEqual([0, 0, []]);
     });
   }
 

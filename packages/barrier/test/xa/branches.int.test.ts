@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { DtmError, Failure } from "@dtm/protocol";
 import { BranchCall, runInBranch } from "../../src/context.js";
-import { recoverXa, type XaRegistration, xa, xaBranch } from "../../src/xa.js";
+import { recoverXa, type XaGlobal, type XaRegistration, xa, xaBranch } from "../../src/xa.js";
 import { withServer } from "../kit/with-server.js";
 import { type Bed, type Driver, type Execute, makeBed, openDatabase, SERVERS } from "./beds.js";
 import { crashAfterPhase1 } from "./crash.js";
@@ -327,6 +327,24 @@ function suite(driver: Driver): void {
       expect(list.find((found) => found.gid === gid)).toMatchObject({ outcome: "rolled back" });
       gid = first;
       await serve("rollback");
+    });
+
+    test("what its global transaction doesn't have as a branch is somebody else's", async () => {
+      await crashAfterPhase1(bed, gid, 30);
+      const asOf = async (global: XaGlobal) => {
+        const query = async (asked: string) => (asked === gid ? global : "prepared");
+        return (await recoverXa(bed.database, { query, minAgeSeconds: 0 })).filter((found) => found.gid === gid);
+      };
+      const branches = [{ branchId: "01" }];
+      for (const global of [
+        { status: "succeed", transType: "saga", branches },
+        { status: "succeed", transType: "xa", branches: [{ branchId: "02" }] },
+      ]) {
+        expect(await asOf(global)).toMatchObject([{ status: "succeed", outcome: "unknown branch" }]);
+        expect(await isPrepared()).toBe(true);
+      }
+      expect(await asOf({ status: "succeed", transType: "xa", branches })).toMatchObject([{ outcome: "committed" }]);
+      expect(await gained()).toBe(30);
     });
 
     test("an old one is settled without being told to", async () => {

@@ -39,6 +39,19 @@ test("what another process left due is found by the regular look", async () => {
   expect(second.status("g")).toBe("succeed");
 });
 
+test("what is due and can't be claimed, since somebody holds its row, is asked for ever less often", async () => {
+  const node = await TestNode.started();
+  const claims = jest
+    .spyOn(node.memory as TransactionStore, "claimDue")
+    .mockImplementation(async ({ now }) => ({ claimed: [], nextDue: now - 1 }));
+  await node.clock.advance(60_000);
+  expect(claims.mock.calls.length).toBeLessThan(40);
+  claims.mockRestore();
+  await resting(node, "g");
+  await node.clock.advance(20_000);
+  expect(node.lags).toEqual([0]);
+});
+
 test("what is due at the start is taken up at once", async () => {
   const clock = new VirtualClock();
   const store = new MemoryStore({ now: () => clock.now() });

@@ -12,6 +12,8 @@ const BATCH = 256;
 /** Hints beyond this and the next regular look are left to it. */
 const HINT_WITHIN: Millis = 60_000;
 const MOST_PASSES = 10_000;
+/** From a millisecond to a minute. */
+const MOST_DOUBLINGS = 16;
 /**
  * A store that stays down would gather ever more claims to be read back. One is no reason to claim nothing: of a Cluster a single node may be
  * away, and the claim's rows lie elsewhere.
@@ -24,6 +26,8 @@ export class ClaimLoop {
   #looking: Promise<void> | null = null;
   #again = false;
   #running = false;
+  /** Looks in a row that found something due and got none of it. */
+  #inVain = 0;
   /** Nudged here: their first call goes through an open breaker (R13). */
   readonly #passes = new Set<string>();
   readonly #readBacks = new Set<() => void>();
@@ -100,13 +104,19 @@ export class ClaimLoop {
       const { claimed, nextDue } = await store.claimDue({ owner, limit, now });
       this.#begin(claimed, owner, now);
       if (claimed.length === limit) this.#again = true;
-      else if (nextDue !== null) this.dueAt(Math.max(nextDue, clock.now() + 1));
+      else if (nextDue !== null) this.dueAt(Math.max(nextDue, clock.now() + this.#pause(claimed.length > 0 || nextDue > now)));
     } catch (cause) {
       log.warn({ err: cause }, "claim failed; looking again later");
       await this.readBack(owner);
     } finally {
       engine.releasePlaces(limit);
     }
+  }
+
+  /** What is due and can't be claimed, since somebody holds its row, is asked for ever less often. */
+  #pause(gotOn: boolean): Millis {
+    this.#inVain = gotOn ? 0 : Math.min(this.#inVain + 1, MOST_DOUBLINGS);
+    return Math.min(2 ** this.#inVain, this.parts.intervalMs);
   }
 
   /** Nothing more is claimed until some of it is read back. */

@@ -51,6 +51,16 @@ export function keysContract({ store }: Section): void {
     expect((await store().findKeys({ cat: "topics", key: "a" }))[0]?.version).toBe(1);
   });
 
+  test("a key that differs only by case, or by a space at the end, is another one", async () => {
+    await store().createKey(entry("topics", "Orders"));
+    for (const other of ["orders", "Orders "]) {
+      expect(await store().deleteKey("topics", other)).toBe(false);
+      expect(await store().updateKey({ ...entry("topics", other), value: "changed", version: 1 })).toBe(false);
+    }
+    expect(await store().findKeys({ cat: "topics", key: "Orders" })).toMatchObject([{ key: "Orders", version: 1 }]);
+    expect(await store().deleteKey("topics", "Orders")).toBe(true);
+  });
+
   test("empty filters find everything", async () => {
     for (const [cat, key] of [
       ["topics", "a"],

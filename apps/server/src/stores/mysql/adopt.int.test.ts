@@ -144,6 +144,20 @@ withServer(MYSQL, () => {
     expect((await store.list({ limit: 9, gidPrefix: "REST" })).transactions).toEqual([]);
   });
 
+  test("a gid that is another one only to us is refused clearly, too", async () => {
+    expect(await store.create(saga({ gid: "faces 😀" }))).toEqual({ kind: "created" });
+    await expect(store.create(saga({ gid: "faces 😁" }))).rejects.toThrow(
+      "gid faces 😁 differs from the stored faces 😀 only by",
+    );
+    expect(await store.find("faces 😁")).toBeNull();
+  });
+
+  test("a topic that differs only by case isn't deleted for the other", async () => {
+    await store.createKey({ cat: "topics", key: "Orders", value: "[]", at: NOW });
+    expect(await store.deleteKey("topics", "orders")).toBe(false);
+    expect(await store.deleteKey("topics", "Orders")).toBe(true);
+  });
+
   test("a payload over dtm's column is refused, and nothing of it is stored", async () => {
     const given = saga();
     const { gid } = given.transaction;

@@ -23,10 +23,14 @@ export interface MysqlAddress {
 const READERS = 16;
 const IDLE_MS = 30_000;
 
-/** Whatever the server's defaults are: nothing is cut off silently, a quote is escaped as the driver does it, and rows are as committed. */
+/**
+ * Whatever the server's defaults are: nothing is cut off silently, neither a text nor the rows of an answer, a quote is escaped as the driver
+ * does it, and rows are as committed.
+ */
 const SETTINGS = [
-  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', SESSION autocommit = 1",
-  "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+  `SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', SESSION autocommit = 1,
+    SESSION sql_select_limit = 18446744073709551615, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1`,
+  "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
 ];
 
 export class Pool {

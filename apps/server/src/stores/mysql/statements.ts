@@ -1,5 +1,6 @@
 /** The shared part's requests as statements of MySQL, on the connection of one lane. */
 import type { Loaded } from "../../engine/transaction.js";
+import { RowVanished } from "../relational/batch.js";
 import type { Statements } from "../relational/statements.js";
 import type { Connection } from "./connection.js";
 import { branchKeys } from "./sql/branch-keys.js";
@@ -21,7 +22,11 @@ import { waitingGlobals, wakeWaiting } from "./sql/waiting.js";
 export function statementsOn(db: Connection): Statements {
   const claimed = async (candidates: Parameters<typeof own>[1], owner: string): Promise<Loaded[]> => {
     const ids = await own(db, candidates, owner);
-    return ids.length === 0 ? [] : loadById(db, ids);
+    if (ids.length === 0) return [];
+    const loaded = await loadById(db, ids);
+    // Nobody would drive what is owned and not told.
+    if (loaded.length !== ids.length) throw new RowVanished(`${ids.length} were claimed, ${loaded.length} of them found`);
+    return loaded;
   };
   return {
     quick: (work) => quick(db, work),

@@ -74,11 +74,11 @@ export class Connection implements Query {
   /** All in one message, with BEGIN where it wasn't sent yet; the server does nothing behind the first that fails. */
   async burst(requests: readonly Request[]): Promise<readonly Answer[]> {
     this.changes++;
-    const all = [
-      ...(this.prepared?.missing(requests) ?? []),
-      ...this.#opening,
-      ...requests.map((request) => this.#text(request)),
-    ];
+    const begin = this.#opening.slice(0, 1);
+    const note = this.#opening.slice(1);
+    // Behind BEGIN: under an isolation of the operator's, PREPARE would take the snapshot before BEGIN can set ours.
+    const prepares = this.prepared?.missing(requests) ?? [];
+    const all = [...begin, ...prepares, ...note, ...requests.map((request) => this.#text(request))];
     this.#opening = [];
     // Without values it is the simple protocol, whose answers are as many as the statements.
     const answers: unknown = await this.#answered(

@@ -34,7 +34,7 @@ function processOf(client: pg.Client): unknown {
 export class Prepared {
   readonly #names = new Map<string, string>();
 
-  /** What must be sent before these; it is as if outside of the transaction. */
+  /** What must be sent before these; a rollback leaves it as it is. */
   missing(requests: readonly Request[]): string[] {
     const statements: string[] = [];
     for (const { sql } of requests) {

@@ -50,7 +50,7 @@ withServer(MYSQL, () => {
       [gid, zone.toText(due), finer],
     );
   const dueAt = async (now: number): Promise<string[]> =>
-    (await dueGlobals(db, { owner: "here:1", limit: 1, now })).map(({ gid }) => gid);
+    (await dueGlobals(db, { owner: "here:1", limit: 4, now })).map(({ gid }) => gid);
 
   test("what is due in the second of two equal hours is not due in the first, and keeps nobody waiting", async () => {
     const [first, second] = [SET_BACK - 30 * MINUTE, SET_BACK + 10 * MINUTE];
@@ -59,6 +59,16 @@ withServer(MYSQL, () => {
     expect(await dueAt(second)).toEqual(["second"]);
     await rests("first", first, first);
     expect(await dueAt(first)).toEqual(["first"]);
+    await db.run("DELETE FROM trans_global", []);
+  });
+
+  test("what was due in the first of two equal hours is due in the second one too, whatever dtm's time says there", async () => {
+    const now = SET_BACK + 5_000;
+    await rests("left over", SET_BACK - 10_000, SET_BACK - 10_000);
+    await rests("yet to come", SET_BACK + 20 * MINUTE, SET_BACK + 20 * MINUTE);
+    await rests("touched by dtm", SET_BACK + 30 * MINUTE, SET_BACK - 10_000);
+    await rests("of dtm", SET_BACK + 30 * MINUTE, null);
+    expect(await dueAt(now)).toEqual(["left over"]);
     await db.run("DELETE FROM trans_global", []);
   });
 

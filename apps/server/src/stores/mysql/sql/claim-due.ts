@@ -2,7 +2,7 @@ import { epochOf } from "../../relational/statements.js";
 import type { Claim } from "../../store.js";
 import type { Query, Row } from "../connection.js";
 import { dueOf, numberAt, numberOrNull, textAt } from "../rows.js";
-import type { Zone } from "../zone.js";
+import { Zone } from "../zone.js";
 import { deadEpochs } from "./nodes.js";
 
 export interface Candidate {
@@ -14,16 +14,20 @@ export interface Candidate {
 
 const COLUMNS = "g.id, g.gid, g.status, g.next_cron_time, g.due_at, g.owner";
 
+const TEXT_OF_DUE = "timestampadd(SECOND, ceil(g.due_at / 1000) + ?, TIMESTAMP '1970-01-01 00:00:00')";
+
 /**
  * Rows at rest of one status, a range of the index of owner, status and time; so a claim costs what it finds. `next_cron_time` is the
  * due time rounded up: in the second that is coming up, ours in milliseconds decides. When clocks are set back an hour comes twice: what
- * is due in the second one reads as due in the first, and ours decides while dtm's is its text by the clocks that are to come (R19).
+ * is due in the second one reads as due in the first, and ours decides while dtm's is its text by the clocks that are to come; and what was
+ * due in the first one reads as yet to come in the second, and ours decides while dtm's is its text by the clocks that were (R19).
  */
 const RESTING = `
   SELECT ${COLUMNS} FROM trans_global g FORCE INDEX (trans_global_resting)
-  WHERE g.owner = '' AND g.status = ? AND g.next_cron_time <= ? AND (g.next_cron_time <= ? OR g.due_at <= ?)
-    AND (g.due_at IS NULL OR g.due_at <= ?
-      OR g.next_cron_time <> timestampadd(SECOND, ceil(g.due_at / 1000) + ?, TIMESTAMP '1970-01-01 00:00:00'))
+  WHERE g.owner = '' AND g.status = ? AND g.next_cron_time <= ?
+    AND ((g.next_cron_time <= ? AND (g.next_cron_time <= ? OR g.due_at <= ?)
+        AND (g.due_at IS NULL OR g.due_at <= ? OR g.next_cron_time <> ${TEXT_OF_DUE}))
+      OR (g.due_at <= ? AND g.next_cron_time = ${TEXT_OF_DUE}))
   ORDER BY g.next_cron_time, g.id LIMIT ?
   FOR UPDATE SKIP LOCKED`;
 
@@ -50,9 +54,10 @@ export async function dueGlobals(db: Query, { now, limit }: Claim): Promise<Cand
   for (const status of STATUSES) {
     // What has to be undone goes first, so it may fill the claim alone.
     if (found.length >= limit && status === "submitted") break;
-    const times = [zone.toText(now), zone.toText(now - 999), Math.floor(now)];
-    const finer = [Math.floor(now), zone.secondsEast(now + SET_BACK_MS)];
-    const rows = await db.rows(RESTING, [status, ...times, ...finer, limit]);
+    const [at, before] = [Math.floor(now), zone.secondsEast(now - SET_BACK_MS)];
+    const latest = before > zone.secondsEast(now) ? new Zone(before / 3_600).toText(now) : zone.toText(now);
+    const asNow = [zone.toText(now), zone.toText(now - 999), at, at, zone.secondsEast(now + SET_BACK_MS)];
+    const rows = await db.rows(RESTING, [status, latest, ...asNow, at, before, limit]);
     found.push(...rows.map((row) => candidate(row, zone)));
   }
   const dead = await deadEpochs(db, "lately");

@@ -41,7 +41,10 @@ export async function insertGlobals(db: Query, rows: readonly Transaction[]): Pr
       const taken = (await db.rows(TAKEN, [gids])).map((row) => textAt(row, 0));
       refuseAlike(free, taken);
       const stored = new Set(taken);
-      free = rows.filter(({ gid }) => !stored.has(gid));
+      const left = rows.filter(({ gid }) => !stored.has(gid));
+      // Alike in a way that only the column's own collation knows.
+      if (left.length === free.length && taken.length > 0) throw tooAlike(left[0]?.gid ?? "", taken[0] ?? "");
+      free = left;
     }
   }
   return new Set();
@@ -58,9 +61,12 @@ function refuseAlike(wanted: readonly Transaction[], taken: readonly string[]): 
   const folded = new Map(taken.map((gid) => [fold(gid), gid]));
   for (const { gid } of wanted) {
     const other = exact.has(gid) ? undefined : folded.get(fold(gid));
-    if (other !== undefined)
-      throw new GidTooAlike(`gid ${gid} differs from the stored ${other} only by case, accents or spaces: use another`);
+    if (other !== undefined) throw tooAlike(gid, other);
   }
+}
+
+function tooAlike(gid: string, stored: string): GidTooAlike {
+  return new GidTooAlike(`gid ${gid} differs from the stored ${stored} only by case, accents or spaces: use another`);
 }
 
 function fold(gid: string): string {

@@ -4,8 +4,10 @@ import { isDuplicate } from "../errors.js";
 import { KEY, toKeyValue } from "../rows.js";
 
 const CREATE = "INSERT INTO kv (cat, k, v, version, create_time, update_time) VALUES (?, ?, ?, 1, ?, ?)";
-const UPDATE = "UPDATE kv SET v = ?, version = version + 1, update_time = ? WHERE cat = ? AND k = ? AND version = ?";
-const DELETE = "DELETE FROM kv WHERE cat = ? AND k = ?";
+/** In dtm's own table letters of another case are the same, and in ours spaces at the end. */
+const EXACTLY = "cat = ? AND k = ? AND BINARY cat = ? AND BINARY k = ?";
+const UPDATE = `UPDATE kv SET v = ?, version = version + 1, update_time = ? WHERE ${EXACTLY} AND version = ?`;
+const DELETE = `DELETE FROM kv WHERE ${EXACTLY}`;
 
 /** Empty filters match everything. */
 const FIND = `SELECT ${KEY} FROM kv WHERE (? = '' OR cat = ?) AND (? = '' OR k = ?) ORDER BY id`;
@@ -27,11 +29,12 @@ export async function updateKey(
   db: Query,
   entry: { cat: string; key: string; value: string; version: number; at: number },
 ): Promise<boolean> {
-  return (await db.run(UPDATE, [entry.value, db.zone.toText(entry.at), entry.cat, entry.key, entry.version])) === 1;
+  const { value, cat, key, version } = entry;
+  return (await db.run(UPDATE, [value, db.zone.toText(entry.at), cat, key, cat, key, version])) === 1;
 }
 
 export async function deleteKey(db: Query, cat: string, key: string): Promise<boolean> {
-  return (await db.run(DELETE, [cat, key])) === 1;
+  return (await db.run(DELETE, [cat, key, cat, key])) === 1;
 }
 
 export async function findKeys(db: Query, { cat, key }: { readonly cat: string; readonly key: string }): Promise<KeyValue[]> {

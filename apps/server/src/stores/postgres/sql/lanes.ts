@@ -6,8 +6,13 @@ const NOTE = (lane: string): string => `
   INSERT INTO ${lane} (id, token, at) VALUES ($1, $2, clock_timestamp())
   ON CONFLICT (id) DO UPDATE SET token = excluded.token, at = excluded.at`;
 
-/** Waits for the transaction that holds the row, so that what it reads is what came of it. */
-const LAST = (lane: string): string => `SELECT token FROM ${lane} WHERE id = $1 FOR UPDATE`;
+/**
+ * Waits for the transaction that holds the row, so that what it reads is what came of it. A SELECT wouldn't wait for the lane's first batch, whose
+ * row it can't see yet; an insert of the same key does.
+ */
+const LAST = (lane: string): string => `
+  INSERT INTO ${lane} AS lane (id, token, at) VALUES ($1, '', clock_timestamp())
+  ON CONFLICT (id) DO UPDATE SET at = lane.at RETURNING lane.token`;
 
 const FORGET = (lane: string): string => `DELETE FROM ${lane} WHERE id = $1`;
 

@@ -38,6 +38,7 @@ import {
 } from "@nestjs/common";
 import { defaultIfEmpty, from, lastValueFrom, type Observable, throwError } from "rxjs";
 import { GRPC_CODES, type GrpcStatus, grpcStatus, type MetadataLike, readMetadata } from "./grpc.js";
+import { endCall, type ResponseLike, takeResponse, writeAnswer } from "./nest-answer.js";
 import {
   ERROR_TEXT,
   type HttpAnswer,
@@ -49,7 +50,7 @@ import {
   type Served,
   type ServeOptions,
   serve,
-  successBody,
+  warn,
 } from "./serve.js";
 
 /** The token of the client that {@link DtmModule} was given. */
@@ -105,15 +106,19 @@ function dynamicModule(
  * too, so one that refuses a payload for good throws `Failure`. An `HttpException` of a guard keeps its status over HTTP, except for 409 and 425,
  * which are verdicts that only `Failure` and `Ongoing` give.
  *
- * The answer is made by a filter of the method's own, which comes before the application's: one that answers every exception with 200 would
- * have made a success of a refusal. A result whose text contains `FAILURE` or `ONGOING` is replaced by the plain success, see `onWarning`.
- * `@Res()` without `passthrough` isn't supported: the branch answers.
+ * The branch answers by itself, before the application's interceptors and filters get to see how it ended: one that makes a value of every
+ * error would make a success of a refusal. They see the result, or a {@link BranchAnswer}, and what they make of it isn't sent; nor are headers
+ * that they set after it, nor what the method itself sends through `@Res()`. Over gRPC that is so for all but a success, whose reply they may
+ * change; there one that gives up waiting for the branch mustn't make a value of that. An interceptor that doesn't call the branch at all may
+ * answer in its place over HTTP, with 500 unless it sets another status. Those that stand between `@DtmBranch()` and the method are part of the
+ * method. A result whose text contains `FAILURE` or `ONGOING` is replaced by the plain success, see `onWarning`.
  */
 export function DtmBranch(): MethodDecorator {
-  return applyDecorators(HttpCode(200), UseInterceptors(DtmBranchInterceptor), UseFilters(DtmBranchFilter));
+  // The status counts only when the branch wasn't reached: what an interceptor answers in its place is no success.
+  return applyDecorators(HttpCode(500), UseInterceptors(DtmBranchInterceptor), UseFilters(DtmBranchFilter));
 }
 
-/** How a branch ended that wasn't a success, on its way from the interceptor to the filter. */
+/** How a branch ended that wasn't a success, as the application's interceptors get to see it. */
 export class BranchAnswer extends Error {
   readonly served: Served;
 
@@ -126,7 +131,13 @@ export class BranchAnswer extends Error {
   }
 }
 
-/** Runs the method as the branch that the request names. Used by {@link DtmBranch}. */
+/**
+ * Who has begun, by the response or the call: the run, which an interceptor that tries again gets the outcome of instead of a second one, since
+ * the first one's answer is out; and how it ended, null until then.
+ */
+const begun = new WeakMap<object, { readonly run: Promise<unknown>; served: Served | null }>();
+
+/** Runs the method as the branch that the request names, and answers. Used by {@link DtmBranch}. */
 export class DtmBranchInterceptor implements NestInterceptor {
   readonly #options: ServeOptions;
 
@@ -135,23 +146,47 @@ export class DtmBranchInterceptor implements NestInterceptor {
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    return from(this.#run(context, next));
+    const isHttp = context.getType() === "http";
+    const key: unknown = context.getArgByIndex(isHttp ? 1 : 2);
+    if (typeof key !== "object" || key === null) return from(this.#overRpc(context, next, key));
+    const before = begun.get(key);
+    if (before !== undefined) return from(before.run);
+    const run = isHttp ? this.#overHttp(context, next) : this.#overRpc(context, next, key);
+    begun.set(key, { run, served: null });
+    // Nobody may be listening any more when it ends.
+    run.catch(() => undefined);
+    return from(run);
   }
 
-  async #run(context: ExecutionContext, next: CallHandler): Promise<unknown> {
-    const isHttp = context.getType() === "http";
-    const read = isHttp ? readUrl(context) : readRpc(context);
+  async #overHttp(context: ExecutionContext, next: CallHandler): Promise<unknown> {
+    const response = context.switchToHttp().getResponse<ResponseLike>();
+    const own = takeResponse(response);
+    const served = await this.#serve(readUrl(context), next, response);
+    await own.answer(httpAnswer(served, this.#options)).catch((cause: unknown) => report(cause, null, this.#options));
+    if (served.kind !== "success") throw new BranchAnswer(served);
+    return served.result ?? { dtm_result: "SUCCESS" };
+  }
+
+  async #overRpc(context: ExecutionContext, next: CallHandler, call: unknown): Promise<unknown> {
+    const served = await this.#serve(readRpc(context), next, call);
+    const status = grpcStatus(served);
+    if (status !== null && !(await endCall(call, status)) && "call" in served) warn(CANT_END, served.call, this.#options);
+    if (served.kind !== "success") throw new BranchAnswer(served);
+    return served.result ?? {};
+  }
+
+  async #serve(read: ReadValue, next: CallHandler, key: unknown): Promise<Served> {
     // Nest runs the method when the observable is made, so that has to happen inside the branch.
     const served = await serve(read, () => lastValueFrom(next.handle().pipe(defaultIfEmpty(undefined))), this.#options);
-    if (served.kind !== "success") throw new BranchAnswer(served);
-    if (!isHttp) return served.result ?? {};
-    // What may be sent is sent by Nest, with its own serialisation.
-    const body = successBody(served.call, served.result, this.#options);
-    return body === PLAIN ? { dtm_result: "SUCCESS" } : served.result;
+    const mine = typeof key === "object" && key !== null ? begun.get(key) : undefined;
+    if (mine !== undefined) mine.served = served;
+    return served;
   }
 }
 
-const PLAIN = '{"dtm_result":"SUCCESS"}';
+const CANT_END =
+  "a branch that isn't done answers through the interceptors of the application, and one that makes a value of its error makes a success of it: " +
+  "only a unary call of @grpc/grpc-js 1.10 or later can be ended before them";
 
 function readUrl(context: ExecutionContext): ReadValue {
   const request = context.switchToHttp().getRequest<{ readonly originalUrl?: string; readonly url?: string }>();
@@ -167,7 +202,7 @@ function isMetadata(value: unknown): value is MetadataLike {
   return typeof value === "object" && value !== null && typeof Reflect.get(value, "get") === "function";
 }
 
-/** Answers what wasn't a success. Used by {@link DtmBranch}. */
+/** Answers what went wrong outside the method, such as a guard's refusal. Used by {@link DtmBranch}. */
 export class DtmBranchFilter implements ExceptionFilter {
   readonly #options: ServeOptions;
 
@@ -176,15 +211,25 @@ export class DtmBranchFilter implements ExceptionFilter {
   }
 
   catch(exception: unknown, host: ArgumentsHost): unknown {
-    if (host.getType() === "http") {
-      this.#write(
-        exception instanceof BranchAnswer ? httpAnswer(exception.served, this.#options) : this.#refused(exception),
-        host,
-      );
+    const isHttp = host.getType() === "http";
+    const key: unknown = host.getArgByIndex(isHttp ? 1 : 2);
+    const branch = typeof key === "object" && key !== null ? begun.get(key) : undefined;
+    if (isHttp) {
+      if (branch === undefined) writeAnswer(this.#refused(exception), host.switchToHttp().getResponse());
+      else this.#afterwards(exception, branch.served);
       return undefined;
     }
-    const status = exception instanceof BranchAnswer ? grpcStatus(exception.served) : this.#refusedRpc(exception);
-    return throwError(() => ({ code: status?.code ?? GRPC_CODES.internal, message: status?.details ?? ERROR_TEXT }));
+    // Of a branch that failed it is what an interceptor made of that.
+    const served = exception instanceof BranchAnswer ? exception.served : branch?.served;
+    const status = (served ? grpcStatus(served) : null) ?? this.#refusedRpc(exception);
+    return throwError(() => ({ code: status.code, message: status.details }));
+  }
+
+  /** The branch answers by itself, so this one only mustn't be lost; after an error it is what an interceptor made of that. */
+  #afterwards(exception: unknown, served: Served | null): void {
+    if (served !== null && served.kind !== "success") return;
+    const message = "an interceptor of the application failed around a branch, which answers for itself all the same";
+    report(new Error(message, { cause: exception }), null, this.#options);
   }
 
   /** A guard's refusal, or an error outside the method. */
@@ -197,18 +242,6 @@ export class DtmBranchFilter implements ExceptionFilter {
   #refusedRpc(exception: unknown): GrpcStatus {
     report(exception, null, this.#options);
     return { code: GRPC_CODES.internal, details: ERROR_TEXT };
-  }
-
-  #write({ status, headers, body }: HttpAnswer, host: ArgumentsHost): void {
-    // Express and Fastify have these three under the same names.
-    const response = host.switchToHttp().getResponse<{
-      status(code: number): unknown;
-      header(name: string, value: string): unknown;
-      send(body: string): unknown;
-    }>();
-    response.status(status);
-    for (const [name, value] of Object.entries(headers)) response.header(name, value);
-    response.send(body);
   }
 }
 

@@ -18,8 +18,9 @@ export interface RequestLike extends IncomingMessage {
  * @throws RequestError when it isn't JSON or is too long.
  */
 export async function readPayload(request: RequestLike): Promise<unknown> {
-  // Some parsers leave {} for a request without a body.
+  // Some parsers leave {} for a request without a body, Express 4's also for one whose content type isn't theirs: what they left unread is read.
   if (!hasBody(request)) return undefined;
+  if (request.readableDidRead === false) return parseJson(await readAll(request));
   const { body } = request;
   if (typeof body === "string" || body instanceof Uint8Array) return parseJson(body);
   if (body !== undefined) return body;

@@ -17,8 +17,9 @@ export interface ServeOptions {
    */
   readonly onError?: (error: unknown, call: BranchCall | null) => void;
   /**
-   * Told when what the handler returned couldn't be the answer of a success and was replaced by the plain one: it isn't JSON, or its text
-   * contains `FAILURE` or `ONGOING`, which every coordinator would read as a verdict. Default: `console.warn`.
+   * Told when what the handler returned couldn't be the answer of a success and was replaced by the plain one: over HTTP it isn't JSON, or its
+   * text contains `FAILURE` or `ONGOING`, which every coordinator would read as a verdict; over gRPC it can't be serialised. Default:
+   * `console.warn`.
    */
   readonly onWarning?: (message: string, call: BranchCall) => void;
 }
@@ -196,7 +197,8 @@ export function report(error: unknown, call: BranchCall | null, { onError }: Ser
   else told("onError", () => onError(error, call), say);
 }
 
-function warn(message: string, call: BranchCall, { onWarning }: ServeOptions): void {
+/** Tells `onWarning`. */
+export function warn(message: string, call: BranchCall, { onWarning }: ServeOptions): void {
   const say = () => console.warn(message);
   if (onWarning === undefined) say();
   else told("onWarning", () => onWarning(message, call), say);

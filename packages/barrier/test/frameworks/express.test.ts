@@ -120,6 +120,41 @@ describe("Express, bodies and payloads", () => {
     expect(seen).toEqual([1]);
   });
 
+  test.each(["text/plain", "application/x-www-form-urlencoded", "application/json"])(
+    "a body of %s is read, though Express 4's parser left an empty object in its place",
+    async (type) => {
+      const app = express();
+      app.use((request, response, next) => {
+        request.body = {};
+        if (request.is("json")) express.json()(request, response, next);
+        else next();
+      });
+      const own = await listen(
+        under(
+          app,
+          branchHandler(debit, ({ amount }) => ({ amount })),
+        ),
+      );
+      const reply = await httpCall(`${own.url}?${BRANCH_QUERY}`, '{"amount":30}', { "content-type": type });
+      await own.close();
+      expect(reply).toMatchObject({ status: 200, body: '{"amount":30}' });
+    },
+  );
+
+  test("what a parser did read is the payload, also of a form", async () => {
+    const app = express().use(express.urlencoded());
+    const own = await listen(
+      under(
+        app,
+        branchHandler(null, (payload) => payload),
+      ),
+    );
+    const form = { "content-type": "application/x-www-form-urlencoded" };
+    const reply = await httpCall(`${own.url}?${BRANCH_QUERY}`, "amount=30", form);
+    await own.close();
+    expect(reply).toMatchObject({ status: 200, body: '{"amount":"30"}' });
+  });
+
   test("the types of the payload, the request and the response", async () => {
     const app = express();
     app.post(

@@ -45,6 +45,14 @@ describe("Fastify, bodies and payloads", () => {
     await app.close();
   });
 
+  test.each(["text/plain", "application/x-www-form-urlencoded"])("a body of %s is read", async (type) => {
+    const app = fastify();
+    await app.register(branchRoute("/branch", debit, ({ amount }) => ({ amount })));
+    const url = `${await app.listen({ port: 0, host: "127.0.0.1" })}/branch?${BRANCH_QUERY}`;
+    expect(await httpCall(url, '{"amount":30}', { "content-type": type })).toMatchObject({ status: 200, body: '{"amount":30}' });
+    await app.close();
+  });
+
   test("the types of the payload, the request and the reply", async () => {
     const app = fastify();
     await app.register(

@@ -1,5 +1,14 @@
 /** A service whose messages are JSON, and a call as a coordinator makes it. */
-import { Client, credentials, type handleUnaryCall, Metadata, Server, ServerCredentials, type ServiceError } from "@grpc/grpc-js";
+import {
+  Client,
+  credentials,
+  type handleUnaryCall,
+  Metadata,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  type ServiceError,
+} from "@grpc/grpc-js";
 
 export interface Message {
   readonly text?: string;
@@ -22,10 +31,15 @@ export const BUSI = {
   },
 } as const;
 
+type Method = MethodDefinition<Message, Message>;
+
 /** On a port of its own. */
-export function startServer(debit: handleUnaryCall<Message, Message>): Promise<{ readonly address: string; close(): void }> {
+export function startServer(
+  debit: handleUnaryCall<Message, Message>,
+  method: Method = BUSI.debit,
+): Promise<{ readonly address: string; close(): void }> {
   const server = new Server();
-  server.addService(BUSI, { debit });
+  server.addService({ debit: method }, { debit });
   return new Promise((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
       if (error !== null) reject(error);
@@ -46,6 +60,7 @@ export function grpcCall(
   address: string,
   message: Message,
   branch: Readonly<Record<string, string>> = BRANCH_METADATA,
+  { path, requestSerialize, responseDeserialize }: Method = BUSI.debit,
 ): Promise<GrpcReply> {
   const client = new Client(address, credentials.createInsecure());
   const metadata = new Metadata();
@@ -55,6 +70,7 @@ export function grpcCall(
       client.close();
       resolve(error === null ? { code: 0, details: "", message: reply ?? null } : { ...error, message: null });
     };
-    client.makeUnaryRequest(BUSI.debit.path, toBytes, fromBytes, message, metadata, { deadline: Date.now() + 60_000 }, done);
+    const deadline = Date.now() + 60_000;
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadata, { deadline }, done);
   });
 }

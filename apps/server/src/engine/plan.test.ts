@@ -111,6 +111,20 @@ describe("a workflow's custom_data", () => {
     expect([plan.name, Buffer.from(plan.data).toString()]).toEqual(["transfer", "in"]);
   });
 
+  test("its input as a list of bytes, as clients in Rust send it and Go's JSON reads it", () => {
+    const data = [...Buffer.from('{"amount":30}')];
+    expect(Buffer.from(readPlan("workflow", JSON.stringify({ name: "w", data })).data).toString()).toBe('{"amount":30}');
+    expect(readPlan("workflow", '{"name":"w","data":null}').data).toHaveLength(0);
+    expect(readPlan("workflow", '{"name":"w","data":"aW4=\\r\\n"}').data).toHaveLength(2);
+  });
+
+  test.each(['{"name":5}', '{"data":{}}', '{"data":7}', '{"data":"{}"}', '{"data":[256]}', '{"data":["a"]}'])(
+    "%s is refused: a recall would have another input",
+    (customData) => {
+      expect(() => readPlan("workflow", customData)).toThrow(/name is not a text|data is neither base64 nor a list of bytes/);
+    },
+  );
+
   test("without either", () => {
     expect(readPlan("workflow", "{}")).toMatchObject({ name: "" });
   });

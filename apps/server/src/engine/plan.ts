@@ -31,7 +31,7 @@ export function readPlan(type: TransactionType, customData: string): Plan {
     case "msg":
       return { ...EMPTY, delay: readDelay(fieldOf(data, "delay")) };
     case "workflow":
-      return { ...EMPTY, name: text(fieldOf(data, "name")), data: Buffer.from(text(fieldOf(data, "data")), "base64") };
+      return { ...EMPTY, name: readName(fieldOf(data, "name")), data: readBytes(fieldOf(data, "data")) };
   }
 }
 
@@ -112,6 +112,22 @@ function readDelay(value: unknown): number {
   return delay;
 }
 
-function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
+function readName(value: unknown): string {
+  if (value !== null && value !== undefined && typeof value !== "string") throw new Error("name is not a text");
+  return value ?? "";
+}
+
+/** Line ends are passed over. */
+const BASE64 = /^[\w+/\r\n-]*={0,2}[\r\n]*$/;
+
+/** As Go's JSON reads bytes: base64, or a list of numbers, which clients in Rust send. With another input a recall would do other work. */
+function readBytes(value: unknown): Uint8Array {
+  if (value === null || value === undefined) return NOTHING;
+  if (typeof value === "string" && BASE64.test(value)) return Buffer.from(value, "base64");
+  if (Array.isArray(value) && value.every(isByte)) return Uint8Array.from(value);
+  throw new Error("data is neither base64 nor a list of bytes");
+}
+
+function isByte(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 255;
 }

@@ -35,7 +35,12 @@ export function httpHeaders(branchHeaders: Readonly<Record<string, string>>, aut
   ]);
   if (authorization !== null) headers.set("authorization", authorization);
   for (const [name, value] of sendable(branchHeaders)) headers.set(name, asBytes(value));
-  return [...headers].flat();
+  return [...headers].flatMap(([name, value]) => [canonical(name), value]);
+}
+
+/** As Go writes a header's name, for services that look for it letter by letter. */
+function canonical(name: string): string {
+  return name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
 }
 
 /** Go sends a header's UTF-8 bytes as they are; undici writes one byte per character. */

@@ -22,6 +22,7 @@ interface Seen {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingMessage["headers"];
+  readonly rawHeaders: readonly string[];
   readonly body: Buffer;
 }
 
@@ -42,8 +43,8 @@ async function service(answer: Answer = ok): Promise<Service> {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      const { method = "", url = "", headers } = request;
-      const one = { method, url, headers, body: Buffer.concat(chunks) };
+      const { method = "", url = "", headers, rawHeaders } = request;
+      const one = { method, url, headers, rawHeaders, body: Buffer.concat(chunks) };
       seen.push(one);
       answer(one, response);
     });
@@ -144,6 +145,12 @@ describe("what is sent (protocol.md 3.2)", () => {
     const { origin, seen } = await service();
     await participants().call(invocation(origin, { gid: "a b&c=d/ü(1)*", op: "x+y\ud800", branchId: "01-01~" }));
     expect(seen[0]?.url).toBe("/?branch_id=01-01~&gid=a+b%26c%3Dd%2F%C3%BC%281%29%2A&op=x%2By%EF%BF%BD&trans_type=saga");
+  });
+
+  test("names of branch headers are written as Go writes them, for services that compare letter by letter", async () => {
+    const { origin, seen } = await service();
+    await participants().call(invocation(origin, { headers: { "X-Test-ID": "1", authorization: "t" } }));
+    expect(seen[0]?.rawHeaders).toEqual(expect.arrayContaining(["X-Test-Id", "Authorization", "Content-Type"]));
   });
 
   test("branch headers override, hop-by-hop ones don't pass (R22)", async () => {

@@ -1,5 +1,5 @@
 /** Addresses of branches, with or without the type of their payload. */
-import { type BranchAddress, DtmError } from "@dtm/protocol";
+import { type BranchAddress, DtmError, TOPIC_PREFIX } from "@dtm/protocol";
 
 /** A plain URL, which takes any payload, or one that knows its payload's type. */
 export type Address<Payload> = string | BranchAddress<Payload>;
@@ -39,6 +39,35 @@ export function encoderOf(address: AddressLike): ((payload: unknown) => Uint8Arr
   return (payload) => encode.call(address, payload as never);
 }
 
+const HTTP = /^https?:/i;
+const HTTP_HOST = /^https?:\/\/[^/]/i;
+const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
+const METHOD = /^([^/\s]+)\/[^/\s]+\/[^/\s]+$/;
+const HIGHEST_PORT = 65_535;
+
+/** Whether a request can be made to it at all: a port beyond the last or a broken host would be retried for ever. */
+export function isHttpUrl(text: string): boolean {
+  return HTTP_HOST.test(text) && URL.canParse(text);
+}
+
+/** Whether the coordinator may be able to call it: it knows schemes of service discovery that nobody here does. A topic is no branch. */
+export function isBranchUrl(text: string): boolean {
+  if (text.startsWith(TOPIC_PREFIX)) return false;
+  return HTTP.test(text) ? isHttpUrl(text) : SCHEME.test(text);
+}
+
+/** `host:port/package.Service/Method`. */
+export function isMethodAddress(text: string): boolean {
+  const host = METHOD.exec(text)?.[1];
+  return host !== undefined && hasUsablePort(host);
+}
+
+/** A host may come without a port, but not with one that can't be. */
+export function hasUsablePort(host: string): boolean {
+  const port = /:(\d*)$/.exec(host)?.[1];
+  return port === undefined || (Number(port) >= 1 && Number(port) <= HIGHEST_PORT);
+}
+
 /** From JavaScript anything may come where an object belongs. */
 export function requireObject(value: unknown, code: "OPTION_INVALID" | "STEP_INVALID", what: string): void {
   if (typeof value === "object" && value !== null) return;
@@ -75,5 +104,6 @@ export function describe(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
   if (Array.isArray(value)) return "an array";
   if (typeof value !== "object") return typeof value;
-  return value.constructor === undefined || value.constructor === Object ? "an object" : `a ${value.constructor.name}`;
+  const { constructor: type }: { readonly constructor?: unknown } = value;
+  return typeof type !== "function" || type === Object ? "an object" : `a ${type.name}`;
 }

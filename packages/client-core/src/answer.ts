@@ -1,6 +1,7 @@
 /** What a branch answered to a client's call, and what its outcome means to the caller. */
 import { DtmError, Failure, Ongoing } from "@dtm/protocol";
 import { Deadline } from "./deadline.js";
+import { TransactionError } from "./errors.js";
 import type { BranchInvocation, BranchReply, CallLimits, Transport } from "./transport.js";
 
 /** The answer of a branch that succeeded. */
@@ -33,13 +34,17 @@ export class BranchAnswer {
 /**
  * Calls a branch once; whoever repeats it can't know whether the first call was carried out.
  *
- * @throws Failure when the branch refused; Ongoing; DtmError BRANCH_UNKNOWN for everything that is no definite answer.
+ * @throws Failure when the branch refused; Ongoing; DtmError BRANCH_UNKNOWN for everything that is no definite answer, DEADLINE_EXCEEDED
+ * when the caller has given up.
  */
 export async function callBranch(transport: Transport, invocation: BranchInvocation, limits: CallLimits): Promise<BranchAnswer> {
   const deadline = new Deadline(limits);
   const reply = await transport.callBranch(invocation, deadline.share(1));
   const what = `${invocation.op} of branch ${invocation.branchId} of ${invocation.gid} at ${invocation.url}`;
-  if (deadline.aborted) throw new DtmError("DEADLINE_EXCEEDED", `${what} was given up by its caller`, { cause: deadline.reason });
+  if (deadline.aborted) {
+    const { gid } = invocation;
+    throw new TransactionError("DEADLINE_EXCEEDED", `${what} was given up by its caller`, { gid, cause: deadline.reason });
+  }
   return read(reply, what, invocation.branchId);
 }
 

@@ -1,11 +1,19 @@
 /** The one surface of both clients: what a transport adds is how requests travel. */
-import { requireObject, requireText } from "./address.js";
+import { requireFunction, requireObject, requireText } from "./address.js";
 import { Coordinator, type CoordinatorSettings } from "./coordinator.js";
 import { realTime } from "./deadline.js";
 import { checkGid } from "./gid.js";
 import { openNested, type ParentBranch, runGlobal } from "./global.js";
 import { Msg } from "./msg.js";
-import { type CallOptions, checkTimeout, type MsgOptions, type SagaOptions, type TransactionOptions } from "./options.js";
+import {
+  type CallOptions,
+  checkTimeout,
+  type MsgOptions,
+  onlyCall,
+  type SagaOptions,
+  type TransactionOptions,
+} from "./options.js";
+import { checkParent } from "./parent.js";
 import { waitForEnd } from "./query.js";
 import { Saga } from "./saga.js";
 import { Tcc } from "./tcc.js";
@@ -18,8 +26,8 @@ export interface ClientOptions {
   /** How long one call to the coordinator or to a branch may take with all its repeats, in milliseconds. Default: 10,000. */
   readonly timeoutMs?: number | undefined;
   /**
-   * Takes what can't be thrown because another error is thrown already, like an abort that failed after your own error. Default:
-   * `process.emitWarning`.
+   * Takes what can't be thrown because another error is thrown already, like an abort that failed after your own error. May be asynchronous; an
+   * error of its own goes to `process.emitWarning`, together with what it was told. Default: `process.emitWarning`.
    */
   readonly onWarning?: ((error: Error) => void) | undefined;
 }
@@ -51,13 +59,14 @@ export abstract class Client {
     requireText(branchId, "OPTION_INVALID", "branchId");
     requireText(url, "OPTION_INVALID", "url");
     const address = coordinator ? coordinator : undefined;
-    await this[COORDINATOR].registerBranch({ gid, transType: "xa", branchId, data: { url } }, options, address);
+    await this[COORDINATOR].registerBranch({ gid, transType: "xa", branchId, data: { url } }, onlyCall(options), address);
   };
   /** @internal */
   readonly [COORDINATOR]: Coordinator;
 
   protected constructor(transport: Transport, options: ClientOptions, time: Time = realTime) {
     requireObject(options, "OPTION_INVALID", "options");
+    if (options.onWarning !== undefined) requireFunction(options.onWarning, "OPTION_INVALID", "onWarning");
     const settings: CoordinatorSettings = {
       timeoutMs: options.timeoutMs === undefined ? DEFAULT_TIMEOUT_MS : checkTimeout("timeoutMs", options.timeoutMs),
       onWarning: options.onWarning ?? ((error) => process.emitWarning(error)),
@@ -100,7 +109,7 @@ export abstract class Client {
    * @throws DtmError NOT_IN_BRANCH, BRANCH_INVALID; TRANSACTION_CONFLICT after the end of the parent's handler.
    */
   tccFrom(parent?: ParentBranch): Tcc {
-    return openNested(this[COORDINATOR], "tcc", parent, (parts) => new Tcc(parts));
+    return openNested(this[COORDINATOR], "tcc", checkParent(parent), (parts) => new Tcc(parts));
   }
 
   /** An XA transaction, the global part; as {@link Client.tcc}. The local part is in `@dtm/barrier/xa`. */
@@ -113,17 +122,17 @@ export abstract class Client {
 
   /** Nested XA branches; as {@link Client.tccFrom}. */
   xaFrom(parent?: ParentBranch): Xa {
-    return openNested(this[COORDINATOR], "xa", parent, (parts) => new Xa(parts));
+    return openNested(this[COORDINATOR], "xa", checkParent(parent), (parts) => new Xa(parts));
   }
 
   /** A new global id, from the coordinator. Transactions without `gid` make one by themselves and don't need it. */
-  newGid(options: CallOptions = {}): Promise<string> {
-    return this[COORDINATOR].newGid(options);
+  async newGid(options: CallOptions = {}): Promise<string> {
+    return this[COORDINATOR].newGid(onlyCall(options));
   }
 
   /** What the coordinator has stored of a transaction; null when it knows none with this gid. */
   async query(gid: string, options: CallOptions = {}): Promise<TransactionState | null> {
-    return this[COORDINATOR].query(checkGid(gid), options);
+    return this[COORDINATOR].query(checkGid(gid), onlyCall(options));
   }
 
   /**
@@ -131,15 +140,16 @@ export abstract class Client {
    *
    * @param options - `timeoutMs`: default 60,000.
    * @returns Its state: `succeed` or `failed`.
-   * @throws DtmError TRANSACTION_UNKNOWN, DEADLINE_EXCEEDED.
+   * @throws DtmError TRANSACTION_UNKNOWN; DEADLINE_EXCEEDED and CLIENT_CLOSED, with the `status` that was found last.
    */
-  waitFor(gid: string, options: CallOptions = {}): Promise<TransactionState> {
-    return waitForEnd(this[COORDINATOR], gid, options);
+  async waitFor(gid: string, options: CallOptions = {}): Promise<TransactionState> {
+    return waitForEnd(this[COORDINATOR], gid, onlyCall(options));
   }
 
   /**
    * Ends the connections. Calls under way fail with CLIENT_CLOSED (those of a branch with BRANCH_UNKNOWN), and what became of them is
-   * unknown; later ones are refused with CLIENT_CLOSED before anything is sent.
+   * unknown; later ones are refused with CLIENT_CLOSED before anything is sent. Both are TransactionErrors where something was done under the
+   * gid already, as with the submit after a message's local transaction: its outcome is open then, and the error says who goes on with it.
    */
   close(): void {
     this[COORDINATOR].close();

@@ -3,9 +3,9 @@
  * `prepare`, `submit` and `abort` may be sent again with the same gid, so an unclear answer is repeated; what is still unclear then is
  * settled by asking what is stored. A registration may not, and its unclear answer is an error.
  */
-import { DtmError } from "@dtm/protocol";
+import type { DtmError } from "@dtm/protocol";
 import { Deadline } from "./deadline.js";
-import { clientClosed, TransactionError } from "./errors.js";
+import { TransactionError } from "./errors.js";
 import { type CallOptions, checkCall, LONGEST_TIMEOUT_MS } from "./options.js";
 import type {
   BranchRegistration,
@@ -18,6 +18,7 @@ import type {
   Transport,
   WorkflowState,
 } from "./transport.js";
+import { type Begun, closedBefore, givenUpBefore } from "./unsent.js";
 import {
   type About,
   answerOf,
@@ -42,7 +43,7 @@ import {
 const REPEATS = 3;
 const FIRST_PAUSE_MS = 50;
 /** With less than this no try could be answered, and it would only hide what the one before it has met. */
-const LEAST_TRY_MS = 10;
+export const LEAST_TRY_MS = 10;
 /** Of what is left of the caller's time, how much one try may use while others may follow. */
 const SHARE_OF_A_TRY = 0.5;
 /** A waiting caller's request may use this much; the rest is for asking how it ended. */
@@ -54,6 +55,8 @@ export interface Submission {
   readonly prepared: boolean;
   /** An earlier submit of the caller's ended without a clear outcome, so a gid that is used up may be its own. */
   readonly again: boolean;
+  /** What is said when the submit can't even be sent. */
+  readonly begun?: Begun | undefined;
 }
 
 interface Settled<T> {
@@ -87,15 +90,23 @@ export class Coordinator {
     this.transport.close();
   }
 
-  /** @throws DtmError CLIENT_CLOSED, OPTION_INVALID, DEADLINE_EXCEEDED. */
-  limits(options: CallOptions): CallLimits {
-    if (this.#closed) throw clientClosed();
+  /** Tells `onWarning`, which may also be asynchronous: when it fails, that changes nothing, and what it was to be told isn't lost. */
+  warn(warning: Error): void {
+    void (async () => this.settings.onWarning(warning))().catch((cause: unknown) => {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      process.emitWarning(new Error(`onWarning of a dtm client failed: ${why}`, { cause }));
+      process.emitWarning(warning);
+    });
+  }
+
+  /**
+   * @param begun - What was done before under the same gid, if anything was.
+   * @throws DtmError CLIENT_CLOSED, OPTION_INVALID, DEADLINE_EXCEEDED; TransactionErrors where something was begun.
+   */
+  limits(options: CallOptions, begun?: Begun): CallLimits {
+    if (this.#closed) throw closedBefore(begun);
     checkCall(options);
-    if (options.signal?.aborted === true) {
-      throw new DtmError("DEADLINE_EXCEEDED", "given up by the caller before anything was sent", {
-        cause: options.signal.reason,
-      });
-    }
+    if (options.signal?.aborted === true) throw givenUpBefore(begun, options.signal.reason);
     return { timeoutMs: options.timeoutMs ?? this.settings.timeoutMs, signal: options.signal, time: this.settings.time };
   }
 
@@ -105,8 +116,8 @@ export class Coordinator {
     return this.#read("newGid", reply, deadline);
   }
 
-  async prepare(request: TransactionRequest, options: CallOptions): Promise<void> {
-    const deadline = new Deadline(this.limits(options));
+  async prepare(request: TransactionRequest, options: CallOptions, begun?: Begun): Promise<void> {
+    const deadline = new Deadline(this.limits(options, begun));
     const settled = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("prepare", request, limits));
     const reply = wordOnAll(settled);
     if (reply.kind === "done") return;
@@ -117,9 +128,9 @@ export class Coordinator {
     if (state.status !== "prepared") throw conflict(about, state, reply);
   }
 
-  async submit(request: TransactionRequest, options: CallOptions, { prepared, again }: Submission): Promise<void> {
+  async submit(request: TransactionRequest, options: CallOptions, { prepared, again, begun }: Submission): Promise<void> {
     const waiting = request.options.waitResult;
-    const limits = waiting ? this.#waitingLimits(request, options) : this.limits(options);
+    const limits = waiting ? this.#waitingLimits(request, options, begun) : this.limits(options, begun);
     if (waiting) this.transport.requireQuery();
     const deadline = new Deadline(limits);
     const share = waiting ? SHARE_OF_WAITING : SHARE_OF_A_TRY;
@@ -142,8 +153,8 @@ export class Coordinator {
     return this.#judgeSubmit(request, state, reply, deadline);
   }
 
-  async abort(request: TransactionRequest, options: CallOptions): Promise<void> {
-    const deadline = new Deadline(this.limits(options));
+  async abort(request: TransactionRequest, options: CallOptions, begun?: Begun): Promise<void> {
+    const deadline = new Deadline(this.limits(options, begun));
     const settled = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("abort", request, limits));
     const reply = wordOnAll(settled);
     if (reply.kind === "done") return;
@@ -167,10 +178,10 @@ export class Coordinator {
 
   /** Sent once: a repeat that meets its own success is refused as a duplicate. */
   async registerBranch(registration: BranchRegistration, options: CallOptions, coordinator?: string): Promise<void> {
-    const deadline = new Deadline(this.limits(options));
-    const reply = await this.transport.registerBranch(registration, deadline.share(1), coordinator);
-    if (reply.kind === "done") return;
     const about = { what: `registerBranch ${registration.branchId}`, gid: registration.gid };
+    const deadline = new Deadline(this.limits(options, { ...about, done: goesOn(registration) }));
+    const reply = await this.transport.registerBranch(registration, { ...deadline.share(1), patient: true }, coordinator);
+    if (reply.kind === "done") return;
     throw isUnclear(reply) ? this.#unclear(about, reply, deadline) : this.#definite(about, reply);
   }
 
@@ -183,11 +194,12 @@ export class Coordinator {
 
   /** Tells how a workflow ended. A repeat that meets its own success is one (dtm answers it with an error, protocol.md 9, Q32). */
   async finishWorkflow(request: TransactionRequest, status: "succeed" | "failed"): Promise<void> {
-    const deadline = new Deadline(this.limits({}));
+    const about = { what: "submit", gid: request.gid };
+    const done = "the workflow has run, and the coordinator has it resumed";
+    const deadline = new Deadline(this.limits({}, { ...about, done }));
     const settled = await this.#repeat(deadline, SHARE_OF_A_TRY, (limits) => this.transport.send("submit", request, limits));
     const reply = wordOnAll(settled);
     if (reply.kind === "done") return;
-    const about = { what: "submit", gid: request.gid };
     const state = await this.#stored(request, reply, deadline, about);
     if (state === null) throw this.#nothingStored(about, reply, deadline, settled.unheard);
     if (state.status === status) return;
@@ -195,8 +207,9 @@ export class Coordinator {
     throw isUnclear(reply) ? this.#unclear(about, reply, deadline) : this.#definite(about, reply);
   }
 
-  async query(gid: string, options: CallOptions): Promise<TransactionState | null> {
-    const limits = this.limits(options);
+  /** @param begun - For a caller who asks about what it has begun itself. */
+  async query(gid: string, options: CallOptions, begun?: Begun): Promise<TransactionState | null> {
+    const limits = this.limits(options, begun);
     this.transport.requireQuery();
     const deadline = new Deadline(limits);
     const { reply } = await this.#repeat(deadline, SHARE_OF_A_TRY, (call) => this.transport.query(gid, call));
@@ -206,7 +219,7 @@ export class Coordinator {
   /** Sent once: the second of two subscriptions is refused as known. */
   async changeTopic(change: TopicChange, options: CallOptions): Promise<void> {
     const deadline = new Deadline(this.limits(options));
-    const reply = await this.transport.changeTopic(change, deadline.share(1));
+    const reply = await this.transport.changeTopic(change, { ...deadline.share(1), patient: true });
     this.#read(`topic ${change.topic}, ${change.kind}`, reply, deadline);
   }
 
@@ -232,8 +245,8 @@ export class Coordinator {
   }
 
   /** The coordinator answers a waiting caller after its request timeout and two seconds at the latest (4.12). */
-  #waitingLimits(request: TransactionRequest, options: CallOptions): CallLimits {
-    const limits = this.limits(options);
+  #waitingLimits(request: TransactionRequest, options: CallOptions, begun: Begun | undefined): CallLimits {
+    const limits = this.limits(options, begun);
     if (options.timeoutMs !== undefined) return limits;
     const enough = Math.max(limits.timeoutMs, ((request.options.requestTimeout + 2) * 1000) / SHARE_OF_WAITING + 1000);
     return { ...limits, timeoutMs: Math.min(enough, LONGEST_TIMEOUT_MS) };
@@ -247,7 +260,7 @@ export class Coordinator {
   ): Promise<Settled<T>> {
     let unheard = false;
     for (let tries = 0; ; tries++) {
-      const reply = await send(deadline.share(share));
+      const reply = await send({ ...deadline.share(share), patient: tries > 0 });
       const settled = { reply, repeated: tries > 0, unheard };
       if (!again(reply) || tries === REPEATS || deadline.over || this.#closed) return settled;
       await deadline.pause(FIRST_PAUSE_MS * 2 ** tries);
@@ -265,17 +278,19 @@ export class Coordinator {
       this.transport.requireQuery();
       found =
         deadline.leftMs < LEAST_TRY_MS
-          ? { kind: "silent", message: "no time was left to ask", cause: null }
+          ? { kind: "silent", message: "no time was left to ask", cause: null, timedOut: true }
           : await this.#ask(gid, deadline);
     } catch (cause) {
-      found = { kind: "silent", message: cause instanceof Error ? cause.message : "no way to ask", cause };
+      const message = cause instanceof Error ? cause.message : "no way to ask";
+      found = { kind: "silent", message, cause, timedOut: true };
     }
     if (found.kind === "done") return found.value;
     if (this.#closed) throw this.#closedMeanwhile(about);
     const told = storedAccordingTo(request, reply);
     if (told !== null) return told;
     const then = `and query told nothing: ${found.message}`;
-    if (isUnclear(reply)) throw this.#unclear(about, { ...reply, message: `${reply.message}, ${then}` }, deadline);
+    if (isUnclear(reply))
+      throw this.#unclear(about, { ...afterQuery(reply, found), message: `${reply.message}, ${then}` }, deadline);
     throw new TransactionError("COORDINATOR_ERROR", `${about.what} of ${gid} was answered with ${answerOf(reply)}, ${then}`, {
       gid,
     });
@@ -329,8 +344,7 @@ export class Coordinator {
     const cause = reply.kind === "silent" ? reply.cause : undefined;
     if (deadline.aborted)
       return new TransactionError("DEADLINE_EXCEEDED", `${subject} was given up by its caller`, { gid, cause: deadline.reason });
-    const code = reply.kind === "silent" ? "COORDINATOR_UNREACHABLE" : "COORDINATOR_ERROR";
-    return new TransactionError(code, `${subject} ${answer} (${this.transport.server})`, { gid, cause });
+    return new TransactionError(codeOf(reply), `${subject} ${answer} (${this.transport.server})`, { gid, cause });
   }
 
   #closedMeanwhile({ what, gid }: About): DtmError {
@@ -338,6 +352,23 @@ export class Coordinator {
     const message = `${subject} was under way when the client was closed: what the coordinator did is unknown`;
     return new TransactionError("CLIENT_CLOSED", message, { gid });
   }
+}
+
+/** A busy coordinator isn't an unreachable one: nothing but the time was up. */
+function codeOf(reply: Unclear): "COORDINATOR_UNREACHABLE" | "COORDINATOR_ERROR" | "DEADLINE_EXCEEDED" {
+  if (reply.kind === "error") return "COORDINATOR_ERROR";
+  return reply.timedOut === true ? "DEADLINE_EXCEEDED" : "COORDINATOR_UNREACHABLE";
+}
+
+/** A query that reached nobody says more of the coordinator than a request whose time was up. */
+function afterQuery(reply: Unclear, found: NotDone): Unclear {
+  const nobody = found.kind === "silent" && found.timedOut !== true;
+  return reply.kind === "silent" && nobody ? { ...reply, timedOut: false } : reply;
+}
+
+function goesOn({ transType }: BranchRegistration): string {
+  if (transType === "workflow") return "the workflow stays open, and is resumed later";
+  return "what becomes of the transaction is up to whoever began it";
 }
 
 function isUndone({ status }: Stored): boolean {

@@ -1,10 +1,15 @@
 /** The caller's own clock over a call with all its repeats. Monotonic, so a changed system time neither ends nor prolongs it. */
 import { setTimeout as pause } from "node:timers/promises";
+import { onAbort } from "./signals.js";
 import type { CallLimits, Time } from "./transport.js";
 
 export const realTime: Time = {
   monotonic: () => performance.now(),
-  pause: (ms, signal) => pause(ms, undefined, signal === undefined ? {} : { signal }),
+  pause: async (ms, signal) => {
+    const own = new AbortController();
+    const stop = onAbort(signal, () => own.abort(signal?.reason));
+    await pause(ms, undefined, { signal: own.signal }).finally(stop);
+  },
   random: () => Math.random(),
 };
 
@@ -60,9 +65,7 @@ export class Deadline {
 export async function underClock<T>(limits: CallLimits, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const { signal } = limits;
-  const giveUp = (): void => controller.abort(signal?.reason);
-  if (signal?.aborted === true) giveUp();
-  else signal?.addEventListener("abort", giveUp, { once: true });
+  const stop = onAbort(signal, () => controller.abort(signal?.reason));
   const timer = setTimeout(() => {
     controller.abort(new Error(`no answer within ${Math.round(limits.timeoutMs)} ms`));
   }, limits.timeoutMs);
@@ -70,6 +73,6 @@ export async function underClock<T>(limits: CallLimits, run: (signal: AbortSigna
     return await run(controller.signal);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", giveUp);
+    stop();
   }
 }

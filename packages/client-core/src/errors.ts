@@ -1,4 +1,4 @@
-import { DtmError, type ErrorCode, type GlobalStatus } from "@dtm/protocol";
+import { DtmError, type ErrorCode, type GlobalStatus, registerKind } from "@dtm/protocol";
 
 /** An error about one global transaction: TRANSACTION_FAILED, TRANSACTION_RUNNING, TRANSACTION_CONFLICT, or no clear answer about it. */
 export class TransactionError extends DtmError {
@@ -22,9 +22,10 @@ export class TransactionError extends DtmError {
     this.gid = about.gid;
     if (about.status !== undefined) this.status = about.status;
     if (about.rollbackReason !== undefined && about.rollbackReason !== "") this.rollbackReason = about.rollbackReason;
-    this.name = "TransactionError";
   }
 }
+
+registerKind(TransactionError, "TransactionError");
 
 /** Thrown for a call that came after the client's close(). */
 export function clientClosed(): DtmError {

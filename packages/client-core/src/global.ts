@@ -11,6 +11,8 @@ import { BranchIds } from "./branch-ids.js";
 import type { Coordinator } from "./coordinator.js";
 import { randomGid } from "./gid.js";
 import { type CallOptions, checkHeaders, type TransactionOptions, toWireOptions, type WireOptions } from "./options.js";
+import type { CallLimits } from "./transport.js";
+import { givenUpBefore } from "./unsent.js";
 
 /** The branch that a service serves, as the entry points of @dtm/barrier give it. */
 export interface ParentBranch {
@@ -30,6 +32,8 @@ export interface ScopeParts {
   readonly call: CallOptions;
   /** Another coordinator than the client's own. */
   readonly address?: string | undefined;
+  /** What becomes of the transaction when a branch can't be called any more. */
+  readonly otherwise: string;
 }
 
 /** The branches that one callback opens; one that fails decides for the whole, also when its error is caught or not awaited. */
@@ -43,6 +47,16 @@ export abstract class BranchScope {
   constructor(parts: ScopeParts) {
     this.parts = parts;
     this.gid = parts.gid;
+  }
+
+  /**
+   * The limits of one call of a branch.
+   *
+   * @param what - The call: others may have been made before, so its error says what becomes of them.
+   */
+  protected limits(options: CallOptions, what: string): CallLimits {
+    const { coordinator, gid, otherwise } = this.parts;
+    return coordinator.limits(options, { gid, what, done: otherwise });
   }
 
   protected track<T>(call: () => Promise<T>): Promise<T> {
@@ -84,11 +98,13 @@ export async function runGlobal<Scope extends BranchScope, T>(
   const request = { gid, transType, options: wire };
   const call = { timeoutMs: options.timeoutMs, signal: options.signal };
   await coordinator.prepare(request, call);
-  const scope = open({ coordinator, gid, ids: new BranchIds(""), headers: wire.branchHeaders, call });
+  const otherwise = "whatever its branches did is rolled back";
+  const scope = open({ coordinator, gid, ids: new BranchIds(""), headers: wire.branchHeaders, call, otherwise });
   const ended = await endOf(scope, work);
   const failure = ended.ok ? givenUp(options.signal, gid) : ended;
   if (failure === null && ended.ok) {
-    await coordinator.submit(request, call, { prepared: true, again: false });
+    const begun = { gid, what: "submit", done: "its branches are done, and the coordinator rolls them back by its timeout" };
+    await coordinator.submit(request, call, { prepared: true, again: false, begun });
     return ended.value;
   }
   const error = failure?.error;
@@ -112,9 +128,8 @@ async function endOf<Scope extends BranchScope, T>(scope: Scope, work: (scope: S
 
 function givenUp(signal: AbortSignal | undefined, gid: string): { readonly error: unknown } | null {
   if (signal?.aborted !== true) return null;
-  return {
-    error: new DtmError("DEADLINE_EXCEEDED", `${gid} was given up by its caller before its submit`, { cause: signal.reason }),
-  };
+  const done = "whatever its branches did is rolled back";
+  return { error: givenUpBefore({ gid, what: "submit", done }, signal.reason) };
 }
 
 /** Does what follows an error that is thrown anyway: its own error becomes a warning, since only one can be thrown. */
@@ -124,9 +139,7 @@ export async function quietly(coordinator: Coordinator, work: () => Promise<unkn
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     const code = cause instanceof DtmError ? cause.code : "COORDINATOR_ERROR";
-    coordinator.settings.onWarning(
-      new DtmError(code, `${what} failed, the coordinator ends it by its own clock: ${message}`, { cause }),
-    );
+    coordinator.warn(new DtmError(code, `${what} failed, the coordinator ends it by its own clock: ${message}`, { cause }));
   }
 }
 
@@ -189,5 +202,6 @@ function nestedParts(coordinator: Coordinator, transType: "tcc" | "xa", parent: 
     headers: {},
     call: {},
     address: parent.coordinator === "" ? undefined : parent.coordinator,
+    otherwise: "what becomes of the transaction is up to whoever began it",
   };
 }

@@ -3,6 +3,10 @@ export {
   type AddressLike,
   describe,
   encoderOf,
+  hasUsablePort,
+  isBranchUrl,
+  isHttpUrl,
+  isMethodAddress,
   requireFunction,
   requireKnown,
   requireObject,
@@ -20,4 +24,6 @@ export { checkHeaders, flag, toWireOptions, type WireOptions } from "./options.j
 export { toJsonText } from "./payload.js";
 export { isRefusalText } from "./refusals.js";
 export { checkCompensation, isNoCompensation } from "./saga.js";
+export { onAbort } from "./signals.js";
 export type * from "./transport.js";
+export type { Begun } from "./unsent.js";

@@ -19,6 +19,7 @@ import { quietly } from "./global.js";
 import { type CallOptions, type MsgOptions, over, seconds, toWireOptions } from "./options.js";
 import type { SubmitOptions, Submitted } from "./saga.js";
 import type { EncodedPayload, StepRequest, TransactionRequest } from "./transport.js";
+import type { Begun } from "./unsent.js";
 
 /** One step of a message. */
 export type MsgStep<Payload> = {
@@ -39,10 +40,12 @@ export class Msg {
   readonly #attempts = new Attempts();
   #delaySeconds = 0;
   #queryPrepared: string | null = null;
+  /** The local transaction of `doAndSubmit` has ended well. */
+  #worked = false;
 
   /** @internal */
   constructor(coordinator: Coordinator, options: MsgOptions) {
-    const { concurrent } = toWireOptions(options);
+    const { concurrent } = toWireOptions(options, "msg");
     if (concurrent && !coordinator.transport.concurrentMessages) {
       throw new DtmError("OPTION_INVALID", "concurrent: expected over HTTP only, found over gRPC, which has no field for it");
     }
@@ -152,13 +155,14 @@ export class Msg {
       await this.#decide(error);
       throw error;
     }
+    this.#worked = true;
     await this.submit(options);
     return value;
   }
 
   /** What the submit can't be told is refused before the prepare: in between, work is done. */
   #check(options: SubmitOptions): void {
-    const { waitResult } = toWireOptions(over<MsgOptions>(this.#options, options));
+    const { waitResult } = toWireOptions(over<MsgOptions>(this.#options, options), "msg");
     if (waitResult) this.#coordinator.transport.requireQuery();
   }
 
@@ -169,7 +173,7 @@ export class Msg {
       throw new DtmError("STEP_INVALID", `queryPrepared: expected the address of a service, found the topic ${describe(url)}`);
     }
     this.#coordinator.transport.checkAddress(url, "queryPrepared");
-    await this.#attempts.make(() => this.#coordinator.prepare(this.#request(all, url), all));
+    await this.#attempts.make(() => this.#coordinator.prepare(this.#request(all, url), all, this.#begun("prepare")));
     this.#queryPrepared = url;
   }
 
@@ -191,8 +195,8 @@ export class Msg {
   }
 
   async #ask(): Promise<"abort" | "submit" | "leave"> {
-    const { transport, settings } = this.#coordinator;
-    const { branchHeaders: headers } = toWireOptions(this.#options);
+    const { transport } = this.#coordinator;
+    const { branchHeaders: headers } = toWireOptions(this.#options, "msg");
     const invocation = { url: this.#queryPrepared ?? "", gid: this.gid, transType: "msg" as const, ...MSG_BRANCH, headers };
     try {
       await callBranch(transport, invocation, this.#coordinator.limits({}));
@@ -200,7 +204,7 @@ export class Msg {
     } catch (error) {
       if (error instanceof Failure) return "abort";
       const message = error instanceof Error ? error.message : String(error);
-      settings.onWarning(new DtmError("BRANCH_UNKNOWN", `${message}; the coordinator asks again later`, { cause: error }));
+      this.#coordinator.warn(new DtmError("BRANCH_UNKNOWN", `${message}; the coordinator asks again later`, { cause: error }));
       return "leave";
     }
   }
@@ -208,12 +212,22 @@ export class Msg {
   async #submit(options: MsgOptions): Promise<void> {
     const request = this.#request(options, this.#queryPrepared);
     const customData = this.#delaySeconds === 0 ? {} : { customData: JSON.stringify({ delay: this.#delaySeconds }) };
-    const submission = { prepared: this.#queryPrepared !== null, again: this.#attempts.mayHaveActed };
+    const prepared = this.#queryPrepared !== null;
+    const submission = { prepared, again: this.#attempts.mayHaveActed, begun: this.#begun("submit") };
     await this.#attempts.make(() => this.#coordinator.submit({ ...request, ...customData }, options, submission));
   }
 
   async #abort(options: MsgOptions): Promise<void> {
-    await this.#coordinator.abort(this.#request(options, this.#queryPrepared), options);
+    await this.#coordinator.abort(this.#request(options, this.#queryPrepared), options, this.#begun("abort"));
+  }
+
+  /** What is open already when `what` can't even be sent. */
+  #begun(what: "prepare" | "submit" | "abort"): Begun | undefined {
+    if (this.#queryPrepared === null) return this.#attempts.begun(this.gid, what);
+    const done = this.#worked
+      ? "its local transaction is done, and the coordinator asks queryPrepared"
+      : "the message is prepared, and the coordinator asks queryPrepared what became of its local transaction";
+    return { gid: this.gid, what, done };
   }
 
   #add(action: string, payload: EncodedPayload): void {
@@ -227,7 +241,7 @@ export class Msg {
     return {
       gid: this.gid,
       transType: "msg",
-      options: toWireOptions(options),
+      options: toWireOptions(options, "msg"),
       steps: this.#steps,
       payloads: this.#payloads,
       ...(queryPrepared === null ? {} : { queryPrepared }),

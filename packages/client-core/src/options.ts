@@ -1,7 +1,7 @@
 /** What a caller may set for one transaction or one call, checked before anything is sent. */
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { DtmError } from "@dtm/protocol";
-import { describe, requireObject } from "./address.js";
+import { describe, requireKnown, requireObject } from "./address.js";
 import { checkGid } from "./gid.js";
 
 /** The clock of one call. */
@@ -63,25 +63,37 @@ const PLAIN_NAME = /^[0-9a-z_.-]+$/i;
 const TEN_YEARS_SECONDS = 10 * 365 * 86_400;
 /** Node's timers end at 2³¹ − 1 ms. */
 export const LONGEST_TIMEOUT_MS = 2_147_483_647;
-const KNOWN = new Set([
-  "gid",
-  "waitResult",
-  "timeoutToFailSeconds",
-  "requestTimeoutSeconds",
-  "retryIntervalSeconds",
-  "branchHeaders",
-  "retryLimit",
-  "concurrent",
-  "timeoutMs",
-  "signal",
-]);
+const CALL = { timeoutMs: true, signal: true } satisfies Record<keyof CallOptions, true>;
+const TRANSACTION = {
+  gid: true,
+  waitResult: true,
+  timeoutToFailSeconds: true,
+  requestTimeoutSeconds: true,
+  retryIntervalSeconds: true,
+  branchHeaders: true,
+  ...CALL,
+} satisfies Record<keyof TransactionOptions, true>;
+/** Whose options there are: what TCC, XA and workflows take, and what sagas and messages take in addition. */
+const KNOWN = {
+  transaction: TRANSACTION,
+  saga: { ...TRANSACTION, retryLimit: true } satisfies Record<keyof SagaOptions, true>,
+  msg: { ...TRANSACTION, concurrent: true } satisfies Record<keyof MsgOptions, true>,
+} as const;
 
-/** @throws DtmError OPTION_INVALID, naming the option. */
-export function toWireOptions(options: TransactionOptions & SagaOptions & MsgOptions): WireOptions {
+/**
+ * @param of - Another type's option would be accepted, and do nothing.
+ * @throws DtmError OPTION_INVALID, naming the option.
+ */
+export function toWireOptions(
+  options: TransactionOptions & SagaOptions & MsgOptions,
+  of: keyof typeof KNOWN = "transaction",
+): WireOptions {
   requireObject(options, "OPTION_INVALID", "options");
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name)) throw new DtmError("OPTION_INVALID", `${name}: no such option; known are ${[...KNOWN].join(", ")}`);
+  if (of === "saga" && "concurrent" in options) {
+    const message = `concurrent: expected as a call, client.saga().concurrent(), found the option ${describe(options.concurrent)}`;
+    throw new DtmError("OPTION_INVALID", message);
   }
+  requireKnown(options, KNOWN[of], { what: of === "transaction" ? "options" : `options of a ${of}` });
   if (options.gid !== undefined) checkGid(options.gid);
   checkCall(options);
   return {
@@ -107,6 +119,17 @@ export function over<Base extends object>(base: Base, call: Partial<Base>): Base
     throw new DtmError("OPTION_INVALID", message);
   }
   return { ...base, ...Object.fromEntries(Object.entries(call).filter(([, value]) => value !== undefined)) };
+}
+
+/**
+ * For a call that takes its clock and nothing else.
+ *
+ * @throws DtmError OPTION_INVALID, naming the option.
+ */
+export function onlyCall(options: CallOptions): CallOptions {
+  requireKnown(options, CALL, { what: "options" });
+  checkCall(options);
+  return options;
 }
 
 /** @throws DtmError OPTION_INVALID, naming the option. */

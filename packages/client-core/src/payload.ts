@@ -10,12 +10,13 @@ const DEEPEST = 500;
 
 /** @throws DtmError PAYLOAD_INVALID, with the place. */
 export function toJsonText(payload: unknown): string {
-  check(payload, "payload", new Set());
   let text: string | undefined;
   try {
+    check(payload, "payload", new Set());
     text = JSON.stringify(payload);
   } catch (cause) {
-    throw new DtmError("PAYLOAD_INVALID", `payload: expected what JSON can carry, found ${describe(payload)}`, { cause });
+    if (cause instanceof DtmError && cause.code === "PAYLOAD_INVALID") throw cause;
+    throw unreadable("payload", cause);
   }
   if (text === undefined) throw invalid("payload", describe(payload));
   return text;
@@ -42,18 +43,18 @@ function check(value: unknown, place: string, above: Set<object>): void {
 function checkObject(value: object, place: string, above: Set<object>): void {
   if (above.has(value)) throw invalid(place, "a cycle");
   if (above.size >= DEEPEST) throw invalid(place, `more than ${DEEPEST} levels`);
-  if (isLossy(value)) throw invalid(place, describe(value));
+  if (isLossy(value)) throw invalid(place, named(value));
   above.add(value);
   if (hasToJson(value)) checkWritten(value, place, above);
   else if (Array.isArray(value))
     for (let index = 0; index < value.length; index++) check(value[index], `${place}[${index}]`, above);
   else {
-    for (const [key, part] of Object.entries(value)) if (part !== undefined) check(part, `${place}.${key}`, above);
+    for (const [key, part] of partsOf(value, place)) if (part !== undefined) check(part, `${place}.${key}`, above);
   }
   above.delete(value);
 }
 
-/** JSON writes each of these as `{}` or as a map of indices. */
+/** JSON writes each of these as `{}`, as a map of indices, or as null. */
 function isLossy(value: object): boolean {
   return (
     value instanceof Map ||
@@ -65,8 +66,15 @@ function isLossy(value: object): boolean {
     value instanceof Error ||
     value instanceof ArrayBuffer ||
     ArrayBuffer.isView(value) ||
-    (value instanceof Date && Number.isNaN(value.getTime()))
+    (value instanceof Date && Number.isNaN(value.getTime())) ||
+    (value instanceof Number && !Number.isFinite(value.valueOf())) ||
+    hidesAll(value)
   );
+}
+
+/** A `URLSearchParams`, `Headers`, `Blob`, iterator and the like: the language names its type, and nothing of it is a property. */
+function hidesAll(value: object): boolean {
+  return Symbol.toStringTag in value && !hasToJson(value) && Object.keys(value).length === 0;
 }
 
 function hasToJson(value: object): value is { toJSON(key: string): unknown } {
@@ -83,6 +91,26 @@ function checkWritten(value: { toJSON(key: string): unknown }, place: string, ab
   if (written !== value) check(written, place, above);
 }
 
+/** Getters are the application's code. */
+function partsOf(value: object, place: string): [key: string, part: unknown][] {
+  try {
+    return Object.entries(value);
+  } catch (cause) {
+    throw unreadable(place, cause);
+  }
+}
+
+/** An iterator has no constructor that tells what it is. */
+function named(value: object): string {
+  const text = describe(value);
+  return text === "an object" ? Object.prototype.toString.call(value) : text;
+}
+
 function invalid(place: string, found: string): DtmError {
   return new DtmError("PAYLOAD_INVALID", `${place}: expected what JSON can carry, found ${found}`);
+}
+
+function unreadable(place: string, cause: unknown): DtmError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new DtmError("PAYLOAD_INVALID", `${place}: expected what JSON can carry, found what can't be read: ${why}`, { cause });
 }

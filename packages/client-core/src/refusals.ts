@@ -15,6 +15,16 @@ const REFUSALS: readonly RegExp[] = [
   /^unknown trans type/,
   /^storage: UniqueKeyConflict/,
   /^storage: NotFound/,
+  // This coordinator's own, which gRPC tells by their code.
+  /^\w+ is longer than \d+ characters$/,
+  /^\w+ contains a NUL character$/,
+  /^\w+ is \d+ bytes; at most \d+ /,
+  /^\w+ must be a (number of seconds|whole number), 0 or more; found /,
+  /^\w+ is over (ten years|\d+): /,
+  /^branch_headers has a name or value that HTTP refuses: /,
+  /^a transaction has at most \d+ (steps|payloads|branches), found /,
+  /^the subscribers of topic .* don't fit into \d+ bytes$/s,
+  /^the stored subscribers of topic .* can't be read: /s,
 ];
 
 export function isRefusalText(message: string): boolean {

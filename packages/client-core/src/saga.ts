@@ -68,7 +68,7 @@ export class Saga {
 
   /** @internal */
   constructor(coordinator: Coordinator, options: SagaOptions) {
-    toWireOptions(options);
+    toWireOptions(options, "saga");
     this.#coordinator = coordinator;
     this.#options = options;
     this.gid = options.gid ?? randomGid();
@@ -118,13 +118,14 @@ export class Saga {
     const request = {
       gid: this.gid,
       transType: "saga" as const,
-      options: toWireOptions(all),
+      options: toWireOptions(all, "saga"),
       steps: this.#steps.map((step) => step.request),
       payloads: this.#steps.map((step) => step.payload),
       ...this.#customData(),
     };
     const { mayHaveActed: again } = this.#attempts;
-    await this.#attempts.make(() => this.#coordinator.submit(request, all, { prepared: false, again }));
+    const submission = { prepared: false, again, begun: this.#attempts.begun(this.gid, "submit") };
+    await this.#attempts.make(() => this.#coordinator.submit(request, all, submission));
     return { gid: this.gid };
   }
 

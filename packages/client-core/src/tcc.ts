@@ -42,12 +42,13 @@ export class Tcc extends BranchScope {
       requireKnown(branch, BRANCH, { code: "STEP_INVALID", what: "branch" });
       const [url, confirm, cancel] = (["try", "confirm", "cancel"] as const).map((op) => {
         const target = urlOf(branch[op], `branch: ${op}`);
-        transport.checkAddress(target, `branch: ${op}`);
+        if (op === "try") transport.checkCallable(target, "branch: try");
+        else transport.checkAddress(target, `branch: ${op}`);
         return target;
       }) as [string, string, string];
-      transport.checkCallable(url, "branch: try");
       const payload = "payload" in branch ? transport.encode(branch.payload, [branch.try, branch.confirm, branch.cancel]) : "";
-      const limits = coordinator.limits({ timeoutMs: branch.timeoutMs ?? call.timeoutMs, signal: branch.signal ?? call.signal });
+      const own = { timeoutMs: branch.timeoutMs ?? call.timeoutMs, signal: branch.signal ?? call.signal };
+      const limits = this.limits(own, "registerBranch");
       const deadline = new Deadline(limits);
       const sent = headersOf(headers, branch.headers);
       const branchId = ids.next();
@@ -64,7 +65,7 @@ export class Tcc extends BranchScope {
         coordinator: address,
       };
       // Asked again, since the registration took its time: a closed client tries nothing.
-      return callBranch(transport, invocation, coordinator.limits(deadline.share(1)));
+      return callBranch(transport, invocation, this.limits(deadline.share(1), `try of branch ${branchId}`));
     });
   }
 }

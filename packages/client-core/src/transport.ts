@@ -17,6 +17,8 @@ export interface CallLimits {
   readonly signal?: AbortSignal | undefined;
   /** Whose milliseconds these are. Absent: the real ones. */
   readonly time?: Time | undefined;
+  /** Better to wait a little for a connection than to fail by one that was lost before: for repeats, and for what is sent only once. */
+  readonly patient?: boolean | undefined;
 }
 
 /** Time as a client sees it; the test kit has one of its own. */
@@ -40,8 +42,8 @@ export type Reply<T> =
   | { readonly kind: "refused"; readonly message: string }
   /** An error of the coordinator's own: whether it acted before is open. */
   | { readonly kind: "error"; readonly message: string }
-  /** No answer: whether it acted is open. */
-  | { readonly kind: "silent"; readonly message: string; readonly cause: unknown };
+  /** No answer: whether it acted is open. `timedOut`: our own clock ended it, which doesn't show that nobody can be reached there. */
+  | { readonly kind: "silent"; readonly message: string; readonly cause: unknown; readonly timedOut?: boolean | undefined };
 
 export interface StepRequest {
   readonly action: string;

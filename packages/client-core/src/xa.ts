@@ -38,13 +38,14 @@ export class Xa extends BranchScope {
    */
   branch<Payload>(branch: XaBranch<Payload>): Promise<BranchAnswer> {
     return this.track(async () => {
-      const { coordinator, gid, ids, headers, call, address } = this.parts;
-      const { transport } = coordinator;
+      const { gid, ids, headers, call, address } = this.parts;
+      const { transport } = this.parts.coordinator;
       requireKnown(branch, BRANCH, { code: "STEP_INVALID", what: "branch" });
       const url = urlOf(branch.url, "branch: url");
       transport.checkCallable(url, "branch: url");
       const payload = "payload" in branch ? transport.encode(branch.payload, [branch.url]) : "";
-      const limits = coordinator.limits({ timeoutMs: branch.timeoutMs ?? call.timeoutMs, signal: branch.signal ?? call.signal });
+      const own = { timeoutMs: branch.timeoutMs ?? call.timeoutMs, signal: branch.signal ?? call.signal };
+      const limits = this.limits(own, "a branch call");
       const invocation = {
         url,
         gid,

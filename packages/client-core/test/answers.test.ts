@@ -8,6 +8,7 @@ import {
   conflict,
   done,
   error,
+  late,
   ongoing,
   refused,
   type Scripted,
@@ -481,8 +482,45 @@ describe("the caller's own clock", () => {
   test("ends a coordinator that never answers", async () => {
     const transport = new ScriptedTransport({ submit: ["hang"], query: ["hang"] });
     await expect(saga(new ScriptedClient(transport)).submit({ timeoutMs: 200 })).rejects.toMatchObject({
-      code: "COORDINATOR_UNREACHABLE",
+      code: "DEADLINE_EXCEEDED",
+      message: expect.stringContaining("got no answer within 200 ms") as unknown,
     });
+  });
+
+  test.each<[string, Script, (client: Client) => Promise<unknown>, string]>([
+    ["submit", { submit: [late], query: [late] }, (client) => saga(client).submit(), "DEADLINE_EXCEEDED"],
+    [
+      "submit, waiting",
+      { submit: [late], query: [late] },
+      (client) => saga(client).submit({ waitResult: true }),
+      "DEADLINE_EXCEEDED",
+    ],
+    [
+      "… and nothing is stored",
+      { submit: [late], query: [stored(null)] },
+      (client) => saga(client).submit(),
+      "DEADLINE_EXCEEDED",
+    ],
+    ["prepare", { prepare: [late], query: [late] }, (client) => msg(client).prepare("http://q"), "DEADLINE_EXCEEDED"],
+    ["newGid", { newGid: [late] }, (client) => client.newGid(), "DEADLINE_EXCEEDED"],
+    ["query", { query: [late] }, (client) => client.query("g"), "DEADLINE_EXCEEDED"],
+    ["topics", { topic: [late] }, (client) => client.topics.subscribe("t", "http://a"), "DEADLINE_EXCEEDED"],
+    ["… after an outage", { newGid: [silent, late] }, (client) => client.newGid(), "DEADLINE_EXCEEDED"],
+    ["… before an outage", { newGid: [late, silent] }, (client) => client.newGid(), "COORDINATOR_UNREACHABLE"],
+    [
+      "… and its query reaches nobody",
+      { submit: [late], query: [silent] },
+      (client) => saga(client).submit(),
+      "COORDINATOR_UNREACHABLE",
+    ],
+    [
+      "… and its query meets an error",
+      { submit: [late], query: [error] },
+      (client) => saga(client).submit(),
+      "DEADLINE_EXCEEDED",
+    ],
+  ])("of which nothing but the end was met is no unreachable coordinator: %s", async (_, script, work, result) => {
+    expect((await run(script, work)).result).toBe(result);
   });
 
   test("isn't used up by one try that hangs", async () => {

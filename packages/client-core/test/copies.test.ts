@@ -1,5 +1,7 @@
 /** An application can load the ES module and the CommonJS build: two copies of the code, one state. */
-import { ScriptedTransport } from "./scripted.js";
+import { DtmError } from "@dtm/protocol";
+import { TransactionError } from "../src/index.js";
+import { ScriptedTransport, stored } from "./scripted.js";
 
 type Copy = typeof import("./scripted.js");
 
@@ -23,4 +25,16 @@ test("nested branches of one call are counted together, whichever copy opens the
     ids.push(branchId);
   }
   expect(ids).toEqual(["0101", "0102"]);
+});
+
+test("an error of one copy is a TransactionError to the other, and no other error is", async () => {
+  const other = copy();
+  const client = new other.ScriptedClient(new ScriptedTransport({ query: [stored(null)] }));
+  const error: unknown = await client.waitFor("g").catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ name: "TransactionError", code: "TRANSACTION_UNKNOWN", gid: "g" });
+  expect(error instanceof TransactionError).toBe(true);
+  expect(error instanceof DtmError).toBe(true);
+  const misuse: unknown = await client.query("").catch((reason: unknown) => reason);
+  expect(misuse instanceof DtmError).toBe(true);
+  expect(misuse instanceof TransactionError).toBe(false);
 });

@@ -1,8 +1,10 @@
 /** Bad input gets a stable code, and nothing is sent. What TypeScript refuses is asked for as from JavaScript. */
 import {
   type Client,
+  type ClientOptions,
   type MsgStep,
   noCompensation,
+  type ParentBranch,
   type SagaStep,
   type TccBranch,
   type XaBranch,
@@ -133,7 +135,6 @@ test.each([
   [{ retryIntervalSeconds: Number.NaN }, "retryIntervalSeconds"],
   [{ requestTimeoutSeconds: "3" }, "requestTimeoutSeconds"],
   [{ requestTimeoutSeconds: 400_000_000 }, "requestTimeoutSeconds"],
-  [{ retryLimit: -1 }, "retryLimit"],
   [{ waitResult: "yes" }, "waitResult"],
   [{ branchHeaders: { "a b": "x" } }, "branchHeaders"],
   [{ branchHeaders: { a: "x\ny" } }, "branchHeaders"],
@@ -151,8 +152,110 @@ test.each([
   await expect(client.tcc(options as object, () => 1)).rejects.toEqual(named);
 });
 
+test.each<[string, () => unknown, string]>([
+  [
+    "saga",
+    () => client.saga({ concurrent: true } as object),
+    "concurrent: expected as a call, client.saga().concurrent(), found the option true",
+  ],
+  ["msg", () => client.msg({ retryLimit: 3 } as object), "options of a msg: retryLimit: no such option; known are gid"],
+  [
+    "msg's submit",
+    () =>
+      client
+        .msg()
+        .step({ action: "http://a" })
+        .submit({ retryLimit: 3 } as object),
+    "retryLimit: no such option",
+  ],
+  ["tcc", () => client.tcc({ retryLimit: 3 } as object, () => 1), "options: retryLimit: no such option"],
+  ["tcc", () => client.tcc({ concurrent: true } as object, () => 1), "options: concurrent: no such option"],
+  ["xa", () => client.xa({ concurrent: true } as object, () => 1), "options: concurrent: no such option"],
+])("another type's option isn't one of %s", async (_, use, message) => {
+  const refused = { code: "OPTION_INVALID", message: expect.stringContaining(message) as unknown };
+  await expect((async () => use())()).rejects.toMatchObject(refused);
+});
+
+test.each([{ timeout: 5 }, { timeoutMS: 1 }, { waitResult: true }])(
+  "calls take their clock and nothing else: %p",
+  async (misspelt) => {
+    const options = misspelt as object;
+    const [name = ""] = Object.keys(misspelt);
+    const refused = {
+      code: "OPTION_INVALID",
+      message: expect.stringContaining(`${name}: no such option; known are timeoutMs, signal`) as unknown,
+    };
+    await expect(client.query("g", options)).rejects.toMatchObject(refused);
+    await expect(client.waitFor("g", options)).rejects.toMatchObject(refused);
+    await expect(client.newGid(options)).rejects.toMatchObject(refused);
+    await expect(client.topics.subscribe("t", "http://a", "", options)).rejects.toMatchObject(refused);
+    await expect(client.topics.unsubscribe("t", "http://a", options)).rejects.toMatchObject(refused);
+    await expect(client.topics.delete("t", options)).rejects.toMatchObject(refused);
+    const registration = { gid: "g", branchId: "01", url: "http://a" };
+    await expect(client.registerXaBranch(registration, options)).rejects.toMatchObject(refused);
+  },
+);
+
+test.each([
+  [{ timeoutMs: 5 }, "an object"],
+  [5, "5"],
+  [null, "null"],
+])("a remark is a text: %p", async (remark, found) => {
+  await expect(client.topics.subscribe("t", "http://a", remark as unknown as string)).rejects.toMatchObject({
+    code: "OPTION_INVALID",
+    message: `remark: expected a text, and options after it, found ${found}`,
+  });
+});
+
+test.each([
+  ["not a url", '"not a url"'],
+  ["http://[bad/a", '"http://[bad/a"'],
+  ["http://bank:99999/a", '"http://bank:99999/a"'],
+  ["http:///a", '"http:///a"'],
+  ["http:/bank/a", '"http:/bank/a"'],
+  ["bank:99999/b.B/c", '"bank:99999/b.B/c"'],
+  ["topic://t", 'the topic "topic://t"'],
+])("%s can't subscribe to a topic", async (url, found) => {
+  await expect(client.topics.subscribe("t", url)).rejects.toMatchObject({
+    code: "STEP_INVALID",
+    message: expect.stringMatching(/^url: expected the address of a service, .*, found /) as unknown,
+  });
+  await expect(client.topics.subscribe("t", { url })).rejects.toThrow(`found ${found}`);
+});
+
+test.each<[object, string]>([
+  [{}, "transType: expected a text that isn't empty, found undefined"],
+  [{ transType: "tcc" }, "gid: expected a text that isn't empty, found undefined"],
+  [{ transType: "tcc", gid: 5, branchId: "01" }, "gid: expected a text that isn't empty, found 5"],
+  [{ transType: "tcc", gid: "g" }, "branchId: expected a text that isn't empty, found undefined"],
+  [{ transType: "tcc", gid: "g", branchId: "" }, 'branchId: expected a text that isn\'t empty, found ""'],
+  [
+    { transType: "tcc", gid: "g", branchId: "01", coordinator: 5 },
+    "coordinator: expected the address that the branch call named, found 5",
+  ],
+])("a parent without what nested branches need of it: %p", (given, message) => {
+  const parent = given as ParentBranch;
+  const refused = expect.objectContaining({ code: "BRANCH_INVALID", message: `parent: ${message}` }) as Error;
+  expect(() => client.tccFrom(parent)).toThrow(refused);
+  expect(() => client.xaFrom(parent)).toThrow(refused);
+});
+
+test.each([5, null, "log", {}])("a client's onWarning is a function: %p", (onWarning) => {
+  const options = { onWarning } as unknown as ClientOptions;
+  const message = expect.stringContaining("onWarning: expected a function, found ") as unknown;
+  expect(() => new ScriptedClient(transport, options)).toThrow(
+    expect.objectContaining({ code: "OPTION_INVALID", message }) as Error,
+  );
+});
+
 test("of the client, and of calls", async () => {
   expect(() => new ScriptedClient(transport, { timeoutMs: -1 })).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
+  expect(() => client.saga({ retryLimit: -1 })).toThrow(
+    expect.objectContaining({
+      code: "OPTION_INVALID",
+      message: expect.stringMatching(/^retryLimit: expected a whole/) as unknown,
+    }),
+  );
   expect(() => client.msg().step({ action: "http://a" }).delay(-1)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
   await expect(client.query("")).rejects.toMatchObject({ code: "OPTION_INVALID" });
   await expect(client.topics.subscribe("", "http://a")).rejects.toMatchObject({ code: "OPTION_INVALID" });

@@ -25,6 +25,7 @@ export type Scripted = Reply<unknown> | "hang" | Told;
 
 export const done: Reply<unknown> = { kind: "done", value: undefined };
 export const silent: Reply<unknown> = { kind: "silent", message: "connection reset", cause: new Error("connection reset") };
+export const late: Reply<unknown> = { kind: "silent", message: "no answer in time", cause: undefined, timedOut: true };
 export const error: Reply<unknown> = { kind: "error", message: "dtm panic" };
 export const refused: Reply<unknown> = { kind: "refused", message: "topic not found" };
 export const conflict = (message: string): Reply<unknown> => ({ kind: "conflict", message });
@@ -151,11 +152,10 @@ export class ScriptedTransport implements Transport {
 /** As a real transport does: no answer until the clock of the request is over, or its caller gives up. */
 function hang(limits: CallLimits): Promise<Reply<unknown>> {
   return new Promise((resolve) => {
-    const over = (): void => resolve({ kind: "silent", message: "no answer in time", cause: undefined });
-    const timer = setTimeout(over, limits.timeoutMs);
+    const timer = setTimeout(() => resolve(late), limits.timeoutMs);
     limits.signal?.addEventListener("abort", () => {
       clearTimeout(timer);
-      over();
+      resolve({ kind: "silent", message: "given up by the caller", cause: undefined });
     });
   });
 }

@@ -1,4 +1,5 @@
 /** Addresses of the coordinator as people write them for gRPC. */
+import { hasUsablePort } from "@dtm/client-core/internal";
 import { DtmError } from "@dtm/protocol";
 
 const GRPC_PORT = "36790";
@@ -6,7 +7,12 @@ const HTTP_PORT = "36789";
 
 /** @throws DtmError OPTION_INVALID. */
 export function targetOf(server: unknown): string {
-  if (typeof server === "string" && /^[^/\s]+:\d{1,5}$/.test(server)) return server;
+  if (typeof server === "string" && server.includes("@")) {
+    const message =
+      "server: expected host:port without a user and password, which belong into token or headers, found an @ in it";
+    throw new DtmError("OPTION_INVALID", message);
+  }
+  if (typeof server === "string" && /^[^/\s]+:\d{1,5}$/.test(server) && hasUsablePort(server)) return server;
   throw new DtmError(
     "OPTION_INVALID",
     `server: expected host:port without scheme, like "localhost:36790", found ${JSON.stringify(server)}`,

@@ -1,6 +1,6 @@
 /** gRPC channels, one per target, and one unary call over them. The answer is a value: what a code means is decided elsewhere. */
 
-import { type CallLimits, clientClosed } from "@dtm/client-core/internal";
+import { type CallLimits, clientClosed, onAbort } from "@dtm/client-core/internal";
 import type { TlsOptions } from "@dtm/client-http";
 import { DtmError } from "@dtm/protocol";
 import {
@@ -24,14 +24,20 @@ export interface UnaryCall {
 
 export type UnaryAnswer =
   | { readonly kind: "ok"; readonly bytes: Buffer }
-  | { readonly kind: "status"; readonly code: number; readonly details: string; readonly cause: ServiceError };
+  | { readonly kind: "status"; readonly code: number; readonly details: string; readonly cause: unknown };
 
 const LARGEST_ANSWER = 64 * 1024 * 1024;
+
+/**
+ * How long a connection is waited for: longer than the longest back-off with its jitter of a fifth, so by then a coordinator that is back has
+ * been dialled again.
+ */
+const LONGEST_WAIT_MS = 1_500;
 
 const CHANNEL_OPTIONS = {
   // A coordinator that restarts is back before grpc-js' first second of back-off is over.
   "grpc.initial_reconnect_backoff_ms": 100,
-  "grpc.max_reconnect_backoff_ms": 2_000,
+  "grpc.max_reconnect_backoff_ms": 1_000,
   "grpc.max_receive_message_length": LARGEST_ANSWER,
   // Who repeats a try can't know whether it was carried out. A host's owner could ask for it by a service config in DNS.
   "grpc.enable_retries": 0,
@@ -44,7 +50,7 @@ export class Channels {
   readonly #credentials: ChannelCredentials;
   readonly #clients = new Map<string, Client>();
   readonly #underWay = new Set<ClientUnaryCall>();
-  #closed = false;
+  readonly #closing = new AbortController();
 
   /** @param tls - Absent: plain connections. */
   constructor(tls: TlsOptions | undefined) {
@@ -52,26 +58,30 @@ export class Channels {
   }
 
   /** @throws DtmError CLIENT_CLOSED. */
-  unary({ target, path, request, metadata }: UnaryCall, limits: CallLimits): Promise<UnaryAnswer> {
+  async unary({ target, path, request, metadata }: UnaryCall, limits: CallLimits): Promise<UnaryAnswer> {
     const client = this.#client(target);
     const sent = metadataOf(metadata);
-    const { signal } = limits;
+    const { signal, timeoutMs, patient } = limits;
+    const options = { deadline: Date.now() + timeoutMs };
+    if (patient === true) {
+      // Without a connection the call is made all the same: its error says why there is none, and it has half the time for that.
+      await connected(client, Math.min(LONGEST_WAIT_MS, timeoutMs / 2), [signal, this.#closing.signal]);
+      if (this.#closing.signal.aborted)
+        return { kind: "status", code: status.CANCELLED, details: "the client was closed", cause: undefined };
+    }
     return new Promise((resolve) => {
-      const options = { deadline: Date.now() + limits.timeoutMs };
       const call = client.makeUnaryRequest(path, toBuffer, toBuffer, request, sent, options, (error, bytes) => {
-        signal?.removeEventListener("abort", cancel);
+        stop();
         this.#underWay.delete(call);
         resolve(error === null ? { kind: "ok", bytes: bytes ?? Buffer.alloc(0) } : failed(error));
       });
       this.#underWay.add(call);
-      const cancel = (): void => call.cancel();
-      if (signal?.aborted === true) cancel();
-      else signal?.addEventListener("abort", cancel, { once: true });
+      const stop = onAbort(signal, () => call.cancel());
     });
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
     // A closed channel lets them finish.
     for (const call of this.#underWay) call.cancel();
     for (const client of this.#clients.values()) client.close();
@@ -79,13 +89,27 @@ export class Channels {
   }
 
   #client(target: string): Client {
-    if (this.#closed) throw clientClosed();
+    if (this.#closing.signal.aborted) throw clientClosed();
     const known = this.#clients.get(target);
     if (known !== undefined) return known;
     const client = new Client(target, this.#credentials, CHANNEL_OPTIONS);
     this.#clients.set(target, client);
     return client;
   }
+}
+
+/**
+ * Resolves when there is a connection, and else after `waitMs`. Until the channel's back-off is over, a call that doesn't wait fails by the error
+ * that was met before it: all the tries of one request can be used up while the coordinator is back already.
+ */
+function connected(client: Client, waitMs: number, endings: readonly (AbortSignal | undefined)[]): Promise<void> {
+  return new Promise((resolve) => {
+    const stops = endings.map((signal) => onAbort(signal, resolve));
+    client.waitForReady(Date.now() + waitMs, () => {
+      for (const stop of stops) stop();
+      resolve();
+    });
+  });
 }
 
 function failed(error: ServiceError): UnaryAnswer {

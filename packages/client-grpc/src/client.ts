@@ -1,7 +1,7 @@
 import { Client, type ClientOptions } from "@dtm/client-core";
 import { checkHeaders, requireKnown } from "@dtm/client-core/internal";
 import type { TlsOptions } from "@dtm/client-http";
-import { checkToken } from "@dtm/client-http/internal";
+import { checkTls, checkToken } from "@dtm/client-http/internal";
 import { GrpcTransport } from "./transport.js";
 
 /** Settings of {@link GrpcClient}. */
@@ -50,7 +50,9 @@ export class GrpcClient extends Client {
   /** @throws DtmError OPTION_INVALID, naming the option. */
   constructor(options: GrpcClientOptions) {
     requireKnown(options, OPTIONS, { what: "options" });
-    const { server, httpServer, token, tls, branchTls } = options;
+    const { server, httpServer, token } = options;
+    const tls = checkTls("tls", options.tls);
+    const branchTls = checkTls("branchTls", options.branchTls);
     const headers = checkHeaders("headers", options.headers ?? {});
     super(new GrpcTransport({ server, httpServer, token: checkToken(token), tls, branchTls, headers }), options);
   }

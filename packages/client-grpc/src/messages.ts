@@ -78,12 +78,17 @@ export function replyFrom<T>(answer: UnaryAnswer, read: (bytes: Buffer) => T, wa
   const message = `${status[code] ?? code}: ${details}`;
   if (code === GRPC.aborted) return { kind: "conflict", message: details };
   if (code === GRPC.failedPrecondition) return { kind: "ongoing", message: details };
-  if (SILENT.has(code)) return { kind: "silent", message, cause };
+  if (SILENT.has(code)) return { kind: "silent", message, cause, timedOut: code === status.DEADLINE_EXCEEDED };
   if (waiting) return { kind: "error", message };
   return {
     kind: BROKEN.has(code) && !isRefusalText(details) ? "error" : "refused",
     message: isRefusalText(details) ? details : message,
   };
+}
+
+/** By the coordinator, or by a branch that it called (2.2): the code alone doesn't tell. */
+export function isDenied(answer: UnaryAnswer): boolean {
+  return answer.kind === "status" && (answer.code === status.UNAUTHENTICATED || answer.code === status.PERMISSION_DENIED);
 }
 
 function done<T>(bytes: Buffer, read: (bytes: Buffer) => T): Reply<T> {

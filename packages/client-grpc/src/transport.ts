@@ -6,9 +6,13 @@ import {
   type BranchReply,
   type CallLimits,
   clientClosed,
+  Deadline,
   describe,
   type EncodedPayload,
   encoderOf,
+  isBranchUrl,
+  isHttpUrl,
+  isMethodAddress,
   type Reply,
   type TopicChange,
   type TransactionRequest,
@@ -18,11 +22,20 @@ import {
   type WorkflowState,
 } from "@dtm/client-core/internal";
 import type { TlsOptions } from "@dtm/client-http";
-import { baseOf, HttpTransport } from "@dtm/client-http/internal";
-import { BRANCH_KEYS, DtmError, dtmgimp, GRPC, METADATA_PREFIX, type Outcome, outcomeFromGrpc } from "@dtm/protocol";
+import { baseOf, HttpTransport, serverOf } from "@dtm/client-http/internal";
+import {
+  BRANCH_KEYS,
+  DtmError,
+  dtmgimp,
+  GRPC,
+  METADATA_PREFIX,
+  type Outcome,
+  outcomeFromGrpc,
+  TOPIC_PREFIX,
+} from "@dtm/protocol";
 import { branchTargetOf, httpServerOf, targetOf } from "./address.js";
 import { Channels, type UnaryAnswer } from "./channels.js";
-import { branchMessage, bytesOf, replyFrom, requestMessage, workflowFrom } from "./messages.js";
+import { branchMessage, bytesOf, isDenied, replyFrom, requestMessage, workflowFrom } from "./messages.js";
 import { checkCarried, workflowNameIn } from "./texts.js";
 
 export interface GrpcTransportOptions {
@@ -56,7 +69,9 @@ export class GrpcTransport implements Transport {
     this.server = targetOf(options.server);
     this.#coordinators = new Channels(options.tls);
     this.#branches = new Channels(options.branchTls);
-    this.#httpServer = options.httpServer ?? httpServerOf(this.server, options.tls !== undefined);
+    const { httpServer } = options;
+    if (httpServer !== undefined) serverOf(httpServer, "httpServer");
+    this.#httpServer = httpServer === undefined ? httpServerOf(this.server, options.tls !== undefined) : httpServer;
     if (this.#httpServer !== null) this.#ownHttp(this.#httpServer);
   }
 
@@ -72,7 +87,11 @@ export class GrpcTransport implements Transport {
     // What was made over HTTP can be taken back here.
     if (operation !== "abort") checkCarried("gid", request.gid);
     const message = dtmgimp.DtmRequest.encode(requestMessage(request)).finish();
-    return replyFrom(await this.#ask(OPERATIONS[operation], message, limits), nothing, request.options.waitResult);
+    const deadline = new Deadline(limits);
+    const answer = await this.#ask(OPERATIONS[operation], message, limits);
+    const waiting = operation !== "prepare" && request.options.waitResult;
+    const ours = waiting && isDenied(answer) && (await this.#isDeniedAll(deadline.share(1)));
+    return replyFrom(answer, nothing, waiting && !ours);
   }
 
   async registerBranch(registration: BranchRegistration, limits: CallLimits, coordinator?: string): Promise<Reply<void>> {
@@ -135,16 +154,15 @@ export class GrpcTransport implements Transport {
   }
 
   checkAddress(url: string, what: string): void {
-    // Schemes of service discovery pass: the coordinator may know them.
-    if (/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i.test(url) || /^[^/\s]+\/[^/\s]+\/[^/\s]+$/.test(url)) return;
+    if (isBranchUrl(url) || isMethodAddress(url)) return;
     throw new DtmError(
       "STEP_INVALID",
-      `${what}: expected host:port/package.Service/Method or a URL with its scheme, found ${JSON.stringify(url)}`,
+      `${what}: expected the address of a service, host:port/package.Service/Method or a URL with its scheme, found ${JSON.stringify(url)}`,
     );
   }
 
   checkCallable(url: string, what: string): void {
-    const callable = isHttp(url) ? URL.canParse(url) : branchTargetOf(url) !== null;
+    const callable = isHttp(url) ? isHttpUrl(url) : branchTargetOf(url) !== null;
     if (callable) return this.checkAddress(url, what);
     throw new DtmError(
       "STEP_INVALID",
@@ -160,10 +178,10 @@ export class GrpcTransport implements Transport {
     const [first] = addresses;
     const url = first === undefined || typeof first === "string" ? first : first.url;
     if (url !== undefined && isHttp(url)) return Buffer.from(toJsonText(payload), "utf8");
-    const found = describe(payload);
+    const maker = url?.startsWith(TOPIC_PREFIX) === true ? "a topic made by grpcTopic()" : "an address made by grpcBranch()";
     throw new DtmError(
       "PAYLOAD_INVALID",
-      `payload: expected a Uint8Array, or an address made by grpcBranch() that encodes it, found ${found}`,
+      `payload: expected a Uint8Array, or ${maker} that encodes it, found ${describe(payload)}`,
     );
   }
 
@@ -212,6 +230,11 @@ export class GrpcTransport implements Transport {
     const { tls, branchTls } = this.#options;
     this.#tokenless ??= new HttpTransport({ server: "http://localhost", headers: {}, tls, branchTls });
     return this.#tokenless;
+  }
+
+  /** A waiting caller gets a branch's own code (2.2), also one that denies the coordinator: who may not even ask for a gid is denied himself. */
+  async #isDeniedAll(limits: CallLimits): Promise<boolean> {
+    return isDenied(await this.#ask("NewGid", EMPTY, limits));
   }
 
   /** A branch call names a coordinator in its metadata, where anybody can write: token and headers go to our own only. */

@@ -1,6 +1,8 @@
 /** What is gRPC's own: codecs, addresses, codes. The surface as a whole is tried on real coordinators in surface.int.test.ts. */
+import { getEventListeners } from "node:events";
 import { createServer } from "node:http";
 import { constants, createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
+import { createServer as createTcpServer } from "node:net";
 import { coordinatorOf, toWireOptions } from "@dtm/client-core/internal";
 import { BRANCH_KEYS, dtmgimp } from "@dtm/protocol";
 import {
@@ -14,6 +16,7 @@ import {
 } from "@grpc/grpc-js";
 import { GrpcClient, type GrpcClientOptions, grpcBranch, grpcTopic, noCompensation } from "../src/index.js";
 import { type Participants, startGrpcParticipants } from "./kit/participants.js";
+import { until } from "./kit/until.js";
 
 const METHODS = dtmgimp.DtmService;
 type Message = dtmgimp.DtmTopicRequest;
@@ -30,23 +33,8 @@ const NEVER: Partial<StatusObject> = {};
 
 beforeAll(async () => {
   services = await startGrpcParticipants();
-  coordinator = new Server();
-  const implementation: UntypedServiceImplementation = {};
-  for (const method of Object.keys(METHODS)) {
-    implementation[method] = (call: ServerUnaryCall<unknown, object>, done: sendUnaryData<object>) => {
-      calls.push({ method, request: call.request, metadata: call.metadata.getMap() });
-      const given = answer(method);
-      if (given === NEVER) return;
-      if ("code" in given) done(given);
-      else done(null, given);
-    };
-  }
-  coordinator.addService(METHODS, implementation);
-  port = await new Promise((resolve, reject) => {
-    coordinator.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
-  });
+  coordinator = coordinatorServer();
+  port = await listen(coordinator, 0);
 });
 afterAll(async () => {
   for (const client of clients) client.close();
@@ -57,6 +45,30 @@ beforeEach(() => {
   calls = [];
   answer = () => ({});
 });
+
+function coordinatorServer(): Server {
+  const server = new Server();
+  const implementation: UntypedServiceImplementation = {};
+  for (const method of Object.keys(METHODS)) {
+    implementation[method] = (call: ServerUnaryCall<unknown, object>, done: sendUnaryData<object>) => {
+      calls.push({ method, request: call.request, metadata: call.metadata.getMap() });
+      const given = answer(method);
+      if (given === NEVER) return;
+      if ("code" in given) done(given);
+      else done(null, given);
+    };
+  }
+  server.addService(METHODS, implementation);
+  return server;
+}
+
+function listen(server: Server, at: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${at}`, ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+}
 
 function open(options: Partial<GrpcClientOptions> = {}): GrpcClient {
   const client = new GrpcClient({ server: `127.0.0.1:${port}`, timeoutMs: 20_000, ...options });
@@ -173,6 +185,31 @@ test.each([
   expect(new Set(calls.map(({ request }) => (request as dtmgimp.DtmRequest).Gid))).toEqual(new Set(["g1"]));
 });
 
+describe.each([
+  ["UNAUTHENTICATED", status.UNAUTHENTICATED],
+  ["PERMISSION_DENIED", status.PERMISSION_DENIED],
+])("a waiting caller is answered %s", (_, code) => {
+  const waiting = { waitResult: true };
+  const denied = { code, details: "the token is wrong" };
+  const refused = { code: "COORDINATOR_REFUSED", message: expect.stringContaining("the token is wrong") as unknown };
+  const client = () => open({ httpServer: "http://127.0.0.1:9", timeoutMs: 2_000 });
+  const saga = () => client().saga().step({ action: "b:1/b.B/c", compensate: noCompensation() });
+
+  test("himself, as to every call: a refusal", async () => {
+    answer = () => denied;
+    await expect(saga().submit(waiting)).rejects.toMatchObject(refused);
+    expect(calls.map(({ method }) => method)).toEqual(["submit", "newGid"]);
+    const msg = client().msg(waiting).step({ action: "b:1/b.B/c" });
+    await expect(msg.prepare("b:1/b.B/q")).rejects.toMatchObject(refused);
+    expect(calls.map(({ method }) => method)).toEqual(["submit", "newGid", "prepare"]);
+  });
+
+  test("for a branch that denied the coordinator: nothing that is known of the submit", async () => {
+    answer = (method) => (method === "submit" ? denied : ({ Gid: "g" } as Partial<StatusObject>));
+    await expect(saga().submit(waiting)).rejects.toMatchObject({ code: "COORDINATOR_ERROR" });
+  });
+});
+
 test("a gid or a workflow's name that metadata can't carry is refused, and nothing is sent", async () => {
   const client = open();
   const refused = (what: string) => ({
@@ -210,11 +247,91 @@ test("a restarting coordinator is met again by the repeats", async () => {
   expect(calls.length).toBe(3);
 });
 
-test("nobody listens: unreachable", async () => {
-  await expect(submit(open({ server: "127.0.0.1:1" }))).rejects.toMatchObject({
-    code: "COORDINATOR_UNREACHABLE",
-    message: expect.stringContaining("ECONNREFUSED") as unknown,
+test("a coordinator that is back is met at once, however long the channel would still hold back", async () => {
+  const dials: number[] = [];
+  const outage = createTcpServer((socket) => {
+    dials.push(performance.now());
+    socket.destroy();
   });
+  await new Promise<void>((resolve) => outage.listen(0, "127.0.0.1", resolve));
+  const address = outage.address();
+  const at = address !== null && typeof address === "object" ? address.port : 0;
+  const client = open({ server: `127.0.0.1:${at}`, timeoutMs: 10_000 });
+  const { transport } = coordinatorOf(client);
+  // The next dial is 0.8 s away then, and without a wait for it four tries take 0.7 s at most.
+  await until("the channel dials once a second", async () => {
+    await transport.newGid({ timeoutMs: 1_000 });
+    const [last = 0, before = last] = dials.slice(-2).reverse();
+    return last - before > 900 && performance.now() - last < 50 ? true : undefined;
+  });
+  await new Promise((resolve) => outage.close(resolve));
+  const back = coordinatorServer();
+  await listen(back, at);
+  try {
+    await Promise.all([submit(client), client.registerXaBranch({ gid: "g1", branchId: "01", url: "b:1/b.B/c" })]);
+    expect(calls.map(({ method }) => method).sort()).toEqual(["registerBranch", "submit"]);
+  } finally {
+    back.forceShutdown();
+  }
+});
+
+describe("nobody listens", () => {
+  const nobody = (timeoutMs: number) => open({ server: "127.0.0.1:1", timeoutMs });
+  const refused = { code: "COORDINATOR_UNREACHABLE", message: expect.stringContaining("ECONNREFUSED") as unknown };
+  const timed = async (work: () => Promise<unknown>): Promise<number> => {
+    const start = performance.now();
+    await work();
+    return performance.now() - start;
+  };
+
+  test.each([1_000, 20_000])("a submit ends inside its %i ms: unreachable, with the reason", async (timeoutMs) => {
+    const took = await timed(() => expect(submit(nobody(timeoutMs))).rejects.toMatchObject(refused));
+    expect(took).toBeLessThan(timeoutMs + 500);
+  });
+
+  test("the first try doesn't wait for a connection", async () => {
+    const { transport } = coordinatorOf(nobody(20_000));
+    const took = await timed(async () => {
+      expect(await transport.newGid({ timeoutMs: 20_000 })).toMatchObject({ kind: "silent", timedOut: false });
+    });
+    expect(took).toBeLessThan(1_000);
+  });
+
+  test.each([
+    ["the client's close()", "CLIENT_CLOSED"],
+    ["its caller", "DEADLINE_EXCEEDED"],
+  ])("the wait for a connection is ended by %s", async (by, code) => {
+    const client = nobody(600_000);
+    const controller = new AbortController();
+    const took = await timed(async () => {
+      const sent = client.registerXaBranch({ gid: "g1", branchId: "01", url: "b:1/b.B/c" }, { signal: controller.signal });
+      setTimeout(() => (by === "its caller" ? controller.abort() : client.close()), 100);
+      await expect(sent).rejects.toMatchObject({ code, gid: "g1" });
+    });
+    expect(took).toBeLessThan(1_000);
+  });
+});
+
+test("a coordinator that takes too long isn't unreachable", async () => {
+  answer = () => NEVER;
+  const late = { code: "DEADLINE_EXCEEDED", message: expect.stringContaining("within 300 ms") as unknown };
+  const client = open({ timeoutMs: 300 });
+  await expect(client.newGid()).rejects.toMatchObject(late);
+  await expect(submit(client)).rejects.toMatchObject({ ...late, gid: "g1" });
+});
+
+test("many calls share one listener of their signal, and leave none behind", async () => {
+  const { signal } = new AbortController();
+  let most = 0;
+  answer = () => {
+    most = Math.max(most, getEventListeners(signal, "abort").length);
+    return { Gid: "g" } as Partial<StatusObject>;
+  };
+  const client = open();
+  await Promise.all(Array.from({ length: 50 }, () => client.newGid({ signal })));
+  expect(calls.length).toBe(50);
+  expect(most).toBe(1);
+  expect(getEventListeners(signal, "abort").length).toBe(0);
 });
 
 test("without an HTTP address there is no query, and a waiting submit isn't sent", async () => {

@@ -235,6 +235,20 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       expect(await ended(gid)).toMatchObject({ status: "failed", rollbackReason: "my own" });
     });
 
+    withCoordinator("tcc: a payload that is too large is a refusal, and nothing is tried", async () => {
+      if (name === "dtm") return;
+      const { reserve = "", confirm = "", cancel = "" } = branches("reserve", "confirm", "cancel");
+      const large = payload("x".repeat(1024 * 1024));
+      let gid = "";
+      const run = client.tcc((tcc) => {
+        gid = tcc.gid;
+        return tcc.branch({ try: reserve, confirm, cancel, payload: large });
+      });
+      expect(await codeOf(run)).toBe("COORDINATOR_REFUSED");
+      expect(await ended(gid)).toMatchObject({ status: "failed", branches: [] });
+      expect(called(gid)).toEqual([]);
+    });
+
     withCoordinator("xa: each branch registers itself and is committed; a failed one rolls back", async () => {
       const { pay = "", no = "" } = branches("pay", "no");
       const register = async (call: Call): Promise<void> => {

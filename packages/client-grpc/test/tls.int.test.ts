@@ -102,5 +102,13 @@ describe.each(["http", "grpc"] as const)("over %s", (protocol) => {
   secured("no token, and a wrong one, are refused", async () => {
     await expect(open({ tls: { ca } }).newGid()).rejects.toMatchObject({ code: "COORDINATOR_REFUSED" });
     await expect(open({ token: "wrong", tls: { ca } }).newGid()).rejects.toMatchObject({ code: "COORDINATOR_REFUSED" });
+    for (const token of [undefined, "wrong"]) {
+      const client = open(token === undefined ? { tls: { ca } } : { token, tls: { ca } });
+      const saga = client.saga().step({ action: "http://127.0.0.1:1/x", compensate: noCompensation() });
+      await expect(saga.submit({ waitResult: true })).rejects.toMatchObject({ code: "COORDINATOR_REFUSED" });
+      const work = jest.fn();
+      await expect(client.tcc({ waitResult: true }, work)).rejects.toMatchObject({ code: "COORDINATOR_REFUSED" });
+      expect(work).not.toHaveBeenCalled();
+    }
   });
 });

@@ -1,18 +1,7 @@
 /** Keep-alive connections, one pool for the coordinator and one for branches: their TLS settings have nothing to do with each other. */
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
-
-/** TLS towards a server. Without it, `https:` uses the authorities that Node trusts. */
-export interface TlsOptions {
-  /** PEM of the authorities that may sign the server's certificate. Default: those that Node trusts. */
-  readonly ca?: string | Buffer | undefined;
-  /** PEM of the certificate that this client shows. Default: none. */
-  readonly cert?: string | Buffer | undefined;
-  /** PEM of that certificate's key. */
-  readonly key?: string | Buffer | undefined;
-  /** False accepts any certificate, anybody's included: for tests only. Default: true. */
-  readonly rejectUnauthorized?: boolean | undefined;
-}
+import type { TlsOptions } from "./tls.js";
 
 export class Agents {
   readonly http = new HttpAgent({ keepAlive: true });

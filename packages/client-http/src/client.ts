@@ -1,7 +1,7 @@
 import { Client, type ClientOptions } from "@dtm/client-core";
 import { checkHeaders, describe, requireKnown } from "@dtm/client-core/internal";
 import { DtmError } from "@dtm/protocol";
-import type { TlsOptions } from "./agents.js";
+import { checkTls, type TlsOptions } from "./tls.js";
 import { HttpTransport } from "./transport.js";
 
 /** Settings of {@link HttpClient}. */
@@ -46,7 +46,9 @@ export class HttpClient extends Client {
   /** @throws DtmError OPTION_INVALID, naming the option. */
   constructor(options: HttpClientOptions) {
     requireKnown(options, OPTIONS, { what: "options" });
-    const { server, token, tls, branchTls } = options;
+    const { server, token } = options;
+    const tls = checkTls("tls", options.tls);
+    const branchTls = checkTls("branchTls", options.branchTls);
     const headers = checkHeaders("headers", options.headers ?? {});
     super(new HttpTransport({ server, token: checkToken(token), tls, branchTls, headers }), options);
   }

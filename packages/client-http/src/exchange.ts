@@ -13,7 +13,8 @@ export interface HttpRequest {
 
 export type HttpAnswer =
   | { readonly kind: "answer"; readonly status: number; readonly body: Buffer; readonly retryAfter: string | undefined }
-  | { readonly kind: "none"; readonly message: string; readonly cause: unknown };
+  /** `timedOut`: our own clock ended it. */
+  | { readonly kind: "none"; readonly message: string; readonly cause: unknown; readonly timedOut?: boolean | undefined };
 
 /** @throws DtmError CLIENT_CLOSED. */
 export type Exchange = (request: HttpRequest, limits: CallLimits) => Promise<HttpAnswer>;
@@ -60,7 +61,8 @@ async function exchange(
       };
     });
   } catch (cause) {
-    return { kind: "none", message: tell(cause, limits), cause: causeOf(cause) };
+    const timedOut = axios.isCancel(cause) && limits.signal?.aborted !== true;
+    return { kind: "none", message: tell(cause, limits), cause: causeOf(cause), timedOut };
   }
 }
 

@@ -10,7 +10,10 @@ const LONGEST_QUOTE = 500;
 
 /** `read` returns null for an object that isn't what a coordinator answers: something else listens there. */
 export function replyFrom<T>(answer: HttpAnswer, read: (body: JsonObject) => Found<T> | null): Reply<T> {
-  if (answer.kind === "none") return { kind: "silent", message: answer.message, cause: answer.cause };
+  if (answer.kind === "none") {
+    const { message, cause, timedOut } = answer;
+    return { kind: "silent", message, cause, timedOut };
+  }
   const { status } = answer;
   const text = answer.body.toString("utf8");
   const body = parseObject(text);

@@ -7,6 +7,8 @@ import {
   type CallLimits,
   type EncodedPayload,
   encoderOf,
+  isBranchUrl,
+  isHttpUrl,
   type Reply,
   type TopicChange,
   type TransactionRequest,
@@ -16,11 +18,12 @@ import {
   type WorkflowState,
 } from "@dtm/client-core/internal";
 import { type AnswerHeaders, BRANCH_KEYS, DtmError, type Outcome, outcomeFromHttp } from "@dtm/protocol";
-import { baseOf } from "./address.js";
-import { Agents, type TlsOptions } from "./agents.js";
+import { baseOf, serverOf } from "./address.js";
+import { Agents } from "./agents.js";
 import { registrationBody, transactionBody } from "./bodies.js";
 import { type Exchange, exchangeOver } from "./exchange.js";
 import { doneIn, gidIn, replyFrom, transactionIn, workflowIn } from "./replies.js";
+import type { TlsOptions } from "./tls.js";
 
 export interface HttpTransportOptions {
   readonly server: string;
@@ -46,7 +49,7 @@ export class HttpTransport implements Transport {
 
   /** @throws DtmError OPTION_INVALID. */
   constructor(options: HttpTransportOptions) {
-    this.server = baseOf(options.server, "server");
+    this.server = serverOf(options.server, "server");
     this.#coordinatorAgents = new Agents(options.tls);
     this.#branchAgents = new Agents(options.branchTls);
     this.#ask = options.exchange ?? exchangeOver(this.#coordinatorAgents);
@@ -121,15 +124,15 @@ export class HttpTransport implements Transport {
 
   checkAddress(url: string, what: string): void {
     // Schemes of service discovery pass: the coordinator may know them.
-    if (/^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(url)) return;
+    if (/^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(url) && isBranchUrl(url)) return;
     throw new DtmError(
       "STEP_INVALID",
-      `${what}: expected a URL with its scheme, like "http://bank/debit", found ${JSON.stringify(url)}`,
+      `${what}: expected the URL of a service with its scheme, like "http://bank/debit", found ${JSON.stringify(url)}`,
     );
   }
 
   checkCallable(url: string, what: string): void {
-    if (/^https?:\/\/[^/]/i.test(url) && URL.canParse(url)) return;
+    if (isHttpUrl(url)) return;
     throw new DtmError(
       "STEP_INVALID",
       `${what}: expected a URL that this client can call itself, like "http://bank/debit", found ${JSON.stringify(url)}`,
@@ -186,7 +189,7 @@ function strictly(status: number, text: string, headers: AnswerHeaders): Outcome
     case "ongoing":
       return { ...judged, reason: text.replace(/ ONGOING$/, "") };
     case "unknown":
-      return { ...judged, message: judged.message + text };
+      return text === "" ? judged : { ...judged, message: `${judged.message}: ${text}` };
     default:
       return judged satisfies never;
   }

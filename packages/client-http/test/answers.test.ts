@@ -1,4 +1,5 @@
 /** What HTTP answers mean, by a server that says anything: a coordinator, a gateway, or something else at its address. */
+import { getEventListeners } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { coordinatorOf } from "@dtm/client-core/internal";
@@ -117,6 +118,7 @@ test.each([
   ["413", reply(413, { message: "the body is over 4 MiB" }), "413"],
   ["a redirect, which isn't followed", reply(302, "", { location: "/elsewhere" }), "302"],
   ["a refusal in dtm's words", reply(500, { message: "topic not found" }), "topic not found"],
+  ["a refusal in this coordinator's words", reply(500, { message: "action is longer than 1024 characters" }), "action is longer"],
   ["200 from something else", reply(200, "<html>hello</html>"), "is this its address?"],
   ["200 with a failure in it", reply(200, { dtm_result: "FAILURE", message: "x" }), "is this its address?"],
   ["204", reply(204, ""), "204"],
@@ -172,6 +174,29 @@ test("nobody listens: unreachable, with Node's own reason", async () => {
   });
 });
 
+test("a coordinator that takes too long isn't unreachable", async () => {
+  respond = () => undefined;
+  const late = { code: "DEADLINE_EXCEEDED", message: expect.stringContaining("within 300 ms") as unknown };
+  const patient = open({ timeoutMs: 300 });
+  await expect(patient.newGid()).rejects.toMatchObject(late);
+  await expect(patient.query("g1")).rejects.toMatchObject({ ...late, gid: "g1" });
+  for (const waitResult of [false, true])
+    await expect(saga().submit({ waitResult, timeoutMs: 300 })).rejects.toMatchObject({ ...late, gid: "g1" });
+});
+
+test("many calls share one listener of their signal, and leave none behind", async () => {
+  const { signal } = new AbortController();
+  let most = 0;
+  respond = (...given) => {
+    most = Math.max(most, getEventListeners(signal, "abort").length);
+    reply(200, { gid: "g1" })(...given);
+  };
+  await Promise.all(Array.from({ length: 50 }, () => client.newGid({ signal })));
+  expect(requests.length).toBe(50);
+  expect(most).toBe(1);
+  expect(getEventListeners(signal, "abort").length).toBe(0);
+});
+
 test("a registration is sent once", async () => {
   respond = (request, ...rest) =>
     (request.url?.includes("registerBranch") ? reply(503, { message: "x" }) : SUCCESS)(request, ...rest);
@@ -192,6 +217,26 @@ test("a registration is sent once", async () => {
     trans_type: "tcc",
     rollback_reason: expect.stringContaining("registerBranch") as unknown,
   });
+});
+
+test.each([
+  "data is 1048577 bytes; at most 1048576 (1 MiB)",
+  "branch_id is longer than 128 characters",
+  "confirm contains a NUL character",
+  "the subscribers of topic t\nu don't fit into 1048576 bytes",
+  "the stored subscribers of topic t can't be read: correct them in the store",
+])("what is sent once and refused in this coordinator's words changed nothing: %s", async (message) => {
+  respond = reply(500, { message });
+  const refused = { code: "COORDINATOR_REFUSED", message: expect.stringContaining(message) as unknown };
+  await expect(client.registerXaBranch({ gid: "g1", branchId: "01", url: "http://a" })).rejects.toMatchObject(refused);
+  await expect(client.topics.subscribe("t", "http://a")).rejects.toMatchObject(refused);
+  expect(lines()).toEqual(["POST /api/dtmsvr/registerBranch", "GET /api/dtmsvr/subscribe"]);
+});
+
+test("an error that quotes a refusal is none", async () => {
+  respond = reply(500, { message: "disk full: data is 5 bytes; at most 4 (1 MiB)" });
+  const registered = client.registerXaBranch({ gid: "g1", branchId: "01", url: "http://a" });
+  await expect(registered).rejects.toMatchObject({ code: "COORDINATOR_ERROR" });
 });
 
 test.each([

@@ -22,16 +22,17 @@ export const ERROR_CODES = {
   CLIENT_CLOSED: "The client was closed: before this call, and nothing was sent, or during it, and what became of it is unknown.",
   DEADLINE_EXCEEDED: "The caller's own deadline passed first.",
   PAYLOAD_INVALID: "A payload can't be put on the wire.",
-  STEP_INVALID: "A step lacks its action, or neither has a compensation nor says that it needs none.",
+  STEP_INVALID:
+    "A step lacks its action, has an address that nobody can call, or neither has a compensation nor says that it needs none.",
   OPTION_INVALID: "An option has a value that can't be used.",
-  NOT_IN_BRANCH: "This needs a branch call of the coordinator around it, and there is none.",
+  NOT_IN_BRANCH: "This needs a branch call of the coordinator around it, and there is none, or its handler has ended.",
   BRANCH_INVALID: "A request came to a branch without the gid, branch id, op and type of one.",
   TRANSACTION_ABORTED: "A statement of the guarded work failed, its error was swallowed, and the database can only roll back.",
   NOT_A_TRANSACTION: "A pool, or a connection without an open transaction, was given where a transaction is needed.",
   NOT_A_POOL: "A connection or a transaction was given where a pool is needed, which a connection is taken out of.",
   TRANSACTION_OPEN: "A connection without an open transaction is needed, since what is written must be durable at once.",
   WRONG_DRIVER: "The transaction object belongs to another driver than the barrier that it was given to.",
-  WORK_IS_ASYNC: "The driver is synchronous, so the work must be: it returned a promise.",
+  WORK_IS_ASYNC: "The driver is synchronous, so the work must be: it is an async function, or returned a promise.",
   BARRIER_ID_REUSED: "A second local transaction of the same branch call needs a barrier id of its own.",
   BARRIER_TABLE_MISSING: "The barrier table doesn't exist in this database.",
   XID_TOO_LONG: "The gid and branch id are together longer than the database's limit for XA ids.",
@@ -58,8 +59,9 @@ export class DtmError extends Error {
   constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
     super(message, options);
     this.code = code;
-    Object.defineProperty(this, KINDS, { value: new Set(["DtmError"]), enumerable: false });
-    this.name = "DtmError";
+    const kinds = kindsFrom(new.target);
+    Object.defineProperty(this, KINDS, { value: new Set(kinds), enumerable: false });
+    this.name = kinds[0] ?? "DtmError";
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
@@ -72,7 +74,6 @@ export class DtmError extends Error {
 export class Failure extends DtmError {
   constructor(message = "FAILURE", options?: { readonly cause?: unknown }) {
     super("FAILURE", message, options);
-    addKind(this, "Failure");
   }
 }
 
@@ -84,19 +85,28 @@ export class Ongoing extends DtmError {
   constructor(message = "ONGOING", options?: { readonly cause?: unknown; readonly retryAfterSeconds?: number }) {
     super("ONGOING", message, options);
     if (options?.retryAfterSeconds !== undefined) this.retryAfterSeconds = options.retryAfterSeconds;
-    addKind(this, "Ongoing");
   }
 }
 
-const OWN_KINDS: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+const OWN_KINDS = new Map<unknown, string>([
   [DtmError, "DtmError"],
   [Failure, "Failure"],
   [Ongoing, "Ongoing"],
 ]);
 
-function addKind(error: Error, kind: string): void {
-  kindsOf(error)?.add(kind);
-  error.name = kind;
+/** For the error classes of sibling packages: `instanceof` then also holds for what another copy of theirs made. */
+export function registerKind(type: new (...parts: never[]) => DtmError, kind: string): void {
+  OWN_KINDS.set(type, kind);
+}
+
+/** Of a class and those that it derives from, the nearest first. An application's own classes have none. */
+function kindsFrom(type: unknown): string[] {
+  const kinds: string[] = [];
+  for (let each = type; typeof each === "function"; each = Object.getPrototypeOf(each)) {
+    const kind = OWN_KINDS.get(each);
+    if (kind !== undefined) kinds.push(kind);
+  }
+  return kinds;
 }
 
 function kindsOf(value: unknown): Set<string> | undefined {

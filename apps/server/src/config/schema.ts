@@ -89,7 +89,7 @@ export const SETTINGS = {
     FinishedDataExpire: setting(seconds, {
       initial: 86_400,
       unit: "s",
-      about: "How long finished transactions stay in Redis: at least a day, 0 = for ever.",
+      about: "How long finished transactions stay in Redis, imported ones from the import on: at least a day, 0 = for ever.",
     }),
     KeyPrefix: setting(text, {
       initial: "dtm",
@@ -119,7 +119,7 @@ export const SETTINGS = {
     initial: 604_800,
     unit: "s",
     about:
-      "How long finished transactions are kept: at least a day, 0 = for ever; what dtm wrote is kept. On Redis Store.FinishedDataExpire says it.",
+      "How long finished transactions are kept: at least a day, 0 = for ever; what dtm wrote is kept, and what dtm import brought counts from the import. On Redis Store.FinishedDataExpire says it.",
   }),
   AutoMigrate: setting(yesNo, {
     initial: true,
@@ -285,7 +285,8 @@ export const SETTINGS = {
   TimeZoneOffset: setting(hours, {
     initial: "",
     unit: "h",
-    about: "Zone of the times in a MySQL database that dtm wrote; empty = the system's.",
+    about:
+      "Zone of the times in a MySQL database: that of the dtm that wrote it, and the same on all servers that share it; empty = the system's.",
   }),
   ConfigUpdateInterval: setting(whole({ min: 1, max: 3_600 }), {
     initial: 3,

@@ -45,6 +45,7 @@ export async function importFrom({ config }: LoadedConfig, flags: ImportFlags): 
               return store;
             },
       finished: flags.finished === true,
+      now: () => Date.now(),
       pause: () => pause(BETWEEN_LOOKS_MS),
       progress: nowAndThen((done, total) => tell(`${grouped(done)} of ${grouped(total)} transactions`)),
       trouble: tell,

@@ -55,6 +55,7 @@ describe.each<RedisServer>([REDIS])("$name", (server) => {
           source,
           openStore: target === null ? null : async () => target,
           finished: options.finished ?? false,
+          now: () => Date.now(),
           pause: options.pause ?? (async () => undefined),
           progress: () => undefined,
           trouble: (line) => lines.push(line),
@@ -125,6 +126,18 @@ describe.each<RedisServer>([REDIS])("$name", (server) => {
       expect(await run()).toEqual({ ...NONE, known: 4, leftOut: 1, topics: { imported: 0, known: 1 } });
       expect(await run({ finished: true })).toEqual({ ...NONE, finished: 1, known: 4, topics: { imported: 0, known: 1 } });
       expect((await store.find("ended"))?.transaction).toMatchObject({ status: "succeed", finishTime: BORN + 2_000 });
+    });
+
+    test("retention counts from the import, by which finished ones keep their end (R30)", async () => {
+      await layAll();
+      const before = Date.now();
+      await run({ finished: true });
+      const ended = (await store.find("ended"))?.transaction;
+      expect(ended).toMatchObject({ createTime: BORN, finishTime: BORN + 2_000 });
+      expect(ended?.updateTime).toBeGreaterThanOrEqual(before);
+      expect(await store.sweep({ endedBefore: before, limit: 9 })).toBe(0);
+      expect(await store.sweep({ endedBefore: Date.now() + 1, limit: 9 })).toBe(1);
+      expect((await store.find("undoing"))?.transaction.updateTime).toBeLessThan(before);
     });
 
     test("what we have driven on since is known, and stays as it is", async () => {
@@ -200,6 +213,7 @@ describe.each<RedisServer>([REDIS])("$name", (server) => {
         source,
         openStore: opened,
         finished: false,
+        now: () => Date.now(),
         // What dtm's cron does when it takes one.
         pause: async () => void (await dtm.redis.zadd(`${dtm.prefix}_u`, DUE + 10, "moving")),
         progress: () => undefined,

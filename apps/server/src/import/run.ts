@@ -3,7 +3,7 @@
  * branches in one step each, oldest first, then the topics. What is there already is passed over, so an import can be repeated and goes on
  * where it was. Nothing is ever written or deleted in dtm's Redis.
  */
-import { type Branch, isFinal, type Loaded } from "../engine/transaction.js";
+import { type Branch, isFinal, type Loaded, type Millis } from "../engine/transaction.js";
 import { StartError } from "../service.js";
 import { type CreateResult, type Store, StoreOverloaded, StoreRejected, StoreUnavailable } from "../stores/store.js";
 import { decode, type Stored } from "./decode.js";
@@ -18,6 +18,7 @@ export interface ImportParts {
   readonly openStore: (() => Promise<Store>) | null;
   /** Take finished transactions too. */
   readonly finished: boolean;
+  readonly now: () => Millis;
   /** Between the two looks; longer than dtm's poll of 3 s. */
   readonly pause: () => Promise<void>;
   readonly progress: (done: number, total: number) => void;
@@ -127,10 +128,16 @@ class Run {
     return { unfinished: this.#unfinished, finished: this.#finished, known: this.#known, troubles: this.#troubles };
   }
 
+  /** Retention would take what ended long ago at once, so it counts from now (R30). */
+  #kept({ transaction, branches }: Loaded): Loaded {
+    const isOver = isFinal(transaction.status);
+    return { transaction: isOver ? { ...transaction, updateTime: this.#parts.now() } : transaction, branches };
+  }
+
   async #write(loaded: Loaded): Promise<void> {
     const { gid, status } = loaded.transaction;
     try {
-      const result: CreateResult = (await this.#store?.create(loaded)) ?? { kind: "created" };
+      const result: CreateResult = (await this.#store?.create(this.#kept(loaded))) ?? { kind: "created" };
       if (result.kind === "created") {
         if (isFinal(status)) this.#finished++;
         else this.#unfinished++;

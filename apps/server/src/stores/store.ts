@@ -183,7 +183,10 @@ export interface TransactionStore {
     readonly stuckRefusals: number;
     readonly overdueBefore: Millis;
   }): Promise<Summary>;
-  /** Removes up to `limit` transactions that ended before `endedBefore`, with their branches; returns how many (R30). */
+  /**
+   * Removes up to `limit` transactions that ended before `endedBefore`, with their branches; returns how many (R30). One that was stored
+   * when it was over counts from its `updateTime`, if that is later.
+   */
   sweep(sweep: { readonly endedBefore: Millis; readonly limit: number }): Promise<number>;
 }
 

@@ -1,6 +1,6 @@
 import type { Transaction } from "../../engine/transaction.js";
 import type { Section } from "./contract.js";
-import { NOW, SECOND, saga, stored, tcc } from "./fixtures.js";
+import { NOW, SECOND, saga, stored, storedTransaction, tcc } from "./fixtures.js";
 
 const DAY = 86_400 * SECOND;
 
@@ -41,6 +41,17 @@ export function sweepContract({ store }: Section): void {
     expect(await store().sweep({ endedBefore: NOW, limit: 2 })).toBe(2);
     expect(await store().sweep({ endedBefore: NOW, limit: 2 })).toBe(2);
     expect(await store().sweep({ endedBefore: NOW, limit: 2 })).toBe(1);
+  });
+
+  test("what ended elsewhere counts from when it was brought here", async () => {
+    const long = NOW - 30 * DAY;
+    const old = { createTime: long, nextCronTime: long };
+    const done = saga({ ...old, status: "succeed", finishTime: long + SECOND, updateTime: NOW - DAY });
+    const undone = saga({ ...old, status: "failed", rollbackTime: long + SECOND, updateTime: NOW - DAY });
+    for (const loaded of [done, undone]) await store().create(loaded);
+    expect(await store().sweep({ endedBefore: NOW - DAY, limit: 10 })).toBe(0);
+    expect(await storedTransaction(store(), done.transaction.gid)).toMatchObject({ finishTime: long + SECOND });
+    expect(await store().sweep({ endedBefore: NOW - DAY + SECOND, limit: 10 })).toBe(2);
   });
 
   test("what is not over stays, however old", async () => {

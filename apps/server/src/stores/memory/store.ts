@@ -348,9 +348,9 @@ export class MemoryStore extends MemoryKeys implements Store {
   }
 }
 
-/** dtm's rows may lack the finer times. */
+/** One that ended elsewhere counts from when it came here; dtm's rows may lack the finer times. */
 function endedAt({ status, finishTime, rollbackTime, updateTime }: Transaction): Millis | null {
-  return isFinal(status) ? (finishTime ?? rollbackTime ?? updateTime) : null;
+  return isFinal(status) ? Math.max(finishTime ?? rollbackTime ?? updateTime, updateTime) : null;
 }
 
 /** Compensations go before new work. */

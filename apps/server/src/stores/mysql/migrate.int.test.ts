@@ -1,9 +1,11 @@
+import { randomBytes } from "node:crypto";
 import type { RowDataPacket } from "mysql2/promise";
 import { MYSQL_TABLES_OF_DTM } from "../../../test/kit/dtm-tables.js";
 import { inMysql, MYSQL, mysqlAddress, mysqlDatabase } from "../../../test/kit/temporary-mysql.js";
 import { withServer } from "../../../test/kit/with-server.js";
 import { type MigratableDatabase, migrateContract } from "../relational/contract/migrate.js";
 import { migrationTarget } from "./migration-target.js";
+import { MIGRATIONS } from "./migrations/index.js";
 import { mysqlMigrator } from "./migrator.js";
 import { openMysql } from "./store.js";
 
@@ -19,6 +21,54 @@ withServer(MYSQL, () => {
     const brokeOff = /^schema version 1 \(initial\) was begun and broke off: restore the backup, or undo what it made/;
     expect(await database.migrator.check(async () => undefined)).toEqual([expect.stringMatching(brokeOff)]);
     await expect(database.migrator.migrate()).rejects.toThrow(brokeOff);
+    await database.dispose();
+  });
+
+  test("one that broke off before it changed anything is pending still, and the next one does it", async () => {
+    const database = await migratable();
+    const pending = MIGRATIONS.map(({ version }) =>
+      expect.stringMatching(`^pending: ${version} .*, on the tables that dtm made`),
+    );
+    await database.run(MYSQL_TABLES_OF_DTM);
+    const user = `dtm_${randomBytes(4).toString("hex")}`;
+    const account = `'${user}'@'%'`;
+    const grant = (right: string): Promise<void> => database.run(`GRANT ${right} ON ${database.name}.* TO ${account}`);
+    await database.run(`CREATE USER ${account} IDENTIFIED BY 'x'`);
+    await grant("SELECT, INSERT, UPDATE, DELETE, CREATE");
+    const migrator = mysqlMigrator({ ...mysqlAddress(database.name), user, password: "x" });
+    for (let start = 0; start < 2; start++) {
+      await expect(migrator.migrate()).rejects.toThrow(/lacks a right .*: ALTER command denied/);
+      expect(await migrator.check(async () => undefined)).toEqual(pending);
+    }
+    await grant("ALL");
+    await database.run(`${database.sql.insert}; UPDATE trans_global SET update_time = utc_timestamp() + INTERVAL 8 HOUR`);
+    await expect(migrator.migrate()).rejects.toThrow(/is yet to come: set TimeZoneOffset/);
+    await database.run("UPDATE trans_global SET update_time = utc_timestamp()");
+    expect(await migrator.migrate()).toEqual(MIGRATIONS);
+    expect(await migrator.check(async () => undefined)).toEqual([]);
+    await database.run(`DROP USER ${account}`);
+    await database.dispose();
+  });
+
+  test("a later one counts by its own table", async () => {
+    const database = await migratable();
+    await database.migrator.migrate();
+    await database.run("DELETE FROM dtm_adopted; UPDATE dtm_migration SET applied_at = NULL WHERE version = 2");
+    await expect(database.migrator.migrate()).rejects.toThrow(/^schema version 2 \(adopted\) was begun and broke off/);
+    await database.run("DROP TABLE dtm_adopted");
+    expect(await database.migrator.migrate()).toEqual(MIGRATIONS.slice(1));
+    expect(await database.migrator.migrate()).toEqual([]);
+    await database.dispose();
+  });
+
+  test("no limit for statements interrupts it, where the server has one", async () => {
+    const database = await migratable();
+    await inMysql(async (connection) => {
+      const [limits] = await connection.query<RowDataPacket[]>("SHOW VARIABLES LIKE 'max_statement_time'");
+      if (limits.length > 0) await connection.query("SET SESSION max_statement_time = 0.1");
+      const [rows] = await migrationTarget(connection, database.name)(() => connection.query("SELECT sleep(0.5) AS isCutShort"));
+      expect(rows).toEqual([{ isCutShort: 0 }]);
+    }, database.name);
     await database.dispose();
   });
 
@@ -38,10 +88,11 @@ withServer(MYSQL, () => {
   });
 });
 
-async function migratable(): Promise<MigratableDatabase> {
+async function migratable(): Promise<MigratableDatabase & { readonly name: string }> {
   const { name, drop } = await mysqlDatabase();
   const address = mysqlAddress(name);
   return {
+    name,
     migrator: mysqlMigrator(address),
     async open({ autoMigrate }) {
       const store = openMysql({ ...address, autoMigrate });

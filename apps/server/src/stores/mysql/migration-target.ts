@@ -1,18 +1,19 @@
 import type { Connection, RowDataPacket } from "mysql2/promise";
 import type { Migration, MigrationSession, MigrationTarget, Schema } from "../migrate.js";
 import { DatabaseUnusable } from "../relational/errors.js";
-import { schemaOf } from "./schema.js";
+import { schemaOf, statementsOf } from "./schema.js";
 
 /** How long a start waits for another server that migrates. */
 const PATIENCE_SECONDS = 120;
 
 /**
  * MySQL ends a transaction at every change of the schema, so a lock of its own keeps others away, and a migration is noted before it
- * begins and again when it is done: one that broke off stops the next start.
+ * begins and again when it is done: one that broke off stops the next start, unless it left nothing.
  */
 export function migrationTarget(connection: Connection, database: string): MigrationTarget {
   return async (work) => {
     const lock = lockOf(database);
+    await liftTimeLimit(connection);
     const [[row]] = await connection.query<RowDataPacket[]>("SELECT get_lock(?, ?) AS held", [lock, PATIENCE_SECONDS]);
     if (row?.["held"] !== 1)
       throw new DatabaseUnusable(`another server migrates ${database} since ${PATIENCE_SECONDS} s: start again when it is done`);
@@ -22,6 +23,12 @@ export function migrationTarget(connection: Connection, database: string): Migra
       await connection.query("SELECT release_lock(?)", [lock]).catch(() => undefined);
     }
   };
+}
+
+/** An operator's limit for statements, which only MariaDB has for changes: large tables take as long as they take. */
+async function liftTimeLimit(connection: Connection): Promise<void> {
+  const [rows] = await connection.query<RowDataPacket[]>("SHOW SESSION VARIABLES WHERE variable_name = 'max_statement_time'");
+  if (rows.length > 0) await connection.query("SET SESSION max_statement_time = 0");
 }
 
 /** Somebody holds the lock: what is begun and not done is under way. */
@@ -54,12 +61,14 @@ class Session implements MigrationSession {
   }
 
   async apply(migration: Migration, checksum: string): Promise<void> {
-    const { version, name, sql } = migration;
+    const { version, name } = migration;
     await this.connection.query(
-      "INSERT INTO dtm_migration (version, name, checksum, begun_at) VALUES (?, ?, ?, utc_timestamp())",
+      // Noted before where it broke off and left nothing.
+      `INSERT INTO dtm_migration (version, name, checksum, begun_at) VALUES (?, ?, ?, utc_timestamp())
+       ON DUPLICATE KEY UPDATE begun_at = VALUES(begun_at)`,
       [version, name, checksum],
     );
-    for (const statement of sql.trim().split(/\n\n+/)) await this.connection.query(statement);
+    for (const statement of statementsOf(migration)) await this.connection.query(statement);
     await this.connection.query("UPDATE dtm_migration SET applied_at = utc_timestamp() WHERE version = ?", [version]);
   }
 }

@@ -4,8 +4,8 @@ import { damagesFound } from "../relational/inspection.js";
 import { isMigrating } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
 import { type MysqlAddress, Pool } from "./pool.js";
-import { migrateDatabase, type OnServer, onServer, zoneTrouble } from "./prepare.js";
-import { appliedMigrations, schemaOf } from "./schema.js";
+import { migrateDatabase, type OnServer, onServer, otherZoneTrouble, zoneTrouble } from "./prepare.js";
+import { schemaOf } from "./schema.js";
 import { adoptedIds } from "./sql/adopted.js";
 import { hasTable } from "./sql/has-table.js";
 import { countUnfinished, lastWritten } from "./sql/last-written.js";
@@ -30,10 +30,9 @@ export function mysqlMigrator(address: MysqlAddress): Migrator {
         const inspected = { schema: () => schemaOf(driver), migrating, adoptedIds: () => adoptedIds(db) };
         const damages = await damagesFound(inspected, MIGRATIONS);
         if (damages.length > 0) return damages;
-        const zone = await zoneTrouble(db, address);
         const findings = await check(
           {
-            applied: () => appliedMigrations(driver),
+            applied: async () => (await schemaOf(driver)).applied,
             migrating,
             look: async () =>
               (await hasTable(db, "trans_global"))
@@ -44,6 +43,8 @@ export function mysqlMigrator(address: MysqlAddress): Migrator {
           MIGRATIONS,
           pause,
         );
+        const isOurs = (await schemaOf(driver)).columns.has("trans_global.due_at");
+        const zone = await (isOurs ? otherZoneTrouble : zoneTrouble)(db, address);
         return zone === null ? findings : [...findings, zone];
       }),
   };

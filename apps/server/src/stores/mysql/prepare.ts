@@ -8,15 +8,17 @@ import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import type { Limits } from "../relational/texts.js";
 import { type Tls, tlsTrouble } from "../relational/tls.js";
-import { Connection } from "./connection.js";
+import { Connection, NoAnswer } from "./connection.js";
 import { errnoOf, troubleOf } from "./errors.js";
 import { migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
+import { otherZone } from "./other-zone.js";
 import type { MysqlAddress, Pool } from "./pool.js";
 import { schemaOf } from "./schema.js";
 import { adopt } from "./sql/adopt.js";
 import { adoptedIds, adoptedUpTo } from "./sql/adopted.js";
 import { forgetOldLanes } from "./sql/lanes.js";
+import { lastDues } from "./sql/last-dues.js";
 import { packetBytes, payloadBytes } from "./sql/limits.js";
 import { newestUpdateOfDtm } from "./sql/newest-update.js";
 import { forgetNodes } from "./sql/nodes.js";
@@ -32,6 +34,7 @@ export function prepareDatabase(pool: Pool, address: MysqlAddress, { autoMigrate
     if (autoMigrate) await migrateDatabase(server, address);
     else requireCurrent(await schemaOf(server.driver), MIGRATIONS);
     const { db } = server;
+    refuse(await otherZoneTrouble(db, address));
     const beside = (work: (on: Connection) => Promise<void>): Promise<void> =>
       contended(
         () => work(db),
@@ -47,9 +50,12 @@ export function prepareDatabase(pool: Pool, address: MysqlAddress, { autoMigrate
 }
 
 export async function migrateDatabase({ driver, db }: OnServer, address: MysqlAddress): Promise<readonly Migration[]> {
-  const zone = await zoneTrouble(db, address);
-  if (zone !== null) throw new DatabaseUnusable(zone);
+  refuse(await zoneTrouble(db, address));
   return migrate(migrationTarget(driver, address.database), MIGRATIONS);
+}
+
+function refuse(trouble: string | null): void {
+  if (trouble !== null) throw new DatabaseUnusable(trouble);
 }
 
 /** What goes wrong becomes one line. */
@@ -96,8 +102,31 @@ const AHEAD_MS = 60_000;
 export async function zoneTrouble(db: Connection, { zoneHours }: MysqlAddress): Promise<string | null> {
   const newest = await newestUpdateOfDtm(db);
   if (newest === null || newest <= Date.now() + AHEAD_MS) return null;
-  const zone = zoneHours === null ? "this process's zone" : `UTC${zoneHours < 0 ? "" : "+"}${zoneHours}`;
+  const zone = zoneHours === null ? "this process's zone" : utc(zoneHours);
   return `the newest update_time in trans_global, ${db.zone.toText(newest)} in ${zone}, is yet to come: set TimeZoneOffset (TIME_ZONE_OFFSET) to the hours of whoever wrote it`;
+}
+
+/** Where those aren't over for so long their times still matter, to an operator at least. */
+const LATELY_MS = 86_400_000;
+
+/** The same for what we wrote, in a schema that is current: a second node, or the next process, has another zone (R19). */
+export async function otherZoneTrouble(db: Connection, { zoneHours }: MysqlAddress): Promise<string | null> {
+  const now = Date.now();
+  const written = otherZone(await lastDues(db, now - LATELY_MS), db.zone);
+  if (written === null) return null;
+  const hours = written / 3_600;
+  const own = `${zoneHours === null ? "this process's zone, " : ""}${utc(db.zone.secondsEast(now) / 3_600)}`;
+  // The setting has whole hours.
+  const setting = Number.isInteger(hours) ? `TimeZoneOffset (TIME_ZONE_OFFSET) to ${signed(hours)}, or ` : "";
+  return `the times in trans_global were written in ${utc(hours)}, and this server would read them in ${own}: set ${setting}TZ to the zone of whoever wrote them, without TimeZoneOffset (TIME_ZONE_OFFSET); all servers on one database must agree`;
+}
+
+function utc(hours: number): string {
+  return `UTC${signed(hours)}`;
+}
+
+function signed(hours: number): string {
+  return hours < 0 ? String(hours) : `+${hours}`;
 }
 
 /** An account that wants TLS, or a certificate, is refused in the same words as a wrong password. */
@@ -109,9 +138,13 @@ function unlessShown({ mode, certFile }: Tls): string {
 /** It wants TLS from everybody. */
 const INSECURE = 3159;
 
-function explained(cause: unknown, { host, port, user, database, tls }: MysqlAddress): unknown {
+export function explained(cause: unknown, { host, port, user, database, tls }: MysqlAddress): unknown {
   if (cause instanceof DatabaseUnusable || cause instanceof MigrationRefused) return cause;
   const line = (text: string): DatabaseUnusable => new DatabaseUnusable(text, { cause });
+  if (cause instanceof NoAnswer)
+    return line(
+      `the server at ${host}:${port}, database ${database}: ${messageOf(cause)}; look what it waits for or works on (SHOW FULL PROCESSLIST), then start again`,
+    );
   const errno = errnoOf(cause);
   switch (errno) {
     case 1045:

@@ -1,6 +1,6 @@
 /** The schema as it is: what is noted as applied, and what is there of what migrations make. */
 import type { Connection, RowDataPacket } from "mysql2/promise";
-import type { AppliedMigration, Schema } from "../migrate.js";
+import { type AppliedMigration, checksumOf, type Migration, type Schema } from "../migrate.js";
 import { columnsMadeBy, nameOf, tablesOf } from "../relational/columns.js";
 import { errnoOf } from "./errors.js";
 import { MIGRATIONS } from "./migrations/index.js";
@@ -13,8 +13,27 @@ const COLUMNS = `
   FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
   WHERE table_schema = database() AND table_type <> 'VIEW' AND table_name IN (?)`;
 
+/** What broke off before it changed anything counts as not begun. */
 export async function schemaOf(connection: Connection): Promise<Schema> {
-  return { notes: "dtm_migration", applied: await appliedMigrations(connection), columns: await columnsThere(connection) };
+  const [noted, columns] = [await appliedMigrations(connection), await columnsThere(connection)];
+  const changedNothing = ({ checksum, done }: AppliedMigration): boolean =>
+    !done && MIGRATIONS.some((migration) => checksumOf(migration) === checksum && leftNothing(migration, columns));
+  return { notes: "dtm_migration", applied: noted.filter((one) => !changedNothing(one)), columns };
+}
+
+/** Each stands for itself; an empty line is between two. */
+export function statementsOf({ sql }: Migration): readonly string[] {
+  return sql.trim().split(/\n\n+/);
+}
+
+/**
+ * Statements come one after the other and each is done whole or not at all, so where the columns of the first one that can't be repeated
+ * are absent nothing behind it was done. A statement without columns tells nothing.
+ */
+function leftNothing(migration: Migration, columns: ReadonlySet<string>): boolean {
+  const first = statementsOf(migration).find((statement) => !statement.startsWith("CREATE TABLE IF NOT EXISTS"));
+  if (first === undefined || columnsMadeBy([{ ...migration, sql: first }]).length === 0) return false;
+  return columnsMadeBy([migration]).every((column) => column.mayBeOfDtm || !columns.has(nameOf(column)));
 }
 
 async function columnsThere(connection: Connection): Promise<ReadonlySet<string>> {
@@ -42,7 +61,7 @@ async function requireAbsent(connection: Connection, table: string, columns: rea
 }
 
 /** None where the table of them is absent. */
-export async function appliedMigrations(connection: Connection): Promise<readonly AppliedMigration[]> {
+async function appliedMigrations(connection: Connection): Promise<readonly AppliedMigration[]> {
   try {
     const [rows] = await connection.query<(RowDataPacket & Omit<AppliedMigration, "done"> & { readonly done: number })[]>(
       "SELECT version, name, checksum, applied_at IS NOT NULL AS done FROM dtm_migration ORDER BY version",

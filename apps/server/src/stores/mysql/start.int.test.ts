@@ -5,7 +5,9 @@ import { until } from "../../../test/e2e/kit/until.js";
 import { inMysql, MYSQL, mysqlAddress, mysqlDatabase } from "../../../test/kit/temporary-mysql.js";
 import type { TemporaryDatabase } from "../../../test/kit/temporary-postgres.js";
 import { withServer } from "../../../test/kit/with-server.js";
+import { saga } from "../contract/fixtures.js";
 import { MIGRATIONS } from "./migrations/index.js";
+import { mysqlMigrator } from "./migrator.js";
 import { type MysqlOptions, openMysql } from "./store.js";
 
 jest.setTimeout(120_000);
@@ -151,6 +153,47 @@ withServer(MYSQL, () => {
     });
     const [owned] = await within(address, (connection) => connection.query("SELECT gid FROM trans_global WHERE owner > ''"));
     expect(owned).toEqual([]);
+  });
+
+  describe("times that were written in another zone (R19)", () => {
+    const SHANGHAI = 8;
+    /** What a server in China has left: one that rests, and one that is over. */
+    const leftIn = async (zoneHours: number): Promise<MysqlOptions> => {
+      const address = await fresh();
+      const store = openMysql({ ...address, zoneHours });
+      await store.open();
+      await store.create(saga({ nextCronTime: Date.now() + 3_600_000 }));
+      await store.create(saga({ status: "succeed", nextCronTime: Date.now() }));
+      await store.close();
+      return address;
+    };
+    const line =
+      /^(DatabaseUnusable: )?the times in trans_global were written in UTC\+8, and this server would read them in UTC\+0: set TimeZoneOffset \(TIME_ZONE_OFFSET\) to \+8, or TZ to .*; all servers on one database must agree$/;
+
+    test("a second server, or the next one, is told, whether it may migrate or not, and so is the check", async () => {
+      const address = await leftIn(SHANGHAI);
+      for (const autoMigrate of [true, false]) expect(await refusal({ ...address, autoMigrate })).toMatch(line);
+      expect(await mysqlMigrator(address).check(async () => undefined)).toEqual([expect.stringMatching(line)]);
+      expect(await refusal({ ...address, zoneHours: SHANGHAI })).toBe("opened");
+    });
+
+    test("what is over for days, or was dtm's meanwhile, keeps nobody", async () => {
+      const address = await leftIn(SHANGHAI);
+      const refusedAfter = async (change: string): Promise<string> => {
+        await within(address, (connection) => connection.query(change));
+        return refusal(address);
+      };
+      expect(await refusedAfter("UPDATE trans_global SET owner = 'JvXB7vqGKGPHmxnzWWN6zN' WHERE status = 'submitted'")).toBe(
+        "opened",
+      );
+      expect(await refusal(address)).toMatch(line);
+      const days = "INTERVAL 2 DAY";
+      expect(
+        await refusedAfter(
+          `UPDATE trans_global SET status = 'failed', next_cron_time = next_cron_time - ${days}, due_at = due_at - 2 * 86400000`,
+        ),
+      ).toBe("opened");
+    });
   });
 
   test("several servers that start at once migrate once", async () => {

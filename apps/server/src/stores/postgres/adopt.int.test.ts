@@ -12,6 +12,9 @@ import {
 import { withServer } from "../../../test/kit/with-server.js";
 import { gidsOf, NOW, SECOND, saga, storedTransaction } from "../contract/fixtures.js";
 import type { Store } from "../store.js";
+import { Connection } from "./connection.js";
+import { Pool } from "./pool.js";
+import { adopt } from "./sql/adopt.js";
 import { openPostgres } from "./store.js";
 
 jest.setTimeout(120_000);
@@ -182,6 +185,37 @@ withServer(POSTGRES, () => {
     expect((await storedTransaction(opened, "east")).nextCronTime).toBeLessThan(before + 60 * SECOND);
     expect((await storedTransaction(opened, "backing off")).nextCronTime).toBeGreaterThan(before + 7_000 * SECOND);
     await opened.close();
+    await other.drop();
+  });
+
+  test("however many rows dtm left, a statement changes a portion of them", async () => {
+    const other = await postgresDatabase();
+    const opened = openPostgres(postgresAddress(other.name));
+    await opened.open();
+    await opened.close();
+    await inPostgres(
+      (client) =>
+        client.query(`
+        INSERT INTO trans_global (gid, trans_type, status, query_prepared, protocol, create_time, update_time, next_cron_interval, next_cron_time, owner)
+        SELECT 'g' || i, 'saga', 'submitted', '', 'http', now(), now() + interval '8 hours', 10, now() + interval '9 hours', 'ofDtm'
+        FROM generate_series(1, 9) i`),
+      other.name,
+    );
+    const pool = new Pool(postgresAddress(other.name), 1);
+    const client = await pool.dedicated();
+    const db = new Connection(client, pool.tables);
+    const run = jest.spyOn(db, "run");
+    await adopt(db, { found: 4, changed: 3 });
+    // First which ids are dtm's, last what dead nodes left.
+    const changed = await Promise.all(run.mock.results.map(({ value }) => value));
+    expect(changed).toEqual([1, 3, 1, 3, 1, 1, 3, 1, 3, 1, 1, 0]);
+    const left = await db.rows(
+      "SELECT count(*) FROM trans_global WHERE owner <> '' OR next_cron_time > now() + interval '1 hour'",
+      [],
+    );
+    expect(left).toEqual([[0]]);
+    await client.end();
+    await pool.end();
     await other.drop();
   });
 

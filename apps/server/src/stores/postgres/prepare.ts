@@ -8,7 +8,7 @@ import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import { type Limits, NO_LIMITS } from "../relational/texts.js";
 import { tlsTrouble } from "../relational/tls.js";
-import { Connection } from "./connection.js";
+import { Connection, NoAnswer } from "./connection.js";
 import { codeOf, troubleOf } from "./errors.js";
 import { migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
@@ -32,7 +32,7 @@ export function prepareDatabase(pool: Pool, address: PostgresAddress, { autoMigr
         (cause) => troubleOf(cause, db.broken),
       );
     requireAdopted(await adoptedIds(db));
-    await beside(adopt);
+    await beside((on) => adopt(on));
     tellAdopted(log, await adoptedUpTo(db));
     await beside(forgetNodes);
     await beside(forgetOldLanes);
@@ -77,9 +77,13 @@ async function checkServer(client: pg.Client, { host, port, database }: Postgres
     );
 }
 
-function explained(cause: unknown, { host, port, user, database, schema }: PostgresAddress): unknown {
+export function explained(cause: unknown, { host, port, user, database, schema }: PostgresAddress): unknown {
   if (cause instanceof DatabaseUnusable || cause instanceof MigrationRefused) return cause;
   const line = (text: string): DatabaseUnusable => new DatabaseUnusable(text, { cause });
+  if (cause instanceof NoAnswer)
+    return line(
+      `PostgreSQL at ${host}:${port}, database ${database}, schema ${schema}: ${messageOf(cause)}; look what it waits for or works on (pg_stat_activity), then start again`,
+    );
   const refusedUser = `PostgreSQL at ${host}:${port} refused the user ${user}: ${messageOf(cause)}; check Store.User (STORE_USER) and Store.Password (STORE_PASSWORD)`;
   const noDatabase = `the database ${database} does not exist at ${host}:${port}: create it, or set Store.Db (STORE_DB)`;
   const code = codeOf(cause);

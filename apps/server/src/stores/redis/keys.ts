@@ -50,7 +50,7 @@ export function padded(value: number): string {
  *   d<urgency><due><id><gid>                    unfinished ones that rest
  *   w<destination>NUL<urgency><due><id><gid>    those of them that wait for a destination
  *   o<epoch>NUL<claim>NUL<id><gid>              unfinished ones that are driven
- *   e<end><id><gid>                             finished ones
+ *   e<end><id><gid>                             finished ones; behind the end when they were imported
  *   x<epoch>                                    epochs known to be dead (nodes.ts)
  * Statuses and types are one letter, unfinished statuses first; urgency is 0 for what is being undone, 1 otherwise. lua/head.ts writes it.
  */

@@ -1,10 +1,10 @@
 import type { Query } from "../connection.js";
 import { numberAt, textAt } from "../rows.js";
 
-/** Tables that dtm made, and none of ours beside them. */
+/** A table that dtm made, and no column of ours in it; a migration may have been begun. */
 const ADOPTED = `
-  SELECT coalesce(sum(if(table_name = 'trans_global', 1, -1)), 0) FROM information_schema.tables
-  WHERE table_schema = database() AND table_name IN ('trans_global', 'dtm_migration')`;
+  SELECT coalesce(sum(if(column_name = 'id', 1, -1)), 0) FROM information_schema.columns
+  WHERE table_schema = database() AND table_name = 'trans_global' AND column_name IN ('id', 'due_at')`;
 
 /** Among the rows made last, which needs no index. */
 const NEWEST = "SELECT max(update_time) FROM (SELECT update_time FROM trans_global ORDER BY id DESC LIMIT 1000) AS last_made";

@@ -3,12 +3,14 @@ import { numberAt, textAt } from "../rows.js";
 
 /**
  * By creation, for which there is an index: what is older than that and not over yet is little. Several nodes may sweep at once.
- * What dtm wrote is kept (R30): before we came, or while it had the tables back, which shows by a missing time of ours.
+ * What dtm wrote is kept (R30): before we came, or while it had the tables back, which shows by a missing time of ours. What ended
+ * elsewhere was written here after its end, and counts from then.
  */
 const ENDED = `
   SELECT g.id, g.gid FROM trans_global g
   WHERE g.create_time >= ? AND g.create_time < ? AND g.status IN ('succeed', 'failed') AND g.due_at IS NOT NULL
-    AND g.id > (SELECT last_id FROM dtm_adopted) AND coalesce(g.finish_time, g.rollback_time, g.update_time) < ?
+    AND g.id > (SELECT last_id FROM dtm_adopted)
+    AND coalesce(g.finish_time, g.rollback_time, g.update_time) < ? AND g.update_time < ?
   ORDER BY g.create_time LIMIT ?
   FOR UPDATE SKIP LOCKED`;
 
@@ -21,7 +23,7 @@ export async function sweep(
   { createdFrom, endedBefore, limit }: { readonly createdFrom: number; readonly endedBefore: number; readonly limit: number },
 ): Promise<number> {
   const before = db.zone.toText(endedBefore);
-  const ended = await db.rows(ENDED, [db.zone.toText(createdFrom), before, before, limit]);
+  const ended = await db.rows(ENDED, [db.zone.toText(createdFrom), before, before, before, limit]);
   if (ended.length === 0) return 0;
   await db.run(BRANCHES, [ended.map((row) => textAt(row, 1))]);
   return db.run(GLOBALS, [ended.map((row) => numberAt(row, 0))]);

@@ -25,8 +25,10 @@ local function tail(r) return (r.status == 'aborting' and '0' or '1') .. pad(r.d
 local function listed(r) return 'l' .. STATUS[r.status] .. TYPE[r.type] .. r.id .. r.gid end
 local function placed(r, entries)
   if final(r.status) then
-    local ended = r.finished ~= '' and r.finished or r.undone ~= '' and r.undone or r.updated
-    entries[#entries + 1] = 'e' .. pad(ended) .. r.id .. r.gid
+    local ended = pad(r.finished ~= '' and r.finished or r.undone ~= '' and r.undone or r.updated)
+    -- What ended elsewhere was written here after its end, and is kept as long from then.
+    if pad(r.updated) > ended then ended = pad(r.updated) end
+    entries[#entries + 1] = 'e' .. ended .. r.id .. r.gid
   elseif r.owner ~= '' then
     local epoch, claim = epoch_of(r.owner)
     entries[#entries + 1] = 'o' .. epoch .. '\0' .. claim .. '\0' .. r.id .. r.gid

@@ -2,6 +2,7 @@
 import { requireFunction, requireObject, requireText } from "./address.js";
 import { Coordinator, type CoordinatorSettings } from "./coordinator.js";
 import { realTime } from "./deadline.js";
+import { emitWarning } from "./errors.js";
 import { checkGid } from "./gid.js";
 import { openNested, type ParentBranch, runGlobal } from "./global.js";
 import { Msg } from "./msg.js";
@@ -69,7 +70,7 @@ export abstract class Client {
     if (options.onWarning !== undefined) requireFunction(options.onWarning, "OPTION_INVALID", "onWarning");
     const settings: CoordinatorSettings = {
       timeoutMs: options.timeoutMs === undefined ? DEFAULT_TIMEOUT_MS : checkTimeout("timeoutMs", options.timeoutMs),
-      onWarning: options.onWarning ?? ((error) => process.emitWarning(error)),
+      onWarning: options.onWarning ?? emitWarning,
       time,
     };
     this[COORDINATOR] = new Coordinator(transport, settings);

@@ -5,7 +5,7 @@
  */
 import type { DtmError } from "@dtm/protocol";
 import { Deadline } from "./deadline.js";
-import { TransactionError } from "./errors.js";
+import { emitWarning, TransactionError } from "./errors.js";
 import { type CallOptions, checkCall, LONGEST_TIMEOUT_MS } from "./options.js";
 import type {
   BranchRegistration,
@@ -94,8 +94,8 @@ export class Coordinator {
   warn(warning: Error): void {
     void (async () => this.settings.onWarning(warning))().catch((cause: unknown) => {
       const why = cause instanceof Error ? cause.message : String(cause);
-      process.emitWarning(new Error(`onWarning of a dtm client failed: ${why}`, { cause }));
-      process.emitWarning(warning);
+      process.emitWarning(`onWarning of a dtm client failed: ${why}`);
+      emitWarning(warning);
     });
   }
 

@@ -27,6 +27,12 @@ export class TransactionError extends DtmError {
 
 registerKind(TransactionError, "TransactionError");
 
+/** In its parts: Node refuses an Error of another realm, as every one in a jest test is. */
+export function emitWarning(warning: Error): void {
+  const code = warning instanceof DtmError ? { code: warning.code } : {};
+  process.emitWarning(warning.message, { type: warning.name, ...code });
+}
+
 /** Thrown for a call that came after the client's close(). */
 export function clientClosed(): DtmError {
   return new DtmError("CLIENT_CLOSED", "expected an open client, found one after its close()");

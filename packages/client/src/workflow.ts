@@ -1,3 +1,4 @@
+export type { AsJson } from "./workflow/as-json.js";
 export { workflowService } from "./workflow/grpc.js";
 export { type WorkflowListenerOptions, workflowListener } from "./workflow/http.js";
 export {

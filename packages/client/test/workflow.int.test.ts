@@ -189,6 +189,44 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       expect(services.calls).toHaveLength(3);
     });
 
+    withCoordinator("a refusal of a repeat undoes that step too, since the first call may still arrive", async () => {
+      let calls = 0;
+      services.answer("ship", () => ({ kind: ++calls === 1 ? "error" : "failure" }));
+      const order = workflows.define("order", async (wf) => {
+        await wf.saga(step("debit"));
+        await wf.saga(step("ship"));
+      });
+      const gid = await client.newGid();
+      await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+      await expect(order.execute(undefined, { gid })).rejects.toMatchObject({ code: "TRANSACTION_FAILED" });
+      expect(called()).toEqual([
+        "01 action debit",
+        "02 action ship",
+        "02 action ship",
+        "02 rollback ship-undo",
+        "01 rollback debit-undo",
+      ]);
+    });
+
+    withCoordinator("over gRPC alone nobody tells whose a chosen gid is, so a first refusal undoes the step too", async () => {
+      if (protocol === "http") return;
+      services.answer("ship", () => ({ kind: "failure" }));
+      const alone = new GrpcClient({ server: coordinator?.grpc ?? "" });
+      const order = new Workflows(alone, { callback: callback.address }).define("alone", async (wf) => {
+        await wf.saga(step("ship"));
+      });
+      try {
+        await expect(order.execute(undefined)).rejects.toMatchObject({ code: "TRANSACTION_FAILED" });
+        expect(called()).toEqual(["01 action ship"]);
+        await expect(order.execute(undefined, { gid: await client.newGid() })).rejects.toMatchObject({
+          code: "TRANSACTION_FAILED",
+        });
+        expect(called()).toEqual(["01 action ship", "01 action ship", "01 rollback ship-undo"]);
+      } finally {
+        alone.close();
+      }
+    });
+
     withCoordinator("a refusal that the handler deals with doesn't end the workflow", async () => {
       services.answer("first", () => ({ kind: "failure" }));
       const order = workflows.define("order", async (wf) => {

@@ -3,12 +3,18 @@ import type { RequestListener } from "node:http";
 import type { Client } from "@dtm/client-core";
 import { DtmError } from "@dtm/protocol";
 import type { EngineSettings } from "@dtm/server/embedded";
+import { checkCoordinator, checkMs, checkService } from "./options.js";
 import { World } from "./world.js";
 
 /** Settings of {@link startCoordinator}. */
 export interface TestCoordinatorOptions {
   /** The server's own settings, like `{ types: … }`. Default: those of a server without configuration. */
-  readonly settings?: Partial<EngineSettings>;
+  readonly settings?: Partial<EngineSettings> | undefined;
+  /**
+   * Real time in milliseconds that a handler may run without an answer, or a wait for virtual time, before whoever waits for time to pass is told
+   * so (OPTION_INVALID): `Infinity` for a debugger. Default: 10,000.
+   */
+  readonly longestHandlerMs?: number | undefined;
 }
 
 /** A coordinator in this process, with a clock of its own. */
@@ -46,6 +52,8 @@ const LONGEST_MS = 30 * 86_400_000;
 /**
  * Starts a coordinator in this process: the real one, on its memory store, with a virtual clock. A week of retries takes milliseconds.
  *
+ * Throws DtmError OPTION_INVALID, naming the option. So do its methods, and whatever waits for virtual time while a handler never answers.
+ *
  * ```ts
  * const dtm = await startCoordinator();
  * dtm.serve("http://bank", app);
@@ -55,15 +63,24 @@ const LONGEST_MS = 30 * 86_400_000;
  * ```
  */
 export async function startCoordinator(options: TestCoordinatorOptions = {}): Promise<TestCoordinator> {
-  const world = new World({ schedule: [], settings: options.settings });
+  checkCoordinator(options);
+  const { settings, longestHandlerMs } = options;
+  const world = new World({ schedule: [], settings, longestHandlerMs });
   await world.start();
   const { client } = world;
   return {
     client,
-    serve: (origin, listener) => world.serve(origin, listener),
+    serve(origin, listener) {
+      checkService(origin, listener);
+      world.serve(origin, listener);
+    },
     now: () => world.clock.now(),
-    advance: (ms) => world.pause(ms),
+    async advance(ms) {
+      checkMs("advance", ms);
+      await world.pause(ms);
+    },
     async ended(gid, withinMs = LONGEST_MS) {
+      checkMs("withinMs", withinMs);
       const final = (): boolean => isFinal(world.statusOf(gid));
       const found = world.statusOf(gid);
       if (found === null) throw new DtmError("TRANSACTION_UNKNOWN", `expected a transaction ${gid}, found none`);

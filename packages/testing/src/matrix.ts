@@ -4,7 +4,10 @@ import type { Client } from "@dtm/client-core";
 import { requireFunction, requireObject } from "@dtm/client-core/internal";
 import { DtmError } from "@dtm/protocol";
 import type { EngineSettings } from "@dtm/server/embedded";
+import { ScenarioInvalid } from "./activity.js";
+import { connection } from "./connection.js";
 import { isFinal } from "./coordinator.js";
+import { checkMatrix, checkMs, checkService } from "./options.js";
 import { FAULTS, type Fault, faultsAt, fromSeed, type Point, type Schedule, toSeed } from "./schedule.js";
 import { type Ended, World } from "./world.js";
 
@@ -21,6 +24,19 @@ export interface Kit {
   io<T>(work: () => Promise<T> | T): Promise<T>;
   /** The same object, and each call of its methods is an {@link Kit.io} of its own. For clients of databases, whose methods are asynchronous. */
   fallible<T extends object>(target: T): T;
+  /**
+   * The same connection to a database, which dies with the process of the handler that took it out of its pool: `destroy` closes it, and the
+   * database rolls back what was open, as after a real crash. Until its `release()` is called. Needed wherever a step of {@link Kit.io} is
+   * taken inside a database transaction, whose locks would outlive the crash.
+   *
+   * @param destroy - Closes it for good; may be asynchronous, and time stands still meanwhile.
+   * @example
+   * const client = kit.connection(await pool.connect(), (dead) => dead.release(true)); // pg
+   *
+   * @example
+   * const connection = kit.connection(await pool.getConnection(), (dead) => dead.destroy()); // mysql2, mariadb
+   */
+  connection<T extends object>(client: T, destroy: (client: T) => unknown): T;
   /** Lets virtual time pass, in milliseconds. */
   pause(ms: number): Promise<void>;
 }
@@ -53,6 +69,11 @@ export interface FaultMatrixOptions<State> {
   readonly maxRuns?: number | undefined;
   /** Virtual time after which a transaction that hasn't ended breaks the run. Default: 7 days. */
   readonly withinMs?: number | undefined;
+  /**
+   * Real time in milliseconds that a handler may run without an answer, or a wait for virtual time, before the matrix is given up: `Infinity` for
+   * a debugger. Default: 10,000.
+   */
+  readonly longestHandlerMs?: number | undefined;
   /** The coordinator's settings. Default: its own. */
   readonly settings?: Partial<EngineSettings> | undefined;
 }
@@ -77,21 +98,28 @@ export class InvariantBroken extends Error {
 
   /** @internal */
   constructor(schedule: Schedule, trace: readonly string[], cause: unknown, runs: number) {
-    const seed = toSeed(schedule);
-    const faults = schedule.map(({ kind, at }) => `  ${at}: ${FAULTS[kind]}`);
     const why = cause instanceof Error ? cause.message : String(cause);
-    const message = [
-      why,
-      schedule.length === 0 ? "it breaks without any fault" : `smallest schedule that breaks it (run ${runs}):`,
-      ...faults,
-      `replay: seed: ${JSON.stringify(seed)}`,
-      "what happened:",
-      ...trace.map((line) => `  ${line}`),
-    ].join("\n");
-    super(message, { cause });
-    this.seed = seed;
-    this.trace = trace;
+    const where = schedule.length === 0 ? "it breaks without any fault" : `smallest schedule that breaks it (run ${runs}):`;
+    super([why, where, ...whatHappened(schedule, trace)].join("\n"), { cause });
+    this.seed = toSeed(schedule);
+    // The run's own goes on to its end.
+    this.trace = [...trace];
   }
+}
+
+function whatHappened(schedule: Schedule, trace: readonly string[]): readonly string[] {
+  return [
+    ...schedule.map(({ kind, at }) => `  ${at}: ${FAULTS[kind]}`),
+    `replay: seed: ${JSON.stringify(toSeed(schedule))}`,
+    "what happened:",
+    ...trace.map((line) => `  ${line}`),
+  ];
+}
+
+/** Nothing is known about the invariant. */
+function notRun(schedule: Schedule, trace: readonly string[], cause: ScenarioInvalid): DtmError {
+  const where = schedule.length === 0 ? "it came to pass without any fault" : "schedule under which it came to pass:";
+  return new DtmError(cause.code, [cause.message, where, ...whatHappened(schedule, trace)].join("\n"), { cause });
 }
 
 const DEFAULT_MAX_RUNS = 5_000;
@@ -102,15 +130,14 @@ const DEFAULT_WITHIN_MS = 7 * 86_400_000;
  * each repeat that a fault brought about. What succeeded once isn't refused later: services must promise that.
  *
  * @throws InvariantBroken for the first run, the smallest schedules first, whose invariant doesn't hold or whose transaction never ends;
- * DtmError OPTION_INVALID for a scenario that does nothing a fault could meet, and for a seed whose faults no longer come to pass.
+ * DtmError OPTION_INVALID for a scenario that does nothing a fault could meet, for one that comes to a standstill (a handler never answers, or waits for a lock
+ * that a dead process left behind, {@link Kit.connection}), and for a seed whose faults no longer come to pass.
  */
 export async function faultMatrix<State>(
   scenario: Scenario<State>,
   options: FaultMatrixOptions<State>,
 ): Promise<FaultMatrixReport> {
-  requireObject(options, "OPTION_INVALID", "options");
-  requireObject(scenario, "OPTION_INVALID", "scenario");
-  requireFunction(options.invariant, "OPTION_INVALID", "options.invariant");
+  checkMatrix(scenario, options);
   const { maxRuns = DEFAULT_MAX_RUNS } = options;
   if (options.seed !== undefined) {
     const schedule = fromSeed(options.seed);
@@ -179,7 +206,7 @@ async function runOnce<State>(
   schedule: Schedule,
   number: number,
 ): Promise<OneRun> {
-  const world = new World({ schedule, settings: options.settings });
+  const world = new World({ schedule, settings: options.settings, longestHandlerMs: options.longestHandlerMs });
   await world.start();
   const kit = kitOf(world);
   const state = await scenario.setup(kit);
@@ -210,6 +237,7 @@ async function runOnce<State>(
     const held = await options.invariant({ state, transactions, caller: caller ?? "died", error });
     if (held === false) throw new Error("the invariant is false");
   } catch (cause) {
+    if (cause instanceof ScenarioInvalid) throw notRun(schedule, world.trace, cause);
     throw new InvariantBroken(schedule, world.trace, cause, number);
   } finally {
     await world.stop();
@@ -221,10 +249,23 @@ async function runOnce<State>(
 function kitOf(world: World): Kit {
   return {
     client: world.client,
-    serve: (origin, listener) => world.serve(origin, listener),
-    io: (work) => world.io(work),
-    fallible: (target) => fallible(target, world),
-    pause: (ms) => world.pause(ms),
+    serve(origin, listener) {
+      checkService(origin, listener);
+      world.serve(origin, listener);
+    },
+    async io(work) {
+      requireFunction(work, "OPTION_INVALID", "kit.io");
+      return world.io(work);
+    },
+    fallible(target) {
+      requireObject(target, "OPTION_INVALID", "kit.fallible");
+      return fallible(target, world);
+    },
+    connection: (client, destroy) => connection(world.activity, client, destroy),
+    async pause(ms) {
+      checkMs("kit.pause", ms);
+      await world.pause(ms);
+    },
   };
 }
 

@@ -3,8 +3,9 @@
  * message takes a millisecond each way; one that is answered by nobody ends with its caller's timeout.
  */
 import type { VirtualClock } from "@dtm/server/embedded";
-import { type Activity, Worker } from "./activity.js";
+import type { Activity } from "./activity.js";
 import type { FaultKind, Faults, PointKind } from "./schedule.js";
+import { type Wait, Worker } from "./worker.js";
 
 const HOP_MS = 1;
 const LATE_MS = 30_000;
@@ -28,6 +29,8 @@ export interface Message<A> {
   readonly place?: { readonly branch: string; readonly op: string };
   /** The coordinator itself sends it, and stops to when it dies. */
   readonly fromCoordinator: boolean;
+  /** What its sender waits for, when a worker sends it. */
+  readonly wait?: Wait;
 }
 
 export interface WireParts {
@@ -139,11 +142,13 @@ export class Wire {
     const worker = new Worker(message.label);
     this.#after(HOP_MS + delayMs, () => {
       this.pending++;
+      if (message.wait !== undefined) message.wait.acting++;
       let finished = false;
       const over = (reply: Reply<A>, line: string): void => {
         if (finished) return;
         finished = true;
         this.pending--;
+        if (message.wait !== undefined) message.wait.acting--;
         say(`${name}  ← ${line}`);
         this.#after(HOP_MS, () => {
           then(reply, worker);

@@ -7,12 +7,13 @@ import type { Time } from "@dtm/client-core/internal";
 import type { Exchange, HttpAnswer, HttpRequest } from "@dtm/client-http/internal";
 import { BRANCH_KEYS, DtmError, type Outcome, outcomeFromHttp } from "@dtm/protocol";
 import { Embedded, type EngineSettings, type Invocation, openStorage, VirtualClock } from "@dtm/server/embedded";
-import { Activity, Worker } from "./activity.js";
+import { Activity, LOCK_PATIENCE_MS, PATIENCE_MS } from "./activity.js";
 import { KitClient } from "./client.js";
 import { seeded } from "./random.js";
 import { Faults, type Schedule } from "./schedule.js";
 import { type ServiceAnswer, Services } from "./services.js";
 import { type Message, type Reply, Wire } from "./wire.js";
+import { Wait, Worker } from "./worker.js";
 
 /** Where clients of this world find the coordinator. */
 export const COORDINATOR = "http://coordinator";
@@ -33,6 +34,14 @@ export interface WorldOptions {
   readonly schedule: Schedule;
   /** Of the server. Default: its own. */
   readonly settings?: Partial<EngineSettings> | undefined;
+  /** Real time. Default: ten seconds. */
+  readonly longestHandlerMs?: number | undefined;
+}
+
+/** How a worker sends. */
+interface Sending {
+  readonly timeoutMs: number;
+  readonly wait: Wait;
 }
 
 /** A transaction as the coordinator left it. */
@@ -44,7 +53,7 @@ export interface Ended {
 
 export class World {
   readonly clock = new VirtualClock(BEGINNING);
-  readonly activity = new Activity();
+  readonly activity: Activity;
   readonly services = new Services();
   readonly faults: Faults;
   readonly client: KitClient;
@@ -62,6 +71,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    this.activity = new Activity(options.longestHandlerMs);
     this.faults = new Faults(options.schedule);
     this.#wire = new Wire({
       clock: this.clock,
@@ -116,14 +126,13 @@ export class World {
 
   /** Waits in virtual time. */
   pause(ms: number): Promise<void> {
-    return this.hold(new Promise((resolve) => void this.clock.after(ms, resolve)));
+    return this.hold(this.#after(ms));
   }
 
   /** A step of the application that a crash can come before or after: a write, a call to something else. */
   async io<T>(work: () => Promise<T> | T): Promise<T> {
     const { worker } = this.activity;
-    const { name, fault } = this.faults.pass("io", `${worker?.label ?? "client"} io`);
-    await this.pause(IO_MS);
+    const { name, fault } = await this.hold(this.#passIo(worker), new Wait(LOCK_PATIENCE_MS));
     if (fault !== null) this.#say(`${name}  ⚡ ${fault}`);
     if (fault === "crash-before" && worker !== undefined) return this.#dies(worker);
     const value = await work();
@@ -142,8 +151,8 @@ export class World {
    *
    * @throws Error when nothing more will ever happen, or a year has passed.
    */
-  async hold<T>(promise: Promise<T>): Promise<T> {
-    if (this.activity.worker !== undefined) return this.activity.waiting(promise);
+  async hold<T>(promise: Promise<T>, wait?: Wait): Promise<T> {
+    if (this.activity.worker !== undefined) return this.activity.waiting(promise, wait);
     this.#wanted++;
     let giveUp = (_cause: Error): void => undefined;
     const given = new Promise<never>((_, reject) => {
@@ -160,10 +169,9 @@ export class World {
   /** Lets time pass while it has something to bring, but not beyond `until`. */
   async pass(until: number, done: () => boolean): Promise<boolean> {
     for (;;) {
-      await this.activity.quiet();
+      await this.activity.quiet(() => this.#comesBy(until));
       if (done()) return true;
-      const next = this.clock.nextAt();
-      if (next === null || next > until) return false;
+      if (!this.#comesBy(until)) return false;
       this.clock.fireNext();
     }
   }
@@ -200,6 +208,22 @@ export class World {
     return made;
   }
 
+  #comesBy(until: number): boolean {
+    const next = this.clock.nextAt();
+    return next !== null && next <= until;
+  }
+
+  #after(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.clock.after(ms, resolve));
+  }
+
+  async #passIo(worker: Worker | undefined): Promise<ReturnType<Faults["pass"]>> {
+    await this.activity.turn();
+    const passed = this.faults.pass("io", `${worker?.label ?? "client"} io`);
+    await this.#after(IO_MS);
+    return passed;
+  }
+
   async #move(): Promise<void> {
     this.#moving = true;
     try {
@@ -216,12 +240,16 @@ export class World {
   }
 
   readonly #exchange: Exchange = (request, limits) => {
-    const { origin } = new URL(request.url);
-    const sent = origin === COORDINATOR ? this.#ask(request, limits.timeoutMs) : this.#callFromClient(request, limits.timeoutMs);
-    return this.hold(sent.then(toHttpAnswer));
+    const wait = new Wait(PATIENCE_MS);
+    return this.hold(this.#send(request, { timeoutMs: limits.timeoutMs, wait }).then(toHttpAnswer), wait);
   };
 
-  #ask(request: HttpRequest, timeoutMs: number): Promise<Reply<ServiceAnswer>> {
+  async #send(request: HttpRequest, limits: Sending): Promise<Reply<ServiceAnswer>> {
+    await this.activity.turn();
+    return new URL(request.url).origin === COORDINATOR ? this.#ask(request, limits) : this.#callFromClient(request, limits);
+  }
+
+  #ask(request: HttpRequest, { timeoutMs, wait }: Sending): Promise<Reply<ServiceAnswer>> {
     const { pathname, search } = new URL(request.url);
     const act = (): Promise<ServiceAnswer> => this.activity.outside(() => this.#handle(request, pathname + search));
     // Reading changes nothing, so there is nothing to go wrong but time.
@@ -235,6 +263,7 @@ export class World {
       act,
       tell,
       fromCoordinator: false,
+      wait,
     };
     return this.#wire.send(message);
   }
@@ -263,12 +292,12 @@ export class World {
     return `${typeof gid === "string" ? ` ${this.alias(gid)}` : ""}${typeof branchId === "string" ? `/${branchId}` : ""}`;
   }
 
-  #callFromClient(request: HttpRequest, timeoutMs: number): Promise<Reply<ServiceAnswer>> {
+  #callFromClient(request: HttpRequest, { timeoutMs, wait }: Sending): Promise<Reply<ServiceAnswer>> {
     const query = new URL(request.url).searchParams;
     const gid = query.get(BRANCH_KEYS.gid) ?? "";
     const branchId = query.get(BRANCH_KEYS.branchId) ?? "";
     const op = query.get(BRANCH_KEYS.op) ?? "";
-    return this.#wire.send(this.#branchMessage(request, { gid, branchId, op, timeoutMs, fromCoordinator: false }));
+    return this.#wire.send(this.#branchMessage(request, { gid, branchId, op, timeoutMs, fromCoordinator: false, wait }));
   }
 
   async #callBranch(invocation: Invocation): Promise<Outcome> {
@@ -298,6 +327,7 @@ export class World {
       readonly op: string;
       readonly timeoutMs: number;
       readonly fromCoordinator: boolean;
+      readonly wait?: Wait;
     },
   ): Message<ServiceAnswer> {
     const branch = `${this.alias(call.gid)}/${call.branchId}`;
@@ -305,11 +335,16 @@ export class World {
       kind: "branch",
       label: `${branch}.${call.op}`,
       timeoutMs: call.timeoutMs,
-      act: (worker) => this.activity.run(worker, () => this.services.call(request)),
+      act: (worker) => {
+        const { origin, pathname } = new URL(request.url);
+        worker.place = `${origin}${pathname}`;
+        return this.activity.run(worker, () => this.services.call(request));
+      },
       tell,
       ...(call.op === "action" || call.op === "try" ? { refusal: { answer: REFUSED, isSuccess } } : {}),
       place: { branch, op: call.op },
       fromCoordinator: call.fromCoordinator,
+      ...(call.wait === undefined ? {} : { wait: call.wait }),
     };
   }
 

@@ -7,6 +7,7 @@ import type { StepKey } from "./progress.js";
 const COLUMN = 1024;
 /** Of one row of progress; dtm on MySQL takes 65,535. */
 const LONGEST_ROW_BYTES = 1024 * 1024;
+const MARK = "run";
 
 /** No step has this id: a result that is too long for its column, and a decision that a later run couldn't make again. */
 export const RESULT: StepKey = { branchId: "00", op: "result" };
@@ -37,11 +38,19 @@ export function encodeInput(input: unknown): Uint8Array {
   throw new DtmError("PAYLOAD_INVALID", `a workflow's input: expected an object, an array or nothing, found ${describe(input)}`);
 }
 
-/** The text that the coordinator keeps to call the workflow again. @throws DtmError PAYLOAD_INVALID when it is too long. */
-export function customDataOf(name: string, data: Uint8Array): string {
-  const text = JSON.stringify({ name, data: Buffer.from(data).toString("base64") });
+/**
+ * The text that the coordinator keeps to call the workflow again. dtm reads the name and the data; the mark of who begins it is ours, and left out
+ * where it finds no room: the workflow is taken for an older one then.
+ *
+ * @throws DtmError PAYLOAD_INVALID when it is too long.
+ */
+export function customDataOf(name: string, data: Uint8Array, mark: string | null): string {
+  const kept = { name, data: Buffer.from(data).toString("base64") };
+  const marked = mark === null ? "" : JSON.stringify({ ...kept, [MARK]: mark });
+  if (marked !== "" && fits(marked)) return marked;
+  const text = JSON.stringify(kept);
+  if (fits(text)) return text;
   const length = [...text].length;
-  if (length <= COLUMN) return text;
   throw new DtmError(
     "PAYLOAD_INVALID",
     `the input of workflow ${name}: its ${data.length} bytes of JSON, in base64 and with the name, take ${length} characters; ` +
@@ -49,12 +58,25 @@ export function customDataOf(name: string, data: Uint8Array): string {
   );
 }
 
+function fits(text: string): boolean {
+  return [...text].length <= COLUMN;
+}
+
 /** The name in what {@link customDataOf} made; null for anything else. */
 export function nameIn(customData: string): string | null {
+  return textIn(customData, "name");
+}
+
+/** Likewise the mark of who has begun it. */
+export function markIn(customData: string): string | null {
+  return textIn(customData, MARK);
+}
+
+function textIn(customData: string, key: string): string | null {
   try {
     const value: unknown = JSON.parse(customData);
-    const name: unknown = typeof value === "object" && value !== null ? Reflect.get(value, "name") : null;
-    return typeof name === "string" ? name : null;
+    const text: unknown = typeof value === "object" && value !== null ? Reflect.get(value, key) : null;
+    return typeof text === "string" ? text : null;
   } catch {
     return null;
   }

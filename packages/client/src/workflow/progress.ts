@@ -32,10 +32,14 @@ export class Progress {
     return this.#finished.size === 0;
   }
 
-  /** A step whose phase 2 is recorded as done in this direction; null when none is. The decision itself, with the id 00, is no step. */
+  /**
+   * A step whose phase 2 is recorded as done in this direction; null when none is. The decision itself, with the id 00, is no step, and the undo of
+   * one that refused belongs to both directions.
+   */
   begun(direction: "commit" | "rollback"): StepKey | null {
     for (const { branchId, op, status } of this.#finished.values()) {
-      if (op === direction && branchId !== UNDONE.branchId && status === "succeed") return { branchId, op };
+      const refused = this.#finished.get(`${branchId}-action`)?.status === "failed";
+      if (op === direction && branchId !== UNDONE.branchId && status === "succeed" && !refused) return { branchId, op };
     }
     return null;
   }

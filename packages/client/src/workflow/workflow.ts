@@ -6,6 +6,7 @@ import {
   type AddressLike,
   BranchIds,
   checkCompensation,
+  describe,
   type EncodedPayload,
   isNoCompensation,
   requireFunction,
@@ -14,6 +15,7 @@ import {
   urlOf,
 } from "@dtm/client-core/internal";
 import { type Branch, DtmError, Failure, Ongoing } from "@dtm/protocol";
+import type { AsJson } from "./as-json.js";
 import type { Clock } from "./clock.js";
 import type { Progress } from "./progress.js";
 import { StepPromise } from "./step-promise.js";
@@ -43,7 +45,11 @@ export interface LocalStepOptions {
 /** Settings of one workflow. */
 export interface WorkflowSettings {
   /**
-   * Whether a step that refused is undone like the others. Default: false, as in dtm: it is trusted to have done nothing.
+   * Whether a step that refused is undone like the others. Default: only when an earlier call of it may have been made, and may arrive after the
+   * refusal: in a run that the coordinator or a second `execute` resumed, and from the coordinator's retry interval on, when other runs may be at
+   * work. Such a step is undone also when the workflow succeeds without it. The refusal of a first call is trusted to have done nothing. `true`:
+   * always when the workflow fails; `false`: never, as in dtm by default, which leaves a late call as it is. An undo that finds nothing to undo is
+   * harmless behind a barrier, which then also keeps the late call out.
    */
   readonly compensateErrorBranch?: boolean | undefined;
 }
@@ -70,6 +76,7 @@ type Settled =
   | null;
 
 interface Callback {
+  /** With the operation that it is called as. */
   readonly branch: Branch;
   readonly work: (branch: Branch) => Promise<unknown>;
 }
@@ -89,6 +96,7 @@ export class Workflow {
   readonly data: Uint8Array;
   readonly #progress: Progress;
   readonly #clock: Clock;
+  readonly #fresh: () => boolean;
   readonly #settings: WorkflowSettings;
   readonly #ids = new BranchIds("");
   readonly #callbacks: Record<Direction, Callback[]> = { commit: [], rollback: [] };
@@ -103,6 +111,8 @@ export class Workflow {
     readonly data: Uint8Array;
     readonly progress: Progress;
     readonly clock: Clock;
+    /** No other run can have called a step. */
+    readonly fresh: () => boolean;
     readonly settings: WorkflowSettings;
   }) {
     this.gid = parts.progress.gid;
@@ -110,6 +120,7 @@ export class Workflow {
     this.data = parts.data;
     this.#progress = parts.progress;
     this.#clock = parts.clock;
+    this.#fresh = parts.fresh;
     this.#settings = parts.settings;
   }
 
@@ -155,12 +166,12 @@ export class Workflow {
    * Runs local work once and records what it returned. A crash between the two runs it again, so what it writes goes through `barrier.run`,
    * which needs no argument here.
    *
-   * @returns What `work` returned, as JSON carries it.
+   * @returns What `work` returned, as JSON carries it ({@link AsJson}).
    * @throws What `work` throws. A refusal comes as the `Failure` that a replay gives, with the recorded text (cut to 1,023 characters), and
    * rolls the workflow back unless it is caught; what `work` threw, a subclass of `Failure` say, is its `cause`, in this run only. DtmError
    * PAYLOAD_INVALID for a result that JSON can't carry; STEP_INVALID.
    */
-  local<T>(work: () => Promise<T> | T, options: LocalStepOptions = {}): Promise<T> {
+  local<T>(work: () => Promise<T> | T, options: LocalStepOptions = {}): Promise<AsJson<T>> {
     return this.#step(async (branch) => {
       const what = `local step ${branch.branchId}`;
       requireFunction(work, "STEP_INVALID", what);
@@ -171,18 +182,19 @@ export class Workflow {
       if (commit !== undefined) this.#on("commit", branch, (call) => inBranch(call, commit));
       if (undo !== undefined) this.#on("rollback", branch, (call) => inBranch(call, undo));
       const data = await this.#once(branch, async () => encodeResult(await inBranch(branch, work)));
-      return decodeResult<T>(data);
+      return decodeResult<AsJson<T>>(data);
     });
   }
 
   /**
    * Runs local work as an XA transaction of `database`: prepared now, committed or rolled back when the workflow has ended.
    *
-   * @returns What `work` returned, as JSON carries it.
+   * @returns What `work` returned, as JSON carries it ({@link AsJson}).
    * @throws Failure also when an earlier run died between its work and its end: what it returned is lost, and it is rolled back.
    */
-  xa<Connection, T>(database: XaDatabase<Connection>, work: (connection: Connection) => Promise<T> | T): Promise<T> {
+  xa<Connection, T>(database: XaDatabase<Connection>, work: (connection: Connection) => Promise<T> | T): Promise<AsJson<T>> {
     return this.#step(async (branch) => {
+      requireXaDatabase(database, `XA step ${branch.branchId}: database`);
       requireFunction(work, "STEP_INVALID", `XA step ${branch.branchId}`);
       this.#on("commit", branch, (call) => commitXa(database, call));
       this.#on("rollback", branch, (call) => rollbackXa(database, call));
@@ -191,7 +203,7 @@ export class Workflow {
         // Its end was never recorded, so nobody else drops its commit.
         this.#clock.limits();
         await rollbackXa(database, { ...branch, op: "rollback" });
-        this.#drop(branch);
+        this.#forget(branch);
         throw new Failure(`the XA step ${branch.branchId} died before it was prepared`);
       }
       let value: Uint8Array = new Uint8Array();
@@ -208,7 +220,7 @@ export class Workflow {
         if (!ran) throw new Ongoing(`the XA step ${branch.branchId} of workflow ${this.gid} was prepared by another execution`);
         return value;
       });
-      return decodeResult<T>(data);
+      return decodeResult<AsJson<T>>(data);
     });
   }
 
@@ -220,14 +232,13 @@ export class Workflow {
    */
   async end(direction: Direction): Promise<void> {
     for (const { branch, work } of this.#callbacks[direction].reverse()) {
-      const call = { ...branch, op: direction };
-      await this.#progress.finish(call, async () => {
+      await this.#progress.finish(branch, async () => {
         this.#clock.limits();
         try {
-          await work(call);
+          await work(branch);
         } catch (error) {
           if (!(error instanceof Failure)) throw error;
-          const message = `${direction} of step ${branch.branchId} of workflow ${this.gid} must succeed in the end, and it refused`;
+          const message = `${branch.op} of step ${branch.branchId} of workflow ${this.gid} must succeed in the end, and it refused`;
           throw new DtmError("BRANCH_UNKNOWN", `${message}: ${error.message}`, { cause: error });
         }
       });
@@ -279,7 +290,7 @@ export class Workflow {
     return promise;
   }
 
-  /** A step that refused did nothing, and takes its callbacks along. */
+  /** A step that refused is never confirmed, and takes its callbacks along. */
   async #once(branch: Branch, work: () => Promise<Uint8Array>): Promise<Uint8Array> {
     try {
       return await this.#progress.once(branch, () => {
@@ -287,19 +298,29 @@ export class Workflow {
         return work();
       });
     } catch (error) {
-      if (error instanceof Failure) this.#drop(branch);
+      if (error instanceof Failure) this.#refused(branch);
       throw error;
     }
   }
 
-  #drop({ branchId }: Branch): void {
-    this.#callbacks.commit = this.#callbacks.commit.filter(({ branch }) => branch.branchId !== branchId);
-    if (this.#settings.compensateErrorBranch === true) return;
-    this.#callbacks.rollback = this.#callbacks.rollback.filter(({ branch }) => branch.branchId !== branchId);
+  #refused(branch: Branch): void {
+    const mayArrive = !this.#fresh();
+    const { compensateErrorBranch = mayArrive } = this.#settings;
+    if (!compensateErrorBranch) return this.#forget(branch);
+    const { commit, rollback } = this.#callbacks;
+    // What may arrive late has no place in a success that came about without it, either.
+    const undo = mayArrive ? rollback.filter((callback) => callback.branch.branchId === branch.branchId) : [];
+    this.#callbacks.commit = [...without(branch, commit), ...undo];
   }
 
-  #on(direction: Direction, branch: Branch, work: (branch: Branch) => Promise<unknown>): void {
-    this.#callbacks[direction].push({ branch, work });
+  #forget(branch: Branch): void {
+    const { commit, rollback } = this.#callbacks;
+    this.#callbacks.commit = without(branch, commit);
+    this.#callbacks.rollback = without(branch, rollback);
+  }
+
+  #on(op: Direction, branch: Branch, work: (branch: Branch) => Promise<unknown>): void {
+    this.#callbacks[op].push({ branch: { ...branch, op }, work });
   }
 
   #address(address: AddressLike, what: string): string {
@@ -327,7 +348,7 @@ export class Workflow {
         throw new Ongoing(`${what} isn't done: ${outcome.reason}`);
       case "unknown":
         // When the caller has ended it meanwhile, that is why.
-        this.#clock.limits();
+        this.#clock.check();
         throw new DtmError("BRANCH_UNKNOWN", `${what} ended without a definite answer: ${outcome.message}`);
       default:
         return outcome satisfies never;
@@ -335,9 +356,20 @@ export class Workflow {
   }
 }
 
+function without({ branchId }: Branch, callbacks: readonly Callback[]): Callback[] {
+  return callbacks.filter(({ branch }) => branch.branchId !== branchId);
+}
+
 /** Not at once: a handler that tries a step again until it is done would stop the process. */
 function inItsTurn(error: unknown): Promise<never> {
   return StepPromise.of(new Promise<never>((_, reject) => setImmediate(() => reject(error))));
+}
+
+/** A pool, which is what is given by mistake, has no `open`. */
+function requireXaDatabase(database: unknown, what: string): void {
+  if (typeof database === "object" && database !== null && "open" in database && typeof database.open === "function") return;
+  const message = `${what}: expected what xaPostgres, xaMysql2 or xaMariadb made of a pool, found ${describe(database)}`;
+  throw new DtmError("STEP_INVALID", message);
 }
 
 async function inBranch<T>(branch: Branch, work: () => Promise<T> | T): Promise<T> {

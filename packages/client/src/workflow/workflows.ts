@@ -16,7 +16,9 @@ import {
   type WorkflowState,
 } from "@dtm/client-core/internal";
 import { DtmError, Failure, Ongoing } from "@dtm/protocol";
+import type { AsJson } from "./as-json.js";
 import { Clock } from "./clock.js";
+import { Freshness, type Origin } from "./fresh.js";
 import { customDataOf, encodeInput, NAME, nameIn, needsRow, RESULT, UNDONE } from "./kept.js";
 import { Progress } from "./progress.js";
 import { decodeInput, decodeResult, encodeResult, Workflow, type WorkflowSettings } from "./workflow.js";
@@ -53,11 +55,11 @@ export interface DefinedWorkflow<Input, Output> {
    *
    * @param input - Given to the handler, also when another process resumes it. JSON.
    * @returns What the handler returned, as JSON carries it.
-   * @throws DtmError DEADLINE_EXCEEDED by its limits, which leaves it open; TRANSACTION_FAILED when it was rolled back; TRANSACTION_CONFLICT when the gid
-   * is another transaction's. Any other error leaves it open, and the coordinator calls back and has it resumed: BRANCH_UNKNOWN also for the
+   * @throws DtmError DEADLINE_EXCEEDED by its limits, and CLIENT_CLOSED, which leave it open, with the `gid` of what is stored;
+   * TRANSACTION_FAILED when it was rolled back; TRANSACTION_CONFLICT when the gid is another transaction's. Any other error leaves it open, and the coordinator calls back and has it resumed: BRANCH_UNKNOWN also for the
    * failure of another transaction that the handler passed on, which is its `cause`.
    */
-  execute(input: Input, options?: ExecuteOptions): Promise<Output>;
+  execute(input: Input, options?: ExecuteOptions): Promise<AsJson<Output>>;
 }
 
 /** Settings of {@link Workflows}. */
@@ -78,8 +80,7 @@ const OPTIONS = { callback: true } satisfies Record<keyof WorkflowsOptions, true
 const SETTINGS = { compensateErrorBranch: true } satisfies Record<keyof WorkflowSettings, true>;
 
 interface Execution extends ExecuteOptions {
-  /** The caller chose the gid, so it may be another workflow's. */
-  readonly named: boolean;
+  readonly origin: Origin;
 }
 
 interface Running {
@@ -148,7 +149,9 @@ export class Workflows {
       execute: async (input, options = {}) => {
         requireKnown(options, EXECUTE, { what: "options" });
         const data = encodeInput(input);
-        return decodeResult<Output>(await this.#execute(name, data, { ...options, named: options.gid !== undefined }));
+        return decodeResult<AsJson<Output>>(
+          await this.#execute(name, data, { ...options, origin: options.gid === undefined ? "new" : "named" }),
+        );
       },
     };
   }
@@ -162,7 +165,7 @@ export class Workflows {
     if (this.#running.has(gid)) throw new Ongoing(`workflow ${gid} is being executed by this process`);
     try {
       // The coordinator has the name from the workflow itself.
-      await this.#execute(name, data, { gid, named: false });
+      await this.#execute(name, data, { gid, origin: "resumed" });
       return { status: "succeed" };
     } catch (error) {
       if (error instanceof TransactionError && error.code === "TRANSACTION_FAILED") {
@@ -174,7 +177,7 @@ export class Workflows {
 
   async #execute(name: string, data: Uint8Array, options: Execution): Promise<Uint8Array> {
     const gid = options.gid === undefined ? randomGid() : checkGid(options.gid);
-    const clock = new Clock(this.#coordinator, { timeoutMs: options.timeoutMs, signal: options.signal });
+    const clock = new Clock(this.#coordinator, gid, { timeoutMs: options.timeoutMs, signal: options.signal });
     const run = (): Promise<Uint8Array> => this.#run(name, data, { ...options, gid }, clock);
     // In the test kit processes die and leave this memory behind: what runs there is asked of the coordinator alone.
     if (this.#coordinator.settings.time !== realTime) return run();
@@ -213,15 +216,26 @@ export class Workflows {
       const known = [...this.#definitions.keys()].join(", ") || "none";
       throw new DtmError("WORKFLOW_UNKNOWN", `expected one of the workflows ${known}, found ${describe(name)}`);
     }
-    const { gid } = options;
-    const state = await this.#prepare(gid, name, data, options, clock);
+    const { gid, origin } = options;
+    const { time } = this.#coordinator.settings;
+    const freshness = new Freshness(origin, { time, intervalSeconds: options.retryIntervalSeconds });
+    const state = await this.#prepare(gid, customDataOf(name, data, freshness.mark), options, clock);
+    if (state.status === "prepared") clock.stored();
     requireOurs(state, name, gid);
     const progress = new Progress(this.#coordinator, gid, state.progresses);
-    if (options.named && this.#coordinator.transport.name !== "http") await this.#requireName(name, state, progress, clock);
+    const untold = origin === "named" && this.#coordinator.transport.name !== "http";
+    const customData = untold ? await this.#requireName(name, state, progress, clock) : state.customData;
     if (state.status === "succeed") return progress.dataOf(RESULT) ?? this.#resultIn(state, clock);
     if (state.status === "failed") throw failed(gid, state.rollbackReason);
     if (state.status !== "prepared") throw conflict(gid, `its status is ${describe(state.status)}, which no workflow has`);
-    const workflow = new Workflow({ name, data, progress, clock, settings: definition.settings });
+    const workflow = new Workflow({
+      name,
+      data,
+      progress,
+      clock,
+      fresh: freshness.of(customData),
+      settings: definition.settings,
+    });
     const ended = await run(definition.handler, workflow, data);
     const settled = await workflow.settle();
     // A step whose outcome nobody knows: what the handler made of it doesn't decide anything.
@@ -252,17 +266,21 @@ export class Workflows {
   /**
    * A gid that the caller chose may be another workflow's, and the gRPC answer doesn't tell (protocol.md 9, Q4): what is stored is asked for,
    * or, where there is no way to ask, kept in a row of our own.
+   *
+   * @returns What is stored with the workflow; empty where there is no way to ask.
    */
-  async #requireName(name: string, { status }: WorkflowState, progress: Progress, clock: Clock): Promise<void> {
+  async #requireName(name: string, { status }: WorkflowState, progress: Progress, clock: Clock): Promise<string> {
     const { gid } = progress;
     if (canQuery(this.#coordinator.transport)) {
       const found = await this.#coordinator.query(gid, clock.limits());
-      if (found !== null) requireOurs(found, name, gid);
-      return;
+      if (found === null) return "";
+      requireOurs(found, name, gid);
+      return found.customData;
     }
     const kept = progress.dataOf(NAME);
-    if (kept !== null) return requireName(Buffer.from(kept).toString("utf8"), name, gid);
-    if (status === "prepared" && progress.isEmpty) await progress.record(NAME, "succeed", Buffer.from(name));
+    if (kept !== null) requireName(Buffer.from(kept).toString("utf8"), name, gid);
+    else if (status === "prepared" && progress.isEmpty) await progress.record(NAME, "succeed", Buffer.from(name));
+    return "";
   }
 
   /** dtm's gRPC answer leaves the result out (protocol.md 9, Q4), so an empty one is asked for where there is a way. */
@@ -282,10 +300,8 @@ export class Workflows {
     return unnoticed ?? null;
   }
 
-  #prepare(gid: string, name: string, data: Uint8Array, options: ExecuteOptions, clock: Clock): Promise<WorkflowState> {
-    const { retryIntervalSeconds } = options;
+  #prepare(gid: string, customData: string, { retryIntervalSeconds }: ExecuteOptions, clock: Clock): Promise<WorkflowState> {
     const wire: TransactionOptions = retryIntervalSeconds === undefined ? {} : { retryIntervalSeconds };
-    const customData = customDataOf(name, data);
     const request = {
       gid,
       transType: "workflow" as const,

@@ -166,13 +166,14 @@ export const WRONG_SAGAS: Readonly<Record<string, Case>> = {
     },
   }),
   "a write that isn't awaited": saga({
+    // The barrier itself refuses a handler that has ended.
     "/credit": (bank, amount, call) => {
-      void bank.io(() => guarded(give)(bank, amount, call));
+      void bank.io(() => byHand(give)(bank, amount, call));
     },
   }),
   "an undo that isn't awaited": saga({
     "/debit-undo": (bank, amount, call) => {
-      void bank.io(() => guarded(give)(bank, amount, call));
+      void bank.io(() => byHand(give)(bank, amount, call));
     },
   }),
   "marked first, written later": saga({

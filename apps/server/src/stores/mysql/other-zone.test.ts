@@ -1,3 +1,4 @@
+import { Berlin, SET_BACK, SET_FORWARD } from "../../../test/kit/berlin.js";
 import { otherZone } from "./other-zone.js";
 import type { WrittenDue } from "./sql/last-dues.js";
 import { Zone } from "./zone.js";
@@ -48,26 +49,12 @@ test.each<readonly [string, readonly WrittenDue[]]>([
 });
 
 describe("where clocks are set twice a year", () => {
-  const [forward, back] = [Date.UTC(2026, 2, 29, 1), Date.UTC(2026, 9, 25, 1)];
-  class Berlin extends Zone {
-    constructor() {
-      super(null);
-    }
-
-    override toText(at: number): string {
-      return new Zone(this.secondsEast(at) / 3_600).toText(at);
-    }
-
-    override secondsEast(at: number): number {
-      return at >= forward && at < back ? 7_200 : 3_600;
-    }
-  }
   const own = (...times: readonly number[]): WrittenDue[] =>
     times.map((dueAt) => ({ nextCronTime: new Berlin().toText(dueAt), dueAt, owner: "", intervalSeconds: 10 }));
 
   test.each([
-    ["forward", forward],
-    ["back", back],
+    ["forward", SET_FORWARD],
+    ["back", SET_BACK],
   ])("what is due behind a change %s is right, and what is due in its hour", (_, change) => {
     for (const behind of [1_000, 30 * 60_000, HOUR, 24 * HOUR]) {
       expect(otherZone(own(change - HOUR, change - 1_000, change, change + behind), new Berlin())).toBeNull();
@@ -76,8 +63,8 @@ describe("where clocks are set twice a year", () => {
   });
 
   test("a whole summer is another zone than that of winter", () => {
-    expect(otherZone(own(back - 2 * HOUR, back - HOUR), new Zone(1))).toBe(7_200);
-    expect(otherZone(own(back - 2 * HOUR, back - HOUR), new Zone(2))).toBeNull();
-    expect(otherZone(written(0, forward - HOUR, forward + HOUR), new Berlin())).toBe(0);
+    expect(otherZone(own(SET_BACK - 2 * HOUR, SET_BACK - HOUR), new Zone(1))).toBe(7_200);
+    expect(otherZone(own(SET_BACK - 2 * HOUR, SET_BACK - HOUR), new Zone(2))).toBeNull();
+    expect(otherZone(written(0, SET_FORWARD - HOUR, SET_FORWARD + HOUR), new Berlin())).toBe(0);
   });
 });

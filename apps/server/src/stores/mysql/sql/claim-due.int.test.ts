@@ -1,30 +1,14 @@
 /** What is due where clocks are set back and an hour comes twice (R19). */
 import mysql, { type Connection as Driver } from "mysql2/promise";
+import { Berlin, SET_BACK } from "../../../../test/kit/berlin.js";
 import { MYSQL, mysqlAddress, mysqlDatabase } from "../../../../test/kit/temporary-mysql.js";
 import type { TemporaryDatabase } from "../../../../test/kit/temporary-postgres.js";
 import { withServer } from "../../../../test/kit/with-server.js";
 import { Connection } from "../connection.js";
 import { mysqlMigrator } from "../migrator.js";
-import { Zone } from "../zone.js";
 import { dueGlobals } from "./claim-due.js";
 
-/** In 2026 clocks in Berlin showed three, and then two again. */
-const SET_BACK = Date.UTC(2026, 9, 25, 1);
 const MINUTE = 60_000;
-
-class Berlin extends Zone {
-  constructor() {
-    super(null);
-  }
-
-  override toText(at: number): string {
-    return new Zone(this.secondsEast(at) / 3_600).toText(at);
-  }
-
-  override secondsEast(at: number): number {
-    return at < SET_BACK ? 7_200 : 3_600;
-  }
-}
 
 withServer(MYSQL, () => {
   let database: TemporaryDatabase;

@@ -35,9 +35,13 @@ export function checkTls(option: "tls" | "branchTls", tls: TlsOptions | undefine
     throw invalid(option, `expected cert and key together, found ${given} without ${missing}`);
   }
   if (ca !== undefined) read(`${option}.ca`, "the certificate of an authority", () => new X509Certificate(ca));
+  if (cert !== undefined && key !== undefined) {
+    const shown = read(`${option}.cert`, "a certificate", () => new X509Certificate(cert));
+    const own = read(`${option}.key`, "a private key", () => createPrivateKey(key));
+    // OpenSSL minds only when they are of one kind, and else would show no certificate.
+    if (!shown.checkPrivateKey(own)) throw invalid(option, "expected the key of the cert, found another's");
+  }
   read(option, "a cert and its key", () => createSecureContext({ ca, cert, key }));
-  if (cert !== undefined && key !== undefined && !belongTogether(cert, key))
-    throw invalid(option, "expected the key of the cert, found another's");
   return tls;
 }
 
@@ -57,18 +61,13 @@ function checkFlag(option: string, value: unknown): void {
 }
 
 /** OpenSSL's words tell what it missed, and quote nothing. */
-function read(option: string, what: string, attempt: () => object): void {
+function read<T>(option: string, what: string, attempt: () => T): T {
   try {
-    attempt();
+    return attempt();
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new DtmError("OPTION_INVALID", `${option}: expected ${what} in PEM, found what can't be used: ${why}`, { cause });
   }
-}
-
-/** OpenSSL itself doesn't mind when they are of different kinds, and would show no certificate. */
-function belongTogether(cert: string | Buffer, key: string | Buffer): boolean {
-  return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
 }
 
 function invalid(option: string, message: string): DtmError {

@@ -44,7 +44,7 @@ test.each<[string, unknown, string]>([
   [
     "a key that can't be read",
     { cert: ca, key: unreadable },
-    "tls: expected a cert and its key in PEM, found what can't be used: ",
+    "tls.key: expected a private key in PEM, found what can't be used: ",
   ],
   ["a text as flag", { rejectUnauthorized: key }, "tls.rejectUnauthorized: expected true or false, found a text"],
   ["a number as flag", { rejectUnauthorized: 0 }, "tls.rejectUnauthorized: expected true or false, found 0"],

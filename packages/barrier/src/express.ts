@@ -24,8 +24,8 @@ export interface ExpressRequestLike extends RequestLike {
 export interface BranchHandlerOptions<Payload> extends ServeOptions, ParseOptions<Payload> {}
 
 /**
- * Serves a branch: reads which branch it is from the query and the payload from the body (JSON, up to 4 MiB, with or without
- * `express.json()` before it), runs `handler` as that branch, so that barriers in it need no argument, and answers for it.
+ * Serves a branch: reads which branch it is from the query and the payload from the body (JSON, up to 4 MiB; `express.json()` before it has
+ * lower limits of its own), runs `handler` as that branch, so that barriers in it need no argument, and answers for it.
  *
  * `handler` returns for success: nothing, or a JSON value that becomes the answer's body. It throws `Failure` to have the global transaction
  * rolled back (409), `Ongoing` to be asked again (425); anything else it throws is answered with 500, told to `onError`, and asked again.

@@ -100,10 +100,9 @@ function partsOf(value: object, place: string): [key: string, part: unknown][] {
   }
 }
 
-/** An iterator has no constructor that tells what it is. */
+/** An iterator has no constructor that tells which it is. */
 function named(value: object): string {
-  const text = describe(value);
-  return text === "an object" ? Object.prototype.toString.call(value) : text;
+  return "next" in value ? Object.prototype.toString.call(value) : describe(value);
 }
 
 function invalid(place: string, found: string): DtmError {

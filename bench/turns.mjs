@@ -12,6 +12,7 @@ import { PEERS, peerAt } from "./lib/peers.mjs";
 import { number, publish, table } from "./lib/report.mjs";
 import { startParticipants } from "./lib/start-participants.mjs";
 import { median } from "./lib/stats.mjs";
+import { chooseStore } from "./lib/stores.mjs";
 import { WireClient } from "./lib/wire.mjs";
 
 const options = readOptions(
@@ -27,6 +28,10 @@ const options = readOptions(
     seconds: { initial: 2, about: "length of one turn" },
     warmup: { initial: 20, about: "seconds of load for each before the first" },
     concurrency: { initial: 64, about: "submitters" },
+    "other-url": {
+      initial: "",
+      about: "a server of its own for the other, emptied too; Redis needs it, since it has no databases by name",
+    },
   },
   ["store", "store-url", "temp", "write"],
 );
@@ -69,9 +74,9 @@ function turn({ bed, service, participants }, { pattern, services, seconds }) {
   });
 }
 
-async function inTurns({ pattern, peers, store, services, closing }) {
+async function inTurns({ pattern, sides, services, closing }) {
   const arms = [];
-  for (const peer of peers) arms.push(await layArm({ peer, store, services, closing }));
+  for (const side of sides) arms.push(await layArm({ ...side, services, closing }));
   for (const arm of arms) await turn(arm, { pattern, services, seconds: options.warmup });
   for (let pair = 1; pair <= options.turns; pair++) {
     // Who goes first changes: what a turn leaves behind falls on both.
@@ -82,7 +87,7 @@ async function inTurns({ pattern, peers, store, services, closing }) {
   }
   for (const arm of arms) await arm.clear();
   const [ours, other] = arms;
-  return rowOf({ pattern, ours, other, targets: store.targets });
+  return rowOf({ pattern, ours, other, targets: sides[0].store.targets });
 }
 
 function rowOf({ pattern, ours, other, targets }) {
@@ -110,18 +115,24 @@ function rowOf({ pattern, ours, other, targets }) {
 
 await runScript(async (closing) => {
   const store = chosenStore(options);
-  if (store.name === "redis") throw new Error("two servers would share one Redis: measure it with run.mjs");
+  const otherUrl = options["other-url"];
+  if (store.name === "redis" && otherUrl === "") throw new Error("the two would share one Redis: give --other-url as well");
   if (store.name === "memory" && options.beside === "dtm") throw new Error("--store memory is for ours alone: give --beside");
   const patterns = options.patterns.split(",");
   for (const name of patterns) {
     if (!(name in PATTERNS)) throw new Error(`unknown pattern "${name}": one of ${Object.keys(PATTERNS).join(", ")}`);
   }
   const peers = [PEERS.ours, chosenOther(options.beside)];
+  const otherStore = otherUrl === "" ? store : chooseStore(options.store, otherUrl);
+  const sides = [
+    { peer: peers[0], store },
+    { peer: peers[1], store: otherStore },
+  ];
   for (const peer of peers) await peer.prepare(progress);
   const services = startParticipants();
   closing.push(() => services.stop());
   const found = [];
-  for (const pattern of patterns) found.push(await inTurns({ pattern, peers, store, services, closing }));
+  for (const pattern of patterns) found.push(await inTurns({ pattern, sides, services, closing }));
   const pair = peers.map(({ label }) => label).join(" / ");
   const head = ["", `per s, ${pair}`, "ratio", "middle half", "design", `CPU ms each, ${pair}`, "ratio", "design"];
   const troubles = found.flatMap((each) => each.troubles);

@@ -391,3 +391,37 @@ describe("Retry-After and waiting_on", () => {
     expect(node.participants.urls).toEqual(["/a", "/a-undo"]);
   });
 });
+
+describe("what is no attempt (R13)", () => {
+  test("a repeat that a breaker defers leaves the saga its retry_limit", async () => {
+    const node = await TestNode.started();
+    node.participants.hold("/a");
+    node.participants.hold("/b");
+    await submitted(node, "saga", "g", { steps: undoable("/a", "/b"), customData: CONCURRENT, options: { retryLimit: 1 } });
+    const [a, b] = [node.participants.inFlight("/a"), node.participants.inFlight("/b")];
+    node.core.destinations.begin("/a");
+    a.answer(ERROR);
+    await settle();
+    b.answer(ERROR);
+    await settle();
+    expect(node.status("g")).toBe("submitted");
+    node.participants.inFlight("/b").answer(SUCCESS);
+    node.participants.script("/a", REPLIES.ok);
+    await node.until(() => node.status("g") === "succeed", 120_000);
+  });
+});
+
+test("Retry-After holds for the attempts before a nudge", async () => {
+  const node = await TestNode.started();
+  node.participants.hold("/a");
+  await submitted(node, "saga", "g", { steps: undoable("/a") });
+  const go = node.watched.block("rest");
+  node.participants.inFlight("/a").answer({ kind: "unknown", message: "busy", retryAfterMs: 3_600_000 });
+  await settle();
+  await node.coordinator.resetNextCronTime("g");
+  go();
+  await settle();
+  node.participants.inFlight("/a").answer(ERROR);
+  await settle();
+  expect(node.rest("g")).toBeLessThan(60);
+});

@@ -84,6 +84,8 @@ type Trouble = Exclude<Outcome, { readonly kind: "success" }>;
 
 const UNTIL_WOKEN: Millis = 60_000;
 const UNTIL_A_SLOT: Millis = 1_000;
+/** An outage is met by transactions on their first attempts, and later ones are deferred, which is no attempt (R13). */
+const ATTEMPTS_THAT_TELL = 3;
 /** An answer that needs no I/O (nothing to call, a refused URL) comes in the same tick, so a drive must stop for others by itself. */
 const WORK_AT_ONCE = 64;
 /** A machine looks at every row in each turn. */
@@ -108,6 +110,8 @@ export class Drive {
   /** A pending result must be durable before any further call (R6). */
   #recordFirst = false;
   readonly #started = new Set<number>();
+  /** Of the answers that count now; a repeat of one is a retry. */
+  readonly #called = new Set<number>();
   readonly #inFlight = new Set<number>();
   readonly #answers = new Map<number, Answer>();
   #lastDeadline: Millis = 0;
@@ -261,7 +265,6 @@ export class Drive {
   }
 
   #start(place: number): void {
-    if (this.#answers.has(place)) this.#retries++;
     this.#inFlight.add(place);
     const branch = this.#branches[place];
     const invocation =
@@ -273,20 +276,28 @@ export class Drive {
     const destination = this.#context.participants.destinationOf(invocation);
     const { status } = this.#transaction;
     const caller: Caller = { gid: this.gid, undo: status === "aborting", pass: this.#takePass(destination) };
+    const retry = this.#called.has(place) ? 1 : 0;
+    this.#retries += retry;
     const send = (entry: Entry): void => {
-      if (entry.kind === "deferred") return this.#deferred(place, entry.reason);
+      if (entry.kind === "deferred") {
+        // It was no attempt (R13).
+        this.#retries -= retry;
+        return this.#deferred(place, entry.reason);
+      }
       // While it waited for a slot the saga may have turned, or be turning: what was not sent by then never ran (R10).
       const turned = this.#turning || this.#transaction.status !== status;
       if (this.#over || turned || this.#context.stopping() || !this.#context.mayCall()) {
+        this.#retries -= retry;
         this.#context.destinations.leave(destination, this.gid, null);
         if (!turned) return this.#deferred(place, "full");
         this.#inFlight.delete(place);
         return this.#signal();
       }
       this.#started.add(place);
+      this.#called.add(place);
       this.#lastDeadline = Math.max(this.#lastDeadline, this.#now() + invocation.timeoutMs);
       void this.#context.participants.call(invocation).then((outcome) => {
-        this.#context.destinations.leave(destination, this.gid, outcome);
+        this.#context.destinations.leave(destination, this.gid, this.#tellsOfDestination(outcome) ? outcome : null);
         const probing = destination === this.#probes && outcome.kind === "unknown";
         this.#answered(place, outcome, probing);
       });
@@ -294,6 +305,11 @@ export class Drive {
     const entry = this.#context.destinations.enter(destination, caller);
     if (entry instanceof Promise) void entry.then(send);
     else send(entry);
+  }
+
+  /** A transaction that has failed again and again fails for its own data: twenty such would close a well destination to all others. */
+  #tellsOfDestination(outcome: Outcome): boolean {
+    return outcome.kind !== "unknown" || this.#transaction.attempts < ATTEMPTS_THAT_TELL;
   }
 
   #takePass(destination: string): boolean {
@@ -425,6 +441,7 @@ export class Drive {
     // What an action answered while this write was under way came after the turn (R10); what it met before is no trouble of the way back.
     if (step.to === "aborting") this.#takePending();
     this.#answers.clear();
+    this.#called.clear();
     this.#troubles.clear();
     this.#retryAfterMs = 0;
     return isFinal(step.to) ? { kind: "final", transaction: this.#transaction } : null;
@@ -495,7 +512,9 @@ export class Drive {
     this.#pending = [...unwritten, ...this.#pending];
     this.#branches = withResults(current.branches, this.#pending);
     this.#answers.clear();
+    this.#called.clear();
     this.#troubles.clear();
+    this.#retryAfterMs = 0;
     this.#pass = true;
     return null;
   }

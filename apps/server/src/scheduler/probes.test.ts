@@ -55,6 +55,45 @@ test("in growing chunks, so that it isn't drowned at once", async () => {
   expect(statuses(node, 300).every((status) => status === "succeed")).toBe(true);
 });
 
+test.each(["is answered", "fails"])(
+  "a breaker that opens again while a wake-up is written is probed on, when the write %s",
+  async (end) => {
+    const node = await down(100);
+    await node.clock.advance(5_000);
+    const go = node.watched.block("wakeWaiting");
+    node.participants.script("/down", REPLIES.ok);
+    await node.until(() => !node.core.destinations.isOpen("/down"), 5_000);
+    node.participants.script("/down", REPLIES.error);
+    for (let i = 100; i < 125; i++) await node.coordinator.submit(anInput("saga", `g${i}`, { steps: undoable("/down") }));
+    await settle();
+    expect(node.core.destinations.isOpen("/down")).toBe(true);
+    await node.clock.advance(10);
+    if (end === "fails") node.watched.fail("wakeWaiting", "before");
+    go();
+    await node.clock.advance(5_000);
+    node.participants.script("/down", REPLIES.ok);
+    await node.clock.advance(120_000);
+    expect(statuses(node, 125).filter((status) => status !== "succeed")).toEqual([]);
+  },
+);
+
+test("twenty transactions that fail for their own data don't close a destination that answers all others", async () => {
+  const node = await TestNode.started();
+  node.participants.script("/poison", REPLIES.error);
+  for (let i = 0; i < 30; i++) {
+    await node.coordinator.submit(anInput("saga", `g${i}`, { steps: undoable("/poison") }));
+    node.core.destinations.close("/poison");
+    await node.clock.advance(1_000);
+  }
+  for (let minute = 0; minute < 5; minute++) {
+    await node.clock.advance(60_000);
+    node.core.destinations.close("/poison");
+  }
+  expect(node.stored("g0").transaction.attempts).toBeGreaterThanOrEqual(3);
+  await node.clock.advance(3_600_000);
+  expect(node.core.destinations.isOpen("/poison")).toBe(false);
+});
+
 test("FAILURE is an answer too", async () => {
   const node = await down();
   node.participants.script("/down", REPLIES.refuse);

@@ -94,13 +94,17 @@ export class Probes implements DestinationEvents {
   async #wake(destination: string, chunk: number): Promise<void> {
     if (this.#destinations?.isOpen(destination)) return;
     const woken = await this.parts.store.wakeWaiting(destination, chunk, this.parts.clock.now()).catch((cause: unknown) => {
-      // The breaker is closed, so nobody else would wake the rest.
-      this.#after(destination, WAKE_AGAIN, () => this.#wake(destination, FIRST_CHUNK));
+      // While the breaker is closed nobody else would wake the rest.
+      this.#wakeAfter(destination, WAKE_AGAIN, FIRST_CHUNK);
       throw cause;
     });
     if (woken > 0) this.parts.look();
-    if (woken === chunk)
-      this.#after(destination, BETWEEN_CHUNKS, () => this.#wake(destination, Math.min(LARGEST_CHUNK, chunk * 2)));
+    if (woken === chunk) this.#wakeAfter(destination, BETWEEN_CHUNKS, Math.min(LARGEST_CHUNK, chunk * 2));
+  }
+
+  /** Where the breaker has opened again meanwhile, the timer is the next probe's, and the wake-up begins anew with its answer. */
+  #wakeAfter(destination: string, delay: Millis, chunk: number): void {
+    if (!this.#destinations?.isOpen(destination)) this.#after(destination, delay, () => this.#wake(destination, chunk));
   }
 
   /** One timer per destination. */

@@ -107,6 +107,7 @@ describe("a transaction", () => {
     ["a retry_limit of 10,000", saga({ options: { retryLimit: 10_000 } })],
     ["ten years", saga({ options: { timeoutToFail: TEN_YEARS } })],
     ["zeros, which mean the server's settings", saga({ options: { timeoutToFail: 0, requestTimeout: 0, retryInterval: 0 } })],
+    ["headers in any language, as Go sends them", saga({ options: { branchHeaders: { "x-user": "张三" } } })],
     ["ordinary headers", saga({ options: { branchHeaders: { "X-Tenant": "a, b", authorization: "Bearer x" } } })],
     ["a tcc whose steps nobody reads", anInput("tcc", "g", { steps: sends("a".repeat(2_000)), payloads: [] })],
   ])("may have %s", (_name, input) => {

@@ -91,7 +91,8 @@ function checkOptions(options: TransactionOptions): void {
     const value = options.branchHeaders[name] ?? "";
     try {
       validateHeaderName(name);
-      validateHeaderValue(name, value);
+      // As it is sent: its UTF-8 bytes, as Go does.
+      validateHeaderValue(name, Buffer.from(value).toString("latin1"));
     } catch (cause) {
       throw new Refusal(
         "INVALID_INPUT",

@@ -1,5 +1,7 @@
 /** Belong to one connection or to the framing of one message, so a client can't choose them for our call (R22). */
 const DROPPED = new Set([
+  // The verdict is read from the body (protocol.md 3.2): who forwards his caller's headers doesn't mean to have it packed.
+  "accept-encoding",
   "connection",
   "content-length",
   "expect",

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
+import { unpacked } from "./content-encoding.js";
 import type { HttpCall } from "./http.js";
 import type { Carried, Connection } from "./http-pools.js";
 
@@ -7,6 +8,7 @@ import type { Carried, Connection } from "./http-pools.js";
 const DRAINED_BYTES = 4 * 1024 * 1024;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const NONE = new Error("the answer is not needed any more");
+const NOTHING = Buffer.alloc(0);
 
 /** One request on one connection, in undici's words. */
 export class HttpAttempt implements Dispatcher.DispatchHandler, Carried {
@@ -75,7 +77,11 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, Carried {
     const [first = Buffer.alloc(0)] = this.#chunks;
     const body = this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : first;
     this.#chunks = [];
-    this.#call.finish(this.#status, this.#headers, body.toString("utf8", 0, this.#call.bodyLimit));
+    const plain = unpacked(body, this.#headers["content-encoding"]);
+    // The body may hold a refusal (protocol.md 3.2), so what can't be read is no success.
+    if (plain === null && this.#status === 200)
+      this.#call.fail(`answered 200 with a body of Content-Encoding ${this.#headers["content-encoding"]}, which can't be read`);
+    else this.#call.finish(this.#status, this.#headers, (plain ?? NOTHING).toString("utf8", 0, this.#call.bodyLimit));
   }
 
   #wasCutUnread(error: Error): boolean {

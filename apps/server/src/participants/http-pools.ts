@@ -100,6 +100,7 @@ export class HttpPools {
 const CLIENT_OPTIONS: Client.Options = {
   headersTimeout: 0,
   bodyTimeout: 0,
+  maxHeaderSize: 1024 * 1024,
   // A service's own Keep-Alive hint counts when it is shorter; R20 repeats a call that met a closed connection all the same.
   keepAliveTimeout: 30_000,
 };

@@ -1,5 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import type { Place } from "./egress.js";
 import { openParticipants, type ParticipantSettings } from "./open.js";
 import type { Invocation, Outcome, Participants } from "./participant.js";
@@ -158,6 +160,7 @@ describe("what is sent (protocol.md 3.2)", () => {
     const headers = {
       "Content-Type": "text/plain",
       "X-Tenant": "blüe",
+      "Accept-Encoding": "gzip",
       Connection: "close",
       "content-length": "1",
       "Transfer-Encoding": "chunked",
@@ -167,7 +170,8 @@ describe("what is sent (protocol.md 3.2)", () => {
     expect(await participants().call(invocation(origin, { headers }))).toEqual(SUCCESS);
     expect(seen[0]?.headers).toMatchObject({ "content-type": "text/plain", accept: "application/json", "content-length": "13" });
     expect(seen[0]?.headers).toMatchObject({ "x-tenant": Buffer.from("blüe").toString("latin1"), connection: "keep-alive" });
-    for (const name of ["transfer-encoding", "te", "expect"]) expect(seen[0]?.headers).not.toHaveProperty(name);
+    for (const name of ["transfer-encoding", "te", "expect", "accept-encoding"])
+      expect(seen[0]?.headers).not.toHaveProperty(name);
   });
 
   test("credentials of the URL become an Authorization header", async () => {
@@ -198,6 +202,46 @@ describe("what is sent (protocol.md 3.2)", () => {
 });
 
 describe("what is heard", () => {
+  const packed = (encoding: string, body: Buffer, status = 200): Answer => {
+    return (_, response) => response.writeHead(status, { "Content-Encoding": encoding }).end(body);
+  };
+  const refusing = '{"dtm_result":"FAILURE"}';
+  test.each<[string, Buffer]>([
+    ["gzip", gzipSync(refusing)],
+    ["GZIP", gzipSync(refusing)],
+    ["x-gzip", gzipSync(refusing)],
+    ["deflate", deflateSync(refusing)],
+    ["deflate", deflateRawSync(refusing)],
+    ["br", brotliCompressSync(refusing)],
+    ["identity", Buffer.from(refusing)],
+  ])("a refusal packed as %s", async (encoding, body) => {
+    const { origin } = await service(packed(encoding, body));
+    expect(await participants().call(invocation(origin))).toEqual({ kind: "failure", reason: refusing });
+  });
+
+  test("a refusal in front of a long packed body", async () => {
+    const { origin } = await service(packed("gzip", gzipSync(Buffer.concat([Buffer.from(refusing), randomBytes(300_000)]))));
+    expect(await participants().call(invocation(origin))).toMatchObject({ kind: "failure" });
+  });
+
+  test.each<[string, Buffer]>([
+    ["zstd", Buffer.from(refusing)],
+    ["gzip, br", gzipSync(refusing)],
+    ["gzip", Buffer.from(refusing)],
+    ["gzip", gzipSync(Buffer.alloc(8 * 1024 * 1024))],
+  ])("a body that can't be read is no success: %s", async (encoding, body) => {
+    const { origin } = await service(packed(encoding, body));
+    const outcome = await participants().call(invocation(origin));
+    expect(outcome).toMatchObject({ kind: "unknown", message: expect.stringContaining("which can't be read") as unknown });
+    const refused = await service(packed(encoding, body, 409));
+    expect(await participants().call(invocation(refused.origin))).toEqual({ kind: "failure", reason: "" });
+  });
+
+  test("headers of 100 KiB", async () => {
+    const { origin } = await service((_, response) => response.writeHead(200, { "X-Long": "x".repeat(100_000) }).end());
+    expect(await participants().call(invocation(origin))).toEqual(SUCCESS);
+  });
+
   test.each([
     [200, "ok", "success"],
     [200, '{"dtm_result":"FAILURE"}', "failure"],

@@ -243,6 +243,14 @@ describe("bad input is INVALID_ARGUMENT, and nothing is stored (R22)", () => {
     ["bytes that are no message", "Submit", Buffer.from("this is no protobuf at all")],
     ["a field of another kind", "Submit", message(whole(1, 5), text(2, "saga"))],
     ["groups in groups in groups", "Submit", Buffer.alloc(100_000, 0x0b)],
+    ["a group that decoders pass over", "Prepare", message(Buffer.from([0x7b, 0x7c]), tcc("g"))],
+    ["a length that is 0 when cut to 32 bits", "Prepare", message(Buffer.from([0x7a, 0x80, 0x80, 0x80, 0x80, 0x10]), tcc("g"))],
+    ["a gid that is no UTF-8", "Prepare", message(bytes(1, Buffer.from([0x67, 0xd5, 0xc5])), text(2, "tcc"))],
+    [
+      "a header that is no UTF-8",
+      "Prepare",
+      message(tcc("g"), bytes(3, bytes(5, message(text(1, "x"), bytes(2, Buffer.from([0xd5])))))),
+    ],
     ["a topic over 128 characters", "Subscribe", topic("t".repeat(129), "http://a")],
   ])("%s", async (_name, method, request) => {
     const answer = await client.dtm(method, request);

@@ -2,6 +2,7 @@
  * The nine methods of dtmgimp.Dtm (protocol.md 2.1): decode, ask the same commands as every transport, encode. A call that its
  * client gives up goes on here to its end: leaving cancels no transaction (R11).
  */
+import { isUtf8 } from "node:buffer";
 import { dtmgimp, type Empty } from "@dtm/protocol";
 import type { handleUnaryCall, Metadata, MethodDefinition, Server } from "@grpc/grpc-js";
 import type { Coordinator, Log, Telemetry, TopicRegistry } from "../../engine/coordinator.js";
@@ -12,7 +13,7 @@ import { logRefusal, refusalFrom } from "../http/errors.js";
 import { toBranchInput, toTransactionInput } from "./decode.js";
 import { toProgressesReply } from "./encode.js";
 import { toGrpcStatus } from "./errors.js";
-import { hasMoreFields } from "./fields.js";
+import { fieldsOf } from "./fields.js";
 
 export interface DtmServiceParts {
   readonly coordinator: Coordinator;
@@ -112,14 +113,28 @@ export function admitCall(metadata: Metadata, exposure: Exposure, rules: AccessR
 const MOST_FIELDS = 2 * MOST_STEPS;
 
 function decode<Request, Reply>(wire: MethodDefinition<Request, Reply>, bytes: Buffer): Request {
-  if (hasMoreFields(bytes, MOST_FIELDS))
+  const fields = fieldsOf(bytes, MOST_FIELDS);
+  if (fields === "too many")
     throw new Refusal("INVALID_INPUT", `a request has at most ${MOST_FIELDS} fields, a transaction ${MOST_STEPS} payloads`);
   try {
-    return wire.requestDeserialize(bytes);
+    if (fields === "broken") throw new Error("it has a field that proto3 has not, or one that ends behind the message");
+    const request = wire.requestDeserialize(bytes);
+    if (!isUtf8(bytes) && !bytes.includes(REPLACED) && holdsReplaced(request))
+      throw new Error("string field contains invalid UTF-8");
+    return request;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Refusal("UNPARSABLE", `the request is not the message of ${wire.path}: ${why}`, { cause });
   }
+}
+
+/** What the decoder makes of a byte that is no text: two gids that differ in such bytes alone would be one. */
+const REPLACED = "\ufffd";
+
+function holdsReplaced(value: unknown): boolean {
+  if (typeof value === "string") return value.includes(REPLACED);
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return false;
+  return Object.entries(value).some(([key, held]) => key.includes(REPLACED) || holdsReplaced(held));
 }
 
 function asBytes(bytes: Buffer): Buffer {

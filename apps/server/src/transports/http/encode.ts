@@ -10,7 +10,7 @@ type Json = Record<string, unknown>;
 export function encodeTransaction(transaction: Transaction): Json {
   const { options } = transaction;
   return {
-    id: transaction.id,
+    id: shortId(transaction.id),
     create_time: dateText(transaction.createTime),
     update_time: dateText(transaction.updateTime),
     gid: transaction.gid,
@@ -31,6 +31,11 @@ export function encodeTransaction(transaction: Transaction): Json {
   };
 }
 
+/** Clients read an int32 (protocol.md 1.11), and nobody asks by it: 0 is what dtm says where its store has none. */
+function shortId(id: number): number {
+  return id < 2 ** 31 ? id : 0;
+}
+
 /** As dtm writes them: `concurrent` always, everything else only when it says something. */
 export function encodeOptions(options: TransactionOptions): Json {
   return {
@@ -46,7 +51,7 @@ export function encodeOptions(options: TransactionOptions): Json {
 
 export function encodeBranch(branch: Branch): Json {
   return {
-    id: branch.id,
+    id: shortId(branch.id),
     create_time: dateText(branch.createTime),
     update_time: dateText(branch.updateTime),
     gid: branch.gid,

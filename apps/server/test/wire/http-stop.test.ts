@@ -1,8 +1,9 @@
-/** Starting and stopping the listener (R18): refuse new work, let what is under way end, cut at the deadline. */
+/** Starting and stopping the listener (R18): refuse new work, let what is under way end, answer who still waits at the deadline (R11), then cut. */
 import { Agent } from "node:http";
 import { connect } from "node:net";
+import { settle } from "../../src/engine/virtual-clock.js";
 import { StartError } from "../../src/service.js";
-import { PATHS, parsed, until, WireServer } from "./http-kit.js";
+import { PATHS, parsed, problem, until, WireServer } from "./http-kit.js";
 
 describe.each(PATHS)("$path", ({ useFront }) => {
   let server: WireServer;
@@ -45,14 +46,47 @@ describe.each(PATHS)("$path", ({ useFront }) => {
     await stopping;
   });
 
-  test("at the deadline what is left is cut", async () => {
-    const cut = waitingSaga("cut").catch((cause: Error) => cause.message);
+  const complaints = () => server.logged.filter((line) => /^(warn|error)/.test(line));
+  const LEFT = {
+    ...problem("the server is stopping before there was an answer: what it has stored of the transaction goes on", 503),
+    headers: expect.objectContaining({ connection: "close" }),
+  };
+
+  test("at the deadline who still waits is told why, once, and the stop ends", async () => {
+    const waiting = waitingSaga("left");
     await until(() => server.participants.urls.includes("http://held"));
     const deadline = new AbortController();
     const stopping = server.listener.stop(deadline.signal);
     deadline.abort();
+    expect(await waiting).toMatchObject(LEFT);
     await stopping;
-    expect(await cut).toMatch(/socket hang up|ECONNRESET/);
+    expect(await server.status("left")).toBe("submitted");
+    server.participants.inFlight("http://held").answer({ kind: "success" });
+    await until(async () => (await server.status("left")) === "succeed");
+    await settle();
+    expect([server.served, complaints()]).toEqual([["submit fail"], []]);
+  });
+
+  test("a deadline that has passed already leaves nobody without an answer, nor does a handler that fails later", async () => {
+    const waiting = waitingSaga("late");
+    await until(() => server.participants.urls.includes("http://held"));
+    await server.listener.stop(AbortSignal.abort());
+    expect(await waiting).toMatchObject(LEFT);
+    await server.core.stop(AbortSignal.abort());
+    await settle();
+    expect([server.served, complaints()]).toEqual([["submit fail"], []]);
+  });
+
+  test("a request that never arrives whole is cut soon after the deadline", async () => {
+    const socket = connect(server.listener.port, "127.0.0.1");
+    const heard: Buffer[] = [];
+    socket.on("data", (chunk: Buffer) => heard.push(chunk));
+    const closed = new Promise<void>((resolve) => socket.on("error", () => undefined).on("close", () => resolve()));
+    socket.write("POST /api/dtmsvr/submit HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n{");
+    await until(() => heard.length > 0);
+    await server.listener.stop(AbortSignal.abort());
+    await closed;
+    expect(Buffer.concat(heard).toString()).toBe("HTTP/1.1 100 Continue\r\n\r\n");
   });
 
   test("idle connections don't hold up the stop, nor does a second one", async () => {

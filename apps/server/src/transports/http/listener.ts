@@ -43,17 +43,20 @@ const HEADERS_MS = KEEP_ALIVE_MS + 5_000;
 /** For a request to arrive whole; how long an answer takes is not limited here. */
 const REQUEST_MS = 300_000;
 const SWEEP_MS = 50;
+/** For the last answers to reach their callers after the deadline. */
+const LAST_WORDS_MS = 250;
 
 export class HttpListener implements Service {
   readonly name = "http";
   readonly #server: Server;
+  readonly #api: ApiServer;
   #stopping = false;
 
   constructor(private readonly parts: HttpListenerParts) {
     const api: Api = { ...parts, stopping: () => this.#stopping, openApi: JSON.stringify(openApiDocument(parts.version)) };
-    const server = new ApiServer(api, accessRules(parts.access), parts.telemetry);
-    const app = expressApp(server, parts.mounts ?? []);
-    this.#server = this.#build(parts.useFront === false ? app : front(server, app));
+    this.#api = new ApiServer(api, accessRules(parts.access), parts.telemetry);
+    const app = expressApp(this.#api, parts.mounts ?? []);
+    this.#server = this.#build(parts.useFront === false ? app : front(this.#api, app));
   }
 
   /** The port in use; known once started. */
@@ -85,14 +88,20 @@ export class HttpListener implements Service {
   async stop(deadline: AbortSignal): Promise<void> {
     this.beginStop();
     if (!this.#server.listening) return;
-    const cut = (): void => this.#server.closeAllConnections();
-    if (deadline.aborted) cut();
-    deadline.addEventListener("abort", cut, { once: true });
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     // An answer that was under way may have promised to keep its connection.
     const sweep = setInterval(() => this.#server.closeIdleConnections(), SWEEP_MS);
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    let cut: NodeJS.Timeout | undefined;
+    const leave = (): void => {
+      this.#api.leave();
+      cut = setTimeout(() => this.#server.closeAllConnections(), LAST_WORDS_MS);
+    };
+    if (deadline.aborted) leave();
+    deadline.addEventListener("abort", leave, { once: true });
+    await closed;
+    deadline.removeEventListener("abort", leave);
     clearInterval(sweep);
-    deadline.removeEventListener("abort", cut);
+    clearTimeout(cut);
   }
 
   #build(handler: RequestListener): Server {

@@ -19,6 +19,9 @@ export interface Target {
 }
 
 export class ApiServer {
+  /** One per handler that has no answer yet. */
+  readonly #open = new Set<(cause: Refusal) => void>();
+
   constructor(
     readonly api: Api,
     private readonly rules: AccessRules,
@@ -41,12 +44,18 @@ export class ApiServer {
       const body = route.method === "POST" ? await readBody(request) : NO_BODY;
       if (body === "gone") return;
       if (body === "too large") throw new Refusal("TOO_LARGE", `the body is over ${BODY_LIMIT} bytes (4 MiB)`);
-      answer = await route.handle(this.api, { search, body, param });
+      answer = await this.#orLeave(route.handle(this.api, { search, body, param }));
     } catch (cause) {
       answer = this.#explain(cause, route.api ?? OTHER);
     }
     this.write(request, response, answer);
     if (route.api !== null) this.telemetry.served("http", route.api, answer.status >= 400, (performance.now() - began) / 1000);
+  }
+
+  /** At the deadline of a stop: who still waits hears why, instead of a connection that breaks (R11). */
+  leave(): void {
+    const why = "the server is stopping before there was an answer: what it has stored of the transaction goes on";
+    for (const leave of this.#open) leave(new Refusal("UNAVAILABLE", why));
   }
 
   /** Null = go on. */
@@ -90,6 +99,15 @@ export class ApiServer {
     response.writeHead(status, headers as string[]);
     response.end(answer.body);
     discard(request);
+  }
+
+  /** Whichever comes first counts: a handler that ends after `leave` has nobody to tell any more. */
+  #orLeave(answer: Answer | Promise<Answer>): Answer | Promise<Answer> {
+    if (!(answer instanceof Promise)) return answer;
+    return new Promise((resolve, reject) => {
+      this.#open.add(reject);
+      void answer.then(resolve, reject).finally(() => this.#open.delete(reject));
+    });
   }
 
   #plain(request: IncomingMessage, response: ServerResponse, answer: Answer): void {

@@ -71,7 +71,11 @@ async function supervise({ config, warnings }: LoadedConfig, log: OpenLog): Prom
   const ports = await Promise.race([supervisor.start(), stopped.then(() => undefined)]);
   // The worker has told why.
   if (ports === null) process.exit(1);
-  if (ports !== undefined) log.info({ workers: config.Workers, pid: process.pid, ...ports }, "all workers started");
+  if (ports !== undefined) {
+    const { workers } = supervisor;
+    const words = workers < config.Workers ? "some workers started; others are tried again" : "all workers started";
+    log.info({ workers, pid: process.pid, ...ports }, words);
+  }
   await stopped;
   await supervisor.stop();
   log.info({}, "all workers stopped");

@@ -22,6 +22,8 @@ export class Member {
   }
 
   private constructor() {
+    // Without it node ends a worker on the spot, with code 0, when its supervisor is gone.
+    if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
     process.on("message", (message: ToWorker) => this.#heard(message));
     process.once("disconnect", () => this.#stop());
   }

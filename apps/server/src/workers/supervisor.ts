@@ -12,8 +12,8 @@ const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 30_000;
 /** Who lived this long didn't die of its start. */
 const STEADY_MS = 60_000;
-/** Of a worker that doesn't answer by then, what it said last counts. */
-const MEASURE_WITHIN_MS = 2_000;
+/** Of a worker that doesn't answer by then, what it said last counts. Longer than a worker waits for its store, shorter than the scraper's worker for this. */
+const MEASURE_WITHIN_MS = 3_000;
 
 export interface SupervisorParts {
   readonly count: number;
@@ -40,6 +40,11 @@ export class Supervisor {
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
+  }
+
+  /** How many processes there are now. */
+  get workers(): number {
+    return this.#workers.size;
   }
 
   /** The first alone: what keeps it from starting would keep the others too, and it makes the schema. False: it has said why. */
@@ -161,6 +166,7 @@ export class Supervisor {
       this.#measurements.set(ask, { open: new Set(this.#workers.keys()), done });
       for (const worker of this.#workers.values()) tell(worker, { kind: "measure", ask });
     });
+    if (this.#told.size === 0) throw new Error("no worker has said what it measured");
     return AggregatorRegistry.aggregate([await this.#ended, ...this.#told.values()]).metrics();
   }
 

@@ -1,4 +1,6 @@
 /** `Workers: n`: one port, n processes, one store; a worker that dies is replaced, and what it drove is finished (R2). */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { POSTGRES, postgresAddress, postgresDatabase } from "../kit/temporary-postgres.js";
 import { withServer } from "../kit/with-server.js";
 import { Bank } from "./kit/bank.js";
@@ -127,6 +129,51 @@ withServer(POSTGRES, () => {
       expect(logOf(server).filter(({ msg }) => msg === "a part did not stop in time")).toEqual([]);
     } finally {
       if (server.running) await server.kill();
+      await database.drop();
+    }
+  });
+
+  test("workers whose supervisor was killed stop as they do when they are told to", async () => {
+    const folder = temporaryFolder();
+    const database = await postgresDatabase();
+    const { host, port, user, password } = postgresAddress();
+    const store = { STORE_HOST: host, STORE_PORT: String(port), STORE_USER: user, STORE_PASSWORD: password };
+    let called = false;
+    const slow = createServer((_, response) => {
+      called = true;
+      setTimeout(() => response.end("{}"), 1_500);
+    });
+    await new Promise<void>((resolve) => slow.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}`;
+    const server = new NodeProcess("apps/server/bin/dtm.js", ["serve"], {
+      cwd: folder,
+      env: { ...store, STORE_DRIVER: "postgres", STORE_DB: database.name, WORKERS: "2", HTTP_PORT: "0", GRPC_PORT: "0" },
+    });
+    try {
+      const all = await until("all workers start", async () => logOf(server).find(({ msg }) => msg === "all workers started"), {
+        withinMs: 200_000,
+      });
+      const answer = new DtmClient(`http://127.0.0.1:${all.http}/api/dtmsvr`).submit({
+        gid: "waits",
+        trans_type: "saga",
+        wait_result: true,
+        request_timeout: 20,
+        steps: [{ action: `${url}/slow`, compensate: `${url}/undo` }],
+        payloads: ["{}"],
+      });
+      await until("the call is under way", async () => called || undefined, { withinMs: 60_000 });
+      server.signal("SIGKILL");
+      expect(await answer).toMatchObject({ status: 200 });
+      await until(
+        "both have stopped",
+        async () => logOf(server).filter(({ msg }) => msg === "stopped").length === 2 || undefined,
+        {
+          withinMs: 60_000,
+        },
+      );
+    } finally {
+      if (server.running) await server.kill();
+      slow.close();
       await database.drop();
     }
   });

@@ -58,6 +58,18 @@ describe("fences (R1, R5)", () => {
     expect(caller.heard).toBe("ROLLED_BACK by hand FAILURE");
   });
 
+  test("and where nobody gave a reason, it says at least that it didn't succeed", async () => {
+    const node = await TestNode.started();
+    node.participants.hold("/a");
+    const caller = hearing(
+      node.coordinator.submit(anInput("saga", "g", { steps: undoable("/a"), options: { waitResult: true } })),
+    );
+    await settle();
+    await node.coordinator.forceStop("g", "");
+    await node.until(() => caller.heard !== null);
+    expect(caller.heard).toBe("ROLLED_BACK wait result not return success: FAILURE");
+  });
+
   test("the first rollback reason stays", async () => {
     const node = await TestNode.started();
     node.participants.script("/b", REPLIES.refuse);

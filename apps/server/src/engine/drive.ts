@@ -608,5 +608,6 @@ function withResults(branches: readonly Branch[], results: readonly BranchResult
 
 /** rollback_reason is a column of 1024 characters (protocol.md 9, Q6); C# cuts at 1023 itself. */
 export function truncate(reason: string): string {
-  return reason.length <= 1024 ? reason : [...reason].slice(0, 1024).join("");
+  // A character has one or two units, so one of megabytes isn't taken apart.
+  return reason.length <= 1024 ? reason : [...reason.slice(0, 2_048)].slice(0, 1_024).join("");
 }

@@ -59,11 +59,15 @@ function unfinishedBranch(answer: Outcome | null): Refusal {
   }
 }
 
+/** What dtm says when there is no reason. */
+const NO_REASON = "wait result not return success: FAILURE";
+
 /** A reason that ends with the word already keeps it once, as in dtm's answer. */
 function rolledBack({ rollbackReason }: Transaction): Refusal {
+  if (rollbackReason === "") return new Refusal("ROLLED_BACK", NO_REASON);
   return new Refusal("ROLLED_BACK", rollbackReason.endsWith(" FAILURE") ? rollbackReason : `${rollbackReason} FAILURE`);
 }
 
 function notYet(): Refusal {
-  return new Refusal("WAIT_NOT_SUCCESS", "wait result not return success: FAILURE");
+  return new Refusal("WAIT_NOT_SUCCESS", NO_REASON);
 }

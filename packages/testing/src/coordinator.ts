@@ -22,8 +22,9 @@ export interface TestCoordinator {
   /** The whole client, in process. */
   readonly client: Client;
   /**
-   * Serves every branch address that begins with `origin`: `serve("http://bank", app)`. An Express app, a Fastify instance's `routing`, or
-   * any listener of `node:http`; called without a socket.
+   * Serves every branch address that begins with `origin`: `serve("http://bank", app)`, or `serve("http://gateway/bank", app)` for what lies
+   * below it. The longest of several serves, the same one again is replaced. An Express app, a Fastify instance's `routing`, or any listener
+   * of `node:http`; called without a socket, with the whole path.
    */
   serve(origin: string, listener: RequestListener): void;
   /** Virtual time, in milliseconds since 1970. Handlers that ask the system's clock see real time. */

@@ -1,12 +1,13 @@
 /** Runs a transaction under every single fault, alone and together with a refusal, and finds the smallest schedule that breaks it. */
 import type { RequestListener } from "node:http";
 import type { Client } from "@dtm/client-core";
-import { requireFunction, requireObject } from "@dtm/client-core/internal";
+import { requireFunction } from "@dtm/client-core/internal";
 import { DtmError } from "@dtm/protocol";
 import type { EngineSettings } from "@dtm/server/embedded";
 import { ScenarioInvalid } from "./activity.js";
 import { connection } from "./connection.js";
 import { isFinal } from "./coordinator.js";
+import { fallibleIn } from "./fallible.js";
 import { checkMatrix, checkMs, checkService } from "./options.js";
 import { FAULTS, type Fault, faultsAt, fromSeed, type Point, type Schedule, toSeed } from "./schedule.js";
 import { type Ended, World } from "./world.js";
@@ -15,14 +16,18 @@ import { type Ended, World } from "./world.js";
 export interface Kit {
   /** The whole client, in process; also for handlers that call branches themselves. */
   readonly client: Client;
-  /** Serves every branch address that begins with `origin`, without a socket. */
+  /** Serves every branch address that begins with `origin` (the longest one of several), without a socket. */
   serve(origin: string, listener: RequestListener): void;
   /**
    * A step that a crash can come before or after, like a write to a database. What isn't awaited is lost with its process, as in
    * production.
    */
   io<T>(work: () => Promise<T> | T): Promise<T>;
-  /** The same object, and each call of its methods is an {@link Kit.io} of its own. For clients of databases, whose methods are asynchronous. */
+  /**
+   * The same object, and each call of its methods, and of the objects that it holds (`prisma.account.update()`), is an {@link Kit.io} of its
+   * own. For clients of databases, whose methods are asynchronous. What a call gives, like the `tx` of a transaction, isn't covered: it needs
+   * a `fallible` of its own.
+   */
   fallible<T extends object>(target: T): T;
   /**
    * The same connection to a database, which dies with the process of the handler that took it out of its pool: `destroy` closes it, and the
@@ -257,24 +262,11 @@ function kitOf(world: World): Kit {
       requireFunction(work, "OPTION_INVALID", "kit.io");
       return world.io(work);
     },
-    fallible(target) {
-      requireObject(target, "OPTION_INVALID", "kit.fallible");
-      return fallible(target, world);
-    },
+    fallible: fallibleIn((work) => world.io(work)),
     connection: (client, destroy) => connection(world.activity, client, destroy),
     async pause(ms) {
       checkMs("kit.pause", ms);
       await world.pause(ms);
     },
   };
-}
-
-function fallible<T extends object>(target: T, world: World): T {
-  return new Proxy(target, {
-    get(object, name) {
-      const member: unknown = Reflect.get(object, name, object);
-      if (typeof member !== "function") return member;
-      return (...given: unknown[]): unknown => world.io(() => Reflect.apply(member, object, given) as unknown);
-    },
-  });
 }

@@ -56,7 +56,7 @@ export function checkMs(name: string, ms: number): void {
 /** @throws DtmError OPTION_INVALID. */
 export function checkService(origin: string, listener: unknown): void {
   if (typeof origin !== "string" || !/^https?:\/\/[^/]/i.test(origin) || !URL.canParse(origin))
-    throw invalid("serve: origin", 'a scheme and a host, like "http://bank"', origin);
+    throw invalid("serve: origin", 'a scheme and a host, like "http://bank" or "http://gateway/bank"', origin);
   requireFunction(listener, "OPTION_INVALID", `serve: listener of ${origin}`);
 }
 

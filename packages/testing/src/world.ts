@@ -66,7 +66,8 @@ export class World {
   #coordinator: Embedded | null = null;
   /** Called when the coordinator dies: whoever waits for its answer hears of it. */
   readonly #connections = new Set<() => void>();
-  #wanted = 0;
+  /** Each tells somebody who waits for time to pass that it can't. */
+  readonly #waiting = new Set<(cause: unknown) => void>();
   #moving = false;
 
   constructor(options: WorldOptions) {
@@ -153,16 +154,16 @@ export class World {
    */
   async hold<T>(promise: Promise<T>, wait?: Wait): Promise<T> {
     if (this.activity.worker !== undefined) return this.activity.waiting(promise, wait);
-    this.#wanted++;
-    let giveUp = (_cause: Error): void => undefined;
+    let giveUp = (_cause: unknown): void => undefined;
     const given = new Promise<never>((_, reject) => {
       giveUp = reject;
     });
-    if (!this.#moving) void this.#move().catch((cause: Error) => giveUp(cause));
+    this.#waiting.add(giveUp);
+    if (!this.#moving) void this.#move();
     try {
       return await Promise.race([promise, given]);
     } finally {
-      this.#wanted--;
+      this.#waiting.delete(giveUp);
     }
   }
 
@@ -224,11 +225,14 @@ export class World {
     return passed;
   }
 
+  /** For all who wait, whoever was the first. */
   async #move(): Promise<void> {
     this.#moving = true;
     try {
-      const alive = await this.pass(this.clock.now() + YEAR_MS, () => this.#wanted === 0);
+      const alive = await this.pass(this.clock.now() + YEAR_MS, () => this.#waiting.size === 0);
       if (!alive) throw new Error("waited for something that will never happen: no timer is left, or a year has passed");
+    } catch (cause) {
+      for (const giveUp of this.#waiting) giveUp(cause);
     } finally {
       this.#moving = false;
     }

@@ -63,6 +63,32 @@ test("a week of an outage takes no time, and an Express app is served without a 
   expect(calls).toBeGreaterThan(100);
 });
 
+test("services behind one host are told apart by the longest beginning of a path", async () => {
+  const calls: string[] = [];
+  const serve = (origin: string, name: string): void =>
+    dtm.serve(origin, ({ url = "" }, response) => {
+      calls.push(`${name} ${url.split("?")[0]}`);
+      response.end("{}");
+    });
+  serve("http://gateway/bank", "bank");
+  serve("http://gateway/shop/", "a shop that is replaced");
+  serve("http://gateway/shop", "shop");
+  serve("http://gateway/bank/vault", "vault");
+  const ends = async (path: string): Promise<string> => {
+    const { gid } = await dtm.client
+      .msg()
+      .step({ action: `http://gateway${path}` })
+      .submit();
+    return dtm.ended(gid, DAY_MS);
+  };
+  for (const path of ["/bank/debit", "/shop/ship", "/bank/vault/open", "/bank"]) expect(await ends(path)).toBe("succeed");
+  expect(calls).toEqual(["bank /bank/debit", "shop /shop/ship", "vault /bank/vault/open", "bank /bank"]);
+  await expect(ends("/banking/debit")).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+  serve("http://gateway", "rest");
+  expect(await ends("/banking/debit")).toBe("succeed");
+  expect(calls.at(-1)).toBe("rest /banking/debit");
+});
+
 test("a restart of the coordinator loses nothing", async () => {
   const { from, to } = mount();
   const { gid } = await transfer(10).submit();

@@ -46,6 +46,15 @@ test("a coordinator in a test tells whoever waits for time to pass, and can be s
   await dtm.stop();
 });
 
+test("and everybody who waits beside another", async () => {
+  const dtm = await startCoordinator({ longestHandlerMs: 50 });
+  mountHanging(dtm);
+  const one = (): Promise<unknown> => dtm.client.saga().step(step).submit({ waitResult: true });
+  const ends = await Promise.allSettled([one(), one(), dtm.advance(1_000)]);
+  expect(ends).toMatchObject(Array(3).fill({ status: "rejected", reason: { code: "OPTION_INVALID" } }));
+  await dtm.stop();
+}, 20_000);
+
 test("a handler that waits for virtual time isn't taken for one", async () => {
   const patient = {
     setup: (kit: Kit) => kit.serve("http://hang", (_, response) => void kit.pause(1_000).then(() => response.end("{}"))),

@@ -36,7 +36,8 @@ function isName(host: string): boolean {
   return host !== "" && !/[\s:/?#[\]]/.test(host);
 }
 
-function bare(host: string): string {
+/** An IPv6 address as drivers and DNS want it: the brackets belong to URLs. */
+export function bare(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1");
 }
 

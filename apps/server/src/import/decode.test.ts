@@ -125,6 +125,11 @@ test("a reason that is longer than any column is cut", () => {
   expect(transaction.rollbackReason).toBe("é".repeat(1024));
 });
 
+test("a reason that no column takes keeps what it says", () => {
+  const { transaction } = loaded(decode(other("tcc", { rollback_reason: "no\0money \ud800" })));
+  expect(transaction.rollbackReason).toBe("no\ufffdmoney \ufffd");
+});
+
 test.each<readonly [string, Stored]>([
   ["it can't be read as JSON", saga({ global: "{" })],
   ["it can't be read as JSON", saga({ global: "[]" })],

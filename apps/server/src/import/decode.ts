@@ -20,6 +20,7 @@ import {
   type TransactionOptions,
 } from "../engine/transaction.js";
 import { optionsFromJson } from "../stores/options.js";
+import { fitted } from "../stores/relational/texts.js";
 
 /** As it lies in Redis; null for a key that isn't there. */
 export interface Stored {
@@ -36,9 +37,6 @@ export type Decoded =
   | { readonly kind: "unusable"; readonly why: string };
 
 type Fields = Readonly<Record<string, unknown>>;
-
-/** Of dtm's column (Q6). */
-const REASON_WIDTH = 1024;
 
 export function decode(stored: Stored): Decoded {
   try {
@@ -104,7 +102,8 @@ function transactionFrom(
     nextCronTime: due ?? updateTime ?? begin,
     owner: "",
     result: text(fields, "result"),
-    rollbackReason: [...text(fields, "rollback_reason")].slice(0, REASON_WIDTH).join(""),
+    // Of an answer, so anything at all; no column of dtm's cut it (Q6).
+    rollbackReason: fitted("rollback_reason", text(fields, "rollback_reason")),
     attempts: 0,
     refusals: 0,
     wake: 0,

@@ -10,6 +10,10 @@ async function lookedFor(env: Record<string, string>): Promise<string> {
   return store.open().then(() => "opened", String);
 }
 
+test.each(["postgres", "mysql"])("an address in brackets is asked for without them: %s", async (driver) => {
+  expect(await lookedFor({ STORE_DRIVER: driver, STORE_HOST: "[::1]" })).toMatch(/ at ::1:1: (?!.*ENOTFOUND)/);
+});
+
 test.each(["postgres", "mysql"])("in a container localhost is the container's host: %s (protocol.md 3.2)", async (driver) => {
   expect(await lookedFor({ STORE_DRIVER: driver })).toContain(" at localhost:1: ");
   expect(await lookedFor({ STORE_DRIVER: driver, IS_DOCKER: "1" })).toContain(" at host.docker.internal:1: ");

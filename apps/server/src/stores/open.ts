@@ -3,6 +3,7 @@
  * loaded: a driver costs start-up time and memory.
  */
 import type { Config } from "../config/schema.js";
+import { bare } from "../config/store-host.js";
 import { toDockerHost } from "../docker-host.js";
 import type { Log } from "../engine/coordinator.js";
 import { StartError } from "../service.js";
@@ -94,7 +95,7 @@ function databaseUse({ Store, AutoMigrate }: Config) {
 function databaseAddress({ Store, IsDocker }: Config) {
   return {
     // As dtm does it, and not for Redis (protocol.md 3.2).
-    host: IsDocker === "" ? Store.Host : toDockerHost(Store.Host),
+    host: bare(IsDocker === "" ? Store.Host : toDockerHost(Store.Host)),
     port: Store.Port,
     user: Store.User,
     password: Store.Password,

@@ -5,8 +5,10 @@ import { MYSQL_TABLES_OF_DTM } from "../../../test/kit/dtm-tables.js";
 import { inMysql, MYSQL, mysqlAddress, mysqlDatabase } from "../../../test/kit/temporary-mysql.js";
 import type { TemporaryDatabase } from "../../../test/kit/temporary-postgres.js";
 import { withServer } from "../../../test/kit/with-server.js";
+import { NO_OPTIONS } from "../../engine/transaction.js";
 import { gidsOf, NOW, SECOND, saga, storedTransaction, tcc } from "../contract/fixtures.js";
 import { type Store, StoreRejected } from "../store.js";
+import { mysqlMigrator } from "./migrator.js";
 import { openMysql } from "./store.js";
 import { Zone } from "./zone.js";
 
@@ -152,6 +154,16 @@ withServer(MYSQL, () => {
     expect(await store.find("faces 😁")).toBeNull();
   });
 
+  test("options that differ only by case from the prepared ones are the submit's (R27)", async () => {
+    const withToken = (token: string) => ({ options: { ...NO_OPTIONS, branchHeaders: { "x-token": token } } });
+    const given = saga({ ...withToken("abc"), type: "msg", status: "prepared", queryPrepared: "http://bank/asked" });
+    const { gid } = given.transaction;
+    await store.create(given);
+    const submitted = { ...given.transaction, ...withToken("ABC"), status: "submitted", submitTime: NOW } as const;
+    expect(await store.submit({ transaction: submitted, branches: [] })).toMatchObject({ kind: "moved" });
+    expect((await storedTransaction(store, gid)).options.branchHeaders).toEqual({ "x-token": "ABC" });
+  });
+
   test("a topic that differs only by case isn't deleted for the other", async () => {
     await store.createKey({ cat: "topics", key: "Orders", value: "[]", at: NOW });
     expect(await store.deleteKey("topics", "orders")).toBe(false);
@@ -226,6 +238,21 @@ withServer(MYSQL, () => {
     const wrong = openMysql({ ...mysqlAddress(other.name), zoneHours: 0 });
     await expect(wrong.open()).rejects.toThrow(/newest update_time .* is yet to come: set TimeZoneOffset \(TIME_ZONE_OFFSET\)/);
     const right = openMysql({ ...mysqlAddress(other.name), zoneHours: ZONE_HOURS });
+    await right.open();
+    await right.close();
+    await other.drop();
+  });
+
+  test("so they do at a first start on what dtm migrate made, and the check says it", async () => {
+    const other = await mysqlDatabase();
+    const ahead = new Zone(ZONE_HOURS).toText(Date.now());
+    await inMysql((connection) => connection.query(`${DTM}; UPDATE trans_global SET update_time = '${ahead}'`), other.name);
+    await mysqlMigrator({ ...mysqlAddress(other.name), zoneHours: ZONE_HOURS }).migrate();
+    const wrong = { ...mysqlAddress(other.name), zoneHours: 0 };
+    const trouble = /newest update_time .* is yet to come/;
+    for (const autoMigrate of [true, false]) await expect(openMysql({ ...wrong, autoMigrate }).open()).rejects.toThrow(trouble);
+    expect(await mysqlMigrator(wrong).check(async () => undefined)).toContainEqual(expect.stringMatching(trouble));
+    const right = openMysql({ ...wrong, zoneHours: ZONE_HOURS });
     await right.open();
     await right.close();
     await other.drop();

@@ -44,7 +44,7 @@ export function mysqlMigrator(address: MysqlAddress): Migrator {
           pause,
         );
         const isOurs = (await schemaOf(driver)).columns.has("trans_global.due_at");
-        const zone = await (isOurs ? otherZoneTrouble : zoneTrouble)(db, address);
+        const zone = (await zoneTrouble(db, address)) ?? (isOurs ? await otherZoneTrouble(db, address) : null);
         return zone === null ? findings : [...findings, zone];
       }),
   };

@@ -31,9 +31,12 @@ export interface OnServer {
 
 export function prepareDatabase(pool: Pool, address: MysqlAddress, { autoMigrate, log }: Preparation): Promise<Limits> {
   return onServer(pool, address, async (server) => {
-    if (autoMigrate) await migrateDatabase(server, address);
-    else requireCurrent(await schemaOf(server.driver), MIGRATIONS);
     const { db } = server;
+    if (autoMigrate) await migrateDatabase(server, address);
+    else {
+      requireCurrent(await schemaOf(server.driver), MIGRATIONS);
+      refuse(await zoneTrouble(db, address));
+    }
     refuse(await otherZoneTrouble(db, address));
     const beside = (work: (on: Connection) => Promise<void>): Promise<void> =>
       contended(

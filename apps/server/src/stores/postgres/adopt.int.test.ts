@@ -13,6 +13,7 @@ import { withServer } from "../../../test/kit/with-server.js";
 import { gidsOf, NOW, SECOND, saga, storedTransaction } from "../contract/fixtures.js";
 import type { Store } from "../store.js";
 import { Connection } from "./connection.js";
+import { postgresMigrator } from "./migrator.js";
 import { Pool } from "./pool.js";
 import { adopt } from "./sql/adopt.js";
 import { openPostgres } from "./store.js";
@@ -180,11 +181,23 @@ withServer(POSTGRES, () => {
       await client.query(insert, ["backing off", 0, 7_200]);
     }, other.name);
     const before = Date.now();
+    const dueIn = async (of: Store, gid: string) => (await storedTransaction(of, gid)).nextCronTime - before;
     const opened = openPostgres(postgresAddress(other.name));
     await opened.open();
-    expect((await storedTransaction(opened, "east")).nextCronTime).toBeLessThan(before + 60 * SECOND);
-    expect((await storedTransaction(opened, "backing off")).nextCronTime).toBeGreaterThan(before + 7_000 * SECOND);
+    expect(await dueIn(opened, "east")).toBeLessThan(60 * SECOND);
+    expect(await dueIn(opened, "backing off")).toBeGreaterThan(7_000 * SECOND);
+    // Ours, one of which dtm touches while it has the tables back; the other a node wrote whose clock is ahead.
+    const ours = { updateTime: before + 3_600 * SECOND, nextCronTime: before + 7_200 * SECOND + 1 };
+    await opened.create(saga({ gid: "touched" }));
+    await opened.create(saga({ gid: "ours", ...ours }));
     await opened.close();
+    const touched = new Date(before + 8 * 3_600 * SECOND);
+    await inPostgres((client) => client.query(DTM_TOUCH, ["touched", touched]), other.name);
+    const back = openPostgres(postgresAddress(other.name));
+    await back.open();
+    expect(await dueIn(back, "touched")).toBeLessThan(60 * SECOND);
+    expect(await dueIn(back, "ours")).toBe(7_200 * SECOND + 1);
+    await back.close();
     await other.drop();
   });
 
@@ -214,6 +227,26 @@ withServer(POSTGRES, () => {
       [],
     );
     expect(left).toEqual([[0]]);
+    await client.end();
+    await pool.end();
+    await other.drop();
+  });
+
+  test("an operator's limit for statements doesn't end what takes longer", async () => {
+    const other = await postgresDatabase();
+    await inPostgres((client) => client.query(DTM), other.name);
+    await postgresMigrator(postgresAddress(other.name)).migrate();
+    const pool = new Pool(postgresAddress(other.name), 1);
+    const client = await pool.dedicated();
+    await client.query("SET statement_timeout = 200");
+    const adopted = await inPostgres(async (holder) => {
+      await holder.query("BEGIN; SELECT FROM trans_global FOR UPDATE");
+      const adopting = adopt(new Connection(client, pool.tables)).then(() => "adopted", String);
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      await holder.query("COMMIT");
+      return adopting;
+    }, other.name);
+    expect(adopted).toBe("adopted");
     await client.end();
     await pool.end();
     await other.drop();

@@ -1,11 +1,23 @@
 import pg from "pg";
-import { literal } from "./connection.js";
+import { Connection, HasNul, literal } from "./connection.js";
+import { Prepared } from "./prepared.js";
+import { tablesIn } from "./tables.js";
 
 const STRANGE = ["'", "\\", '"', "\n", "é", "😀", "$1", "?", ";--", " ", "E'", "a"];
 
 test("a text is written as the driver would write it", () => {
   const texts = STRANGE.flatMap((first) => STRANGE.flatMap((second) => STRANGE.map((third) => first + second + third)));
   for (const text of ["", ...texts, texts.join("")]) expect(literal(text)).toBe(pg.escapeLiteral(text));
+});
+
+test("a NUL is sent to nobody, and leaves no name that the server doesn't know", async () => {
+  const client = new pg.Client();
+  const query = jest.spyOn(client, "query");
+  const prepared = new Prepared();
+  const db = new Connection(client, tablesIn("public"), prepared);
+  await expect(db.burst([{ sql: "SELECT $1", values: ["no\0money"] }])).rejects.toThrow(HasNul);
+  expect(query).not.toHaveBeenCalled();
+  expect(prepared.missing([{ sql: "SELECT $1", values: [] }])).toHaveLength(1);
 });
 
 test("what is no text is written as it is", () => {

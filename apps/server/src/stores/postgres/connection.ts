@@ -28,6 +28,11 @@ export class NoAnswer extends Error {
   override readonly name = "NoAnswer";
 }
 
+/** No text of PostgreSQL's has a NUL: a message ends there, and the server would take what follows for a broken protocol. */
+export class HasNul extends Error {
+  override readonly name = "HasNul";
+}
+
 /** Above any ordinary statement, below what a caller waits for. */
 const ANSWER_MS = 15_000;
 const INT8 = 20;
@@ -73,6 +78,7 @@ export class Connection implements Query {
 
   /** All in one message, with BEGIN where it wasn't sent yet; the server does nothing behind the first that fails. */
   async burst(requests: readonly Request[]): Promise<readonly Answer[]> {
+    refuseNul(requests);
     this.changes++;
     const begin = this.#opening.slice(0, 1);
     const note = this.#opening.slice(1);
@@ -207,6 +213,13 @@ export class Connection implements Query {
 export interface Answer {
   readonly rows: readonly Row[];
   readonly rowCount: number | null;
+}
+
+/** Before names are given to statements, which are sent then. */
+function refuseNul(requests: readonly Request[]): void {
+  for (const { values } of requests)
+    for (const value of values)
+      if (typeof value === "string" && value.includes("\0")) throw new HasNul("a text has a NUL, which no column takes");
 }
 
 /**

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { HasNul } from "./connection.js";
 import { troubleOf } from "./errors.js";
 
 function answered(code: string, severity = "ERROR"): pg.DatabaseError {
@@ -9,6 +10,7 @@ function answered(code: string, severity = "ERROR"): pg.DatabaseError {
 test.each<[string, unknown, string]>([
   ["a duplicate", answered("23505"), "data"],
   ["a text too long", answered("22001"), "data"],
+  ["a text that was never sent", new HasNul("no"), "data"],
   ["a deadlock", answered("40P01"), "again"],
   ["an end of the server", answered("57P01", "FATAL"), "lost"],
   ["a standby", answered("25006"), "lost"],

@@ -1,6 +1,7 @@
 /** What an error of PostgreSQL means: for a batch (rules.md R7), and for somebody who starts the server. */
 import pg from "pg";
 import type { Trouble } from "../relational/database.js";
+import { HasNul } from "./connection.js";
 
 const AGAIN: ReadonlySet<string> = new Set(["40001", "40P01", "55P03", "57014"]);
 /** Data exception, integrity violation, program limit. */
@@ -13,6 +14,7 @@ const STALE: ReadonlySet<string> = new Set(["26000", "42P05", "0A000"]);
 
 /** Only the server refuses data, and it gives a code. Without one nothing is known but that no answer came: of a socket, a driver, a pool. */
 export function troubleOf(cause: unknown, broken: boolean): Trouble {
+  if (cause instanceof HasNul) return "data";
   const code = codeOf(cause);
   if (code === null) return "lost";
   if (broken || isFatal(cause) || code === READ_ONLY || STALE.has(code)) return "lost";

@@ -14,6 +14,18 @@ withServer(POSTGRES, () => {
   migrateContract("PostgreSQL", () => migratable("public"));
   migrateContract("PostgreSQL, in a schema of its own", () => migratable("of our own"));
 
+  test("an operator's limit for statements doesn't end a migration that takes longer", async () => {
+    const database = await migratable("public");
+    await database.run(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 150', current_database()); END $$`);
+    const waiting = await database.whileMigrating(async () => {
+      const migrated = database.migrator.migrate();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return { migrated };
+    });
+    expect(await waiting.migrated).toHaveLength(database.migrator.known.length);
+    await database.dispose();
+  });
+
   test("a migration that breaks off leaves nothing: all of it is pending again", async () => {
     const database = await migratable("public");
     await database.run("CREATE VIEW trans_branch_op AS SELECT 1 AS x");

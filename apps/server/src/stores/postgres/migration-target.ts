@@ -17,6 +17,8 @@ export function migrationTarget(client: pg.Client, tables: Tables): MigrationTar
   return async (work) => {
     await client.query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
     try {
+      // An operator's limit for statements: large tables take as long as they take.
+      await client.query("SET LOCAL statement_timeout = 0");
       await client.query(LOCK, [hash(tables.schema)]);
       const result = await work(new Session(client, tables));
       await client.query("COMMIT");

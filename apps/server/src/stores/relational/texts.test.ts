@@ -1,6 +1,6 @@
-import { branch } from "../contract/fixtures.js";
+import { branch, saga } from "../contract/fixtures.js";
 import { StoreRejected } from "../store.js";
-import { NO_LIMITS, refusePayloads } from "./texts.js";
+import { NO_LIMITS, refuseLoaded, refusePayloads } from "./texts.js";
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -19,6 +19,12 @@ function refusal(branches: ReturnType<typeof actions>, limits: Parameters<typeof
     return cause instanceof StoreRejected ? cause.message : `threw ${String(cause)}`;
   }
 }
+
+test.each(["customData", "result", "rollbackReason"])("a %s that would not come back as it is", (column) => {
+  expect(() => refuseLoaded(saga({ [column]: "no money" }))).not.toThrow();
+  for (const text of ["no\0money", "\ud800", "a".repeat(1025)])
+    expect(() => refuseLoaded(saga({ [column]: text }))).toThrow(StoreRejected);
+});
 
 test("a payload that its column can't hold", () => {
   const limits = { ...NO_LIMITS, payload: 65_535 };

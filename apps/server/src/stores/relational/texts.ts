@@ -61,6 +61,8 @@ export function refuseLoaded({ transaction, branches }: Loaded): void {
   refuseText("options", optionsToJson(transaction.options), gid);
   refuseText("custom_data", transaction.customData, gid);
   refuseText("owner", transaction.owner, gid);
+  refuseText("result", transaction.result, gid);
+  refuseText("rollback_reason", transaction.rollbackReason, gid);
   refuseText("waiting_on", transaction.waitingOn, gid);
   refuseNumbers(transaction);
   refuseBranches(gid, branches);

@@ -14,7 +14,8 @@ const OF_DTM = `
 
 const RELEASE_OF_DTM = "UPDATE trans_global SET owner = '' WHERE id IN (?) AND locate(':', owner) = 0";
 
-const RELEASE = "UPDATE trans_global SET owner = '' WHERE id IN (?)";
+/** From those that were found there: a node at work may have claimed the row meanwhile (R3). */
+const RELEASE = "UPDATE trans_global SET owner = '' WHERE id IN (?) AND BINARY owner IN (?)";
 
 const CHUNK = 1_000;
 
@@ -25,6 +26,6 @@ export async function adopt(db: Query): Promise<void> {
   // What somebody long dead wrote after its rows were looked for.
   const gone = await deadEpochs(db, "long ago");
   for (let found = await leftBy(db, gone, CHUNK); found.length > 0; found = await leftBy(db, gone, CHUNK)) {
-    await db.run(RELEASE, [found.map(({ id }) => id)]);
+    await db.run(RELEASE, [found.map(({ id }) => id), [...new Set(found.map(({ owner }) => owner))]]);
   }
 }

@@ -10,6 +10,7 @@ export interface Candidate {
   readonly gid: string;
   readonly due: number;
   readonly urgent: boolean;
+  readonly owner: string;
 }
 
 const COLUMNS = "g.id, g.gid, g.status, g.next_cron_time, g.due_at, g.owner";
@@ -87,5 +88,6 @@ export function candidate(row: Row, zone: Zone): Candidate {
     gid: textAt(row, 1),
     urgent: textAt(row, 2) === "aborting",
     due: dueOf(zone, textAt(row, 3), numberOrNull(row, 4)),
+    owner: textAt(row, 5),
   };
 }

@@ -16,6 +16,8 @@ const SCAN = `SELECT ${KEY} FROM kv WHERE (? = '' OR cat = ?) AND (? IS NULL OR 
 /** A statement that fails leaves nothing, and the transaction goes on. */
 export async function createKey(db: Query, entry: { cat: string; key: string; value: string; at: number }): Promise<boolean> {
   const at = db.zone.toText(entry.at);
+  // Only what is inserted here may be taken for a key that is stored already.
+  await db.settled();
   try {
     return (await db.run(CREATE, [entry.cat, entry.key, entry.value, at, at])) === 1;
   } catch (cause) {

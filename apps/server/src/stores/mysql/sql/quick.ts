@@ -20,14 +20,14 @@ const LIVES = "SELECT count(*) INTO @lives FROM dtm_node WHERE dead_at IS NULL A
 
 /**
  * What mergeSubmitted does, where one of both sides says no options or both the same; else the row is left for the careful way, and so is
- * one that somebody drives (R5). In a column that ignores case `gid =` finds more than it should.
+ * one that somebody drives (R5). In a column that ignores case `gid =` finds more than it should, and options would count as the same.
  */
 const SUBMIT = `
   UPDATE trans_global FORCE INDEX (gid) SET
-    status = 'submitted', options = if(coalesce(options, '') IN ('', ?), ?, options), custom_data = if(? = '', custom_data, ?),
+    status = 'submitted', options = if(BINARY coalesce(options, '') IN ('', ?), ?, options), custom_data = if(? = '', custom_data, ?),
     submit_time = ?, update_time = ?, next_cron_interval = ?, next_cron_time = ?, due_at = ?, attempts = 0, waiting_on = '',
     owner = if(@lives > 0, ?, '')
-  WHERE gid = ? AND BINARY gid = ? AND status = 'prepared' AND owner = '' AND (? = ? OR coalesce(options, '') IN ('', ?, ?))`;
+  WHERE gid = ? AND BINARY gid = ? AND status = 'prepared' AND owner = '' AND (? = ? OR BINARY coalesce(options, '') IN ('', ?, ?))`;
 
 /** Lists of single values only: a list of pairs is compared pair by pair, with every row. */
 const SETTLE = (time: string): string => `

@@ -1,5 +1,5 @@
 import { numbers } from "../arrays.js";
-import type { Query } from "../connection.js";
+import type { Connection } from "../connection.js";
 import { numberAt } from "../rows.js";
 import type { Tables } from "../tables.js";
 import { adoptLater } from "./adopted.js";
@@ -18,10 +18,10 @@ const OF_LONG_DEAD = ({ global, node }: Tables): string => `
 
 /**
  * dtm writes its own zone's wall clock into columns that have a zone of the server's: one that ran east of it left rows that rest for hours.
- * They come at their own interval instead. Rows of ours never say so, since `due_at` is theirs (R19, R28).
+ * They come at their own interval instead. Rows of ours never say so while `due_at` is theirs; dtm moves the other one alone (R19, R28).
  */
 const AHEAD = `
-    due_at IS NULL AND update_time > clock_timestamp() + interval '1 minute'
+    (due_at IS NULL OR next_cron_time <> to_timestamp((due_at + 999) / 1000)) AND update_time > clock_timestamp() + interval '1 minute'
     AND next_cron_time > clock_timestamp() + coalesce(next_cron_interval, 0) * interval '1 second'`;
 
 const COME_IN_TIME = "next_cron_time = clock_timestamp() + coalesce(next_cron_interval, 0) * interval '1 second'";
@@ -41,11 +41,24 @@ interface Portions {
 
 const PORTIONS: Portions = { found: 100_000, changed: 10_000 };
 
-export async function adopt(db: Query, portions = PORTIONS): Promise<void> {
-  await adoptLater(db);
+export async function adopt(db: Connection, portions = PORTIONS): Promise<void> {
+  await unlimited(db, () => adoptLater(db));
   await inPortions(db, { which: AHEAD, change: COME_IN_TIME }, portions);
   await inPortions(db, { which: OF_DTM, change: RELEASE }, portions);
-  await db.run(OF_LONG_DEAD(db.tables), []);
+  await unlimited(db, () => db.run(OF_LONG_DEAD(db.tables), []));
+}
+
+/** Alone in a transaction without an operator's limit for statements; behind a pooler nothing else may be set. */
+async function unlimited<T>(db: Connection, statement: () => Promise<T>): Promise<T> {
+  db.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = 0");
+  try {
+    const result = await statement();
+    await db.control("COMMIT");
+    return result;
+  } catch (cause) {
+    await db.undo("ROLLBACK").catch(() => undefined);
+    throw cause;
+  }
 }
 
 interface Change {
@@ -54,11 +67,15 @@ interface Change {
 }
 
 /** Looked for without locks, each time behind the last one found. */
-async function inPortions(db: Query, { which, change }: Change, { found, changed }: Portions): Promise<void> {
+async function inPortions(db: Connection, { which, change }: Change, { found, changed }: Portions): Promise<void> {
   for (let last = 0, ids: number[] = []; ; last = ids.at(-1) ?? last) {
-    ids = (await db.rows(FOUND(db.tables, which), [last, found])).map((row) => numberAt(row, 0));
-    for (let at = 0; at < ids.length; at += changed)
-      await db.run(CHANGE(db.tables, which, change), [numbers(ids.slice(at, at + changed))]);
+    const after = [last, found];
+    const rows = await unlimited(db, () => db.rows(FOUND(db.tables, which), after));
+    ids = rows.map((row) => numberAt(row, 0));
+    for (let at = 0; at < ids.length; at += changed) {
+      const portion = numbers(ids.slice(at, at + changed));
+      await unlimited(db, () => db.run(CHANGE(db.tables, which, change), [portion]));
+    }
     if (ids.length < found) return;
   }
 }

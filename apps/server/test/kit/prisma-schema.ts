@@ -30,6 +30,8 @@ export interface Described {
   readonly native: string | null;
   /** What stands in `@default()`: a quoted text, a number, a call; else null. */
   readonly standard: string | null;
+  /** Whether it is the model's id. */
+  readonly key: boolean;
 }
 
 /** How a database writes what the schema says. */
@@ -75,12 +77,13 @@ function fieldOf(line: string, inDatabase: InDatabase): Field {
     type,
     native: /@db\.(\w+(?:\(\d+\))?)/.exec(line)?.[1] ?? null,
     standard: /@default\(("[^"]*"|\w+\(\)|[^)]*)\)/.exec(line)?.[1] ?? null,
+    key: /@id\b/.test(line),
   };
   const column = {
     name: /[^@]@map\("(.*?)"\)/.exec(line)?.[1] ?? field,
     ...inDatabase(described),
     required: optional === undefined,
-    key: /@id\b/.test(line),
+    key: described.key,
   };
   return { field, column, unique: /@unique\(map: "(.*?)"\)/.exec(line)?.[1] ?? null };
 }

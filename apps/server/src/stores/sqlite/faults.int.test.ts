@@ -249,3 +249,22 @@ async function otherServer(gid: string) {
   await Promise.race([new Promise((resolve) => child.stdout.once("data", resolve)), ended]);
   return { pid: child.pid, kill: (signal: NodeJS.Signals) => child.kill(signal), ended };
 }
+
+test("numbers beyond 32 bits are listed like all others", async () => {
+  const first = await open();
+  await first.create(saga({ gid: "a" }));
+  await first.close();
+  const db = new Database(join(folder, "dtm.db"), { busyMs: 5_000 });
+  db.exec(`UPDATE trans_global SET id = ${2 ** 31 - 2}`);
+  db.close();
+  const store = await open();
+  for (const gid of ["b", "c", "d"]) await store.create(saga({ gid }));
+  const gids: string[] = [];
+  for (let position = "", pages = 0; pages < 5; pages++) {
+    const page = await store.list({ limit: 1, position });
+    gids.push(...page.transactions.map(({ gid }) => gid));
+    position = page.nextPosition;
+    if (position === "") break;
+  }
+  expect(gids).toEqual(["d", "c", "b", "a"]);
+});

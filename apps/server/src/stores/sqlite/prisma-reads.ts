@@ -28,7 +28,7 @@ export function openPrismaReads(file: string): PrismaReads {
       const before = position(filter.position ?? "");
       if (before === null || !isStorable(filter.gidPrefix ?? "")) return { transactions: [], nextPosition: "" };
       const rows = await prisma.transGlobal.findMany({
-        where: { ...wanted(filter), ...(before === undefined ? {} : { id: { lt: before } }) },
+        where: { ...wanted(filter), ...(before === undefined ? {} : { id: { lt: BigInt(before) } }) },
         orderBy: { id: "desc" },
         take: filter.limit + 1,
       });
@@ -38,9 +38,10 @@ export function openPrismaReads(file: string): PrismaReads {
 
     async scanKeys({ cat, position: after, limit }) {
       const before = position(after);
+      // Its ids are of 32 bits: there will never be as many topics.
       if (before === null) return { entries: [], nextPosition: "" };
       const rows = await prisma.keyValue.findMany({
-        where: { ...(cat === "" ? {} : { cat }), ...(before === undefined ? {} : { id: { lt: before } }) },
+        where: { ...(cat === "" ? {} : { cat }), ...(before === undefined ? {} : { id: { lt: Math.min(2 ** 31 - 1, before) } }) },
         orderBy: { id: "desc" },
         take: limit + 1,
       });
@@ -76,16 +77,16 @@ function date(millis: number): Date {
   return new Date(Math.min(LATEST, Math.max(-LATEST, millis)));
 }
 
-/** Ids fit int32 (protocol.md 1.11); undefined: from the newest; null: it can't be one of ours, so nothing lies behind it. */
+/** Undefined: from the newest; null: it can't be one of ours, so nothing lies behind it. */
 function position(text: string): number | undefined | null {
   if (text === "") return undefined;
   const id = Number(text);
   if (Number.isNaN(id)) return null;
-  return Math.trunc(Math.min(2 ** 31 - 1, Math.max(-1, Math.ceil(id))));
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.max(-1, Math.ceil(id)));
 }
 
 /** One row more was read than asked for, so that the end is known. */
-function paged<R extends { readonly id: number }>(
+function paged<R extends { readonly id: number | bigint }>(
   rows: readonly R[],
   limit: number,
 ): { page: readonly R[]; nextPosition: string } {
@@ -96,7 +97,7 @@ function paged<R extends { readonly id: number }>(
 
 function toTransaction(row: TransGlobalModel): Transaction {
   return {
-    id: row.id,
+    id: Number(row.id),
     gid: row.gid,
     type: row.transType as TransactionType,
     status: row.status as GlobalStatus,

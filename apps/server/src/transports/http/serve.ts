@@ -105,8 +105,14 @@ export class ApiServer {
   #orLeave(answer: Answer | Promise<Answer>): Answer | Promise<Answer> {
     if (!(answer instanceof Promise)) return answer;
     return new Promise((resolve, reject) => {
+      const told =
+        <T>(tell: (end: T) => void) =>
+        (end: T): void => {
+          this.#open.delete(reject);
+          tell(end);
+        };
       this.#open.add(reject);
-      void answer.then(resolve, reject).finally(() => this.#open.delete(reject));
+      answer.then(told(resolve), told(reject));
     });
   }
 

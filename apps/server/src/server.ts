@@ -8,6 +8,7 @@ import { toEngineSettings } from "./config/to-engine.js";
 import { buildCore, type Core } from "./core.js";
 import { systemClock } from "./engine/clock.js";
 import type { Coordinator, Log } from "./engine/coordinator.js";
+import type { EngineSettings } from "./engine/settings.js";
 import { driverNamed } from "./participants/driver.js";
 import { egressFrom } from "./participants/egress-rules.js";
 import { openParticipants } from "./participants/open.js";
@@ -69,7 +70,7 @@ export async function buildServer(config: Config, log: Log, overrides: ServerOve
     isGone: (epoch) => epochs.isGone(epoch),
     claimLag: metrics.claimLag,
   });
-  watch(metrics, { config, core, store });
+  watch(metrics, { settings, core, store });
   const retention = new Retention({ store, clock: systemClock, log, keepMs: keepMs(config), random: Math.random });
   const shared = {
     coordinator: core.coordinator,
@@ -150,12 +151,12 @@ async function registered({ MicroService }: Config): Promise<void> {
   await driverNamed(MicroService.Driver)?.register(MicroService.Target, MicroService.EndPoint);
 }
 
-function watch(metrics: Metrics, { config, core, store }: { config: Config; core: Core; store: Store }): void {
+function watch(metrics: Metrics, { settings, core, store }: { settings: EngineSettings; core: Core; store: Store }): void {
   metrics.watch({
     store,
     driving: () => core.engine.driving,
     destinations: () => core.destinations.view(),
-    stuck: { attempts: config.StuckAfterAttempts, refusals: config.AlertRetryLimit, afterMs: config.StuckAfter * 1000 },
+    settings,
     now: () => systemClock.now(),
   });
 }

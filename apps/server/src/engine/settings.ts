@@ -1,3 +1,4 @@
+import type { StuckAsk } from "../stores/store.js";
 import type { Millis, TransactionType } from "./transaction.js";
 
 /** What can be set server-wide and per transaction type (design.md 5). */
@@ -67,3 +68,18 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   alertRetryLimit: 3,
   stuckAfterMs: 600_000,
 };
+
+/** What is stuck at `now` (R16). */
+export function toStuckAsk({ types, alertRetryLimit, stuckAfterMs }: EngineSettings, now: Millis): StuckAsk {
+  return {
+    stuckAttempts: {
+      saga: types.saga.stuckAfterAttempts,
+      tcc: types.tcc.stuckAfterAttempts,
+      xa: types.xa.stuckAfterAttempts,
+      msg: types.msg.stuckAfterAttempts,
+      workflow: types.workflow.stuckAfterAttempts,
+    },
+    stuckRefusals: alertRetryLimit,
+    overdueBefore: now - stuckAfterMs,
+  };
+}

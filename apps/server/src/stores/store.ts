@@ -119,11 +119,19 @@ export interface Page {
   readonly nextPosition: string;
 }
 
+/** What counts as stuck (R16). */
+export interface StuckAsk {
+  /** By type; a stored type that isn't among them, as another version may have written it, has the smallest. */
+  readonly stuckAttempts: Readonly<Record<TransactionType, number>>;
+  readonly stuckRefusals: number;
+  readonly overdueBefore: Millis;
+}
+
 export interface Summary {
   readonly unfinished: number;
   /** Create time of the oldest unfinished transaction. */
   readonly oldest: Millis | null;
-  /** Unfinished with `attempts >= stuckAttempts`, or `refusals >= stuckRefusals`, or due before `overdueBefore` (R16). */
+  /** Unfinished with `attempts >= stuckAttempts` of its type, or `refusals >= stuckRefusals`, or due before `overdueBefore`. */
   readonly stuck: number;
 }
 
@@ -178,11 +186,7 @@ export interface TransactionStore {
     readonly at: Millis;
     readonly limit: number;
   }): Promise<{ readonly count: number; readonly remaining: boolean }>;
-  summary(ask: {
-    readonly stuckAttempts: number;
-    readonly stuckRefusals: number;
-    readonly overdueBefore: Millis;
-  }): Promise<Summary>;
+  summary(ask: StuckAsk): Promise<Summary>;
   /**
    * Removes up to `limit` transactions that ended before `endedBefore`, with their branches; returns how many (R30). One that was stored
    * when it was over counts from its `updateTime`, if that is later.

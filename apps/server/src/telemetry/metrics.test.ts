@@ -1,3 +1,4 @@
+import { DEFAULT_ENGINE_SETTINGS } from "../engine/settings.js";
 import type { Summary } from "../stores/store.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import { MOST_SERIES } from "./series.js";
@@ -107,6 +108,12 @@ describe("labels that callers choose are bounded (Q15)", () => {
     expect(inFlight).toContain('dtm_destination_in_flight{destination="other"} 55');
     expect(await samples(m, "dtm_destination_open")).toContain('dtm_destination_open{destination="http://h/0"} 1');
   });
+
+  test("a destination is open or not at this scrape, not at the last one", async () => {
+    const m = metrics();
+    m.watch({ ...standing(), destinations: () => [{ destination: "http://h/0", open: true, inFlight: 0 }] });
+    expect(await samples(m, "dtm_destination_open")).toEqual(['dtm_destination_open{destination="http://h/0"} 1']);
+  });
 });
 
 describe("what stands in the store", () => {
@@ -118,15 +125,19 @@ describe("what stands in the store", () => {
     expect(await samples(m, "dtm_oldest_unfinished_age_seconds")).toEqual(["dtm_oldest_unfinished_age_seconds 60"]);
     expect(await samples(m, "dtm_stuck_transactions")).toEqual(["dtm_stuck_transactions 2"]);
     expect(await samples(m, "dtm_driving_transactions")).toEqual(["dtm_driving_transactions 3"]);
-    expect(parts.asked).toEqual([{ stuckAttempts: 10, stuckRefusals: 3, overdueBefore: 100_000 - 600_000 }]);
+    const stuckAttempts = { saga: 10, tcc: 10, xa: 10, msg: 5, workflow: 10 };
+    expect(parts.asked).toEqual([{ stuckAttempts, stuckRefusals: 3, overdueBefore: 100_000 - 600_000 }]);
   });
 
-  test("is asked again after a while", async () => {
+  test.each([
+    ["after a while", 5_000],
+    ["when the clock was set back", -3_600_000],
+  ])("is asked again %s", async (_, later) => {
     const m = metrics();
     const parts = standing();
     m.watch(parts);
     await m.page();
-    parts.time += 5_000;
+    parts.time += later;
     await m.page();
     expect(parts.asked).toHaveLength(2);
   });
@@ -160,6 +171,7 @@ test("the process's own are there unless left out", async () => {
 
 function standing(summary: Summary = { unfinished: 0, oldest: null, stuck: 0 }) {
   const asked: object[] = [];
+  const { types } = DEFAULT_ENGINE_SETTINGS;
   const parts = {
     time: 100_000,
     asked,
@@ -172,7 +184,7 @@ function standing(summary: Summary = { unfinished: 0, oldest: null, stuck: 0 }) 
     },
     driving: () => 3,
     destinations: () => [] as { destination: string; open: boolean; inFlight: number }[],
-    stuck: { attempts: 10, refusals: 3, afterMs: 600_000 },
+    settings: { ...DEFAULT_ENGINE_SETTINGS, types: { ...types, msg: { ...types.msg, stuckAfterAttempts: 5 } } },
   };
   return parts;
 }

@@ -1,13 +1,13 @@
 /** What stands in the store and in memory right now, asked at the scrape: unfinished, oldest, stuck, driving, destinations. */
 import { Gauge, type Registry } from "prom-client";
+import { type EngineSettings, toStuckAsk } from "../engine/settings.js";
 import type { Summary, TransactionStore } from "../stores/store.js";
 
 export interface Collectable {
   readonly store: Pick<TransactionStore, "summary">;
   readonly driving: () => number;
   readonly destinations: () => Iterable<{ readonly destination: string; readonly open: boolean; readonly inFlight: number }>;
-  /** R16. */
-  readonly stuck: { readonly attempts: number; readonly refusals: number; readonly afterMs: number };
+  readonly settings: EngineSettings;
   readonly now: () => number;
 }
 
@@ -47,19 +47,12 @@ export function collectStanding(registry: Registry, parts: Collectable): void {
       this.set(parts.driving());
     },
   });
-  const open = new Gauge({
-    name: "dtm_destination_open",
-    help: "1 while a destination is down and probed",
-    labelNames: ["destination"],
-    registers,
-    aggregator: "max",
-  });
   new Gauge({
     name: "dtm_destination_in_flight",
     help: "Calls in flight; destinations beyond the busiest are summed as other",
     labelNames: ["destination"],
     registers,
-    // Sets both, so that both name the same destinations.
+    // Sets both, so that both name the same destinations; it comes first, or the other would show what the last scrape found.
     collect() {
       this.reset();
       open.reset();
@@ -68,6 +61,13 @@ export function collectStanding(registry: Registry, parts: Collectable): void {
         open.set({ destination }, state.open ? 1 : 0);
       }
     },
+  });
+  const open = new Gauge({
+    name: "dtm_destination_open",
+    help: "1 while a destination is down and probed",
+    labelNames: ["destination"],
+    registers,
+    aggregator: "max",
   });
 }
 
@@ -86,17 +86,15 @@ function bounded(all: Iterable<DestinationState>): DestinationState[] {
 }
 
 /** Null when the store can't say in time: a scrape never waits for a store that is down. */
-function cachedSummary({ store, stuck, now }: Collectable): () => Promise<Summary | null> {
+function cachedSummary({ store, settings, now }: Collectable): () => Promise<Summary | null> {
   let askedAt = Number.NEGATIVE_INFINITY;
   let last: Promise<Summary | null> = Promise.resolve(null);
   return () => {
-    if (now() - askedAt < CACHE_MS) return last;
+    const age = now() - askedAt;
+    // Below zero when the clock was set back.
+    if (age >= 0 && age < CACHE_MS) return last;
     askedAt = now();
-    const asked = store.summary({
-      stuckAttempts: stuck.attempts,
-      stuckRefusals: stuck.refusals,
-      overdueBefore: now() - stuck.afterMs,
-    });
+    const asked = store.summary(toStuckAsk(settings, now()));
     last = within(
       ANSWER_WITHIN_MS,
       asked.catch(() => null),

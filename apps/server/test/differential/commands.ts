@@ -94,7 +94,9 @@ export class Commands {
         return command("waitingDestinations", atLeast, async (store) => [...(await store.waitingDestinations(atLeast))].sort());
       }
       case 3: {
-        const ask = { stuckAttempts: random.between(1, 4), stuckRefusals: random.between(1, 3), overdueBefore: this.#time() };
+        const limit = random.between(1, 4);
+        const stuckAttempts = { saga: limit, tcc: 5 - limit, xa: limit, msg: limit, workflow: limit };
+        const ask = { stuckAttempts, stuckRefusals: random.between(1, 3), overdueBefore: this.#time() };
         return command("summary", ask, (store) => store.summary(ask));
       }
       case 4: {

@@ -1,6 +1,6 @@
 /** Carries a story's commands out, on one memory store, one virtual clock and one set of services for all its nodes. */
 import { Refusal } from "../../src/engine/refusal.js";
-import type { EngineSettings, TypeSettings } from "../../src/engine/settings.js";
+import { type EngineSettings, type TypeSettings, toStuckAsk } from "../../src/engine/settings.js";
 import { settle, VirtualClock } from "../../src/engine/virtual-clock.js";
 import { MemoryStore } from "../../src/stores/memory/store.js";
 import { ScriptedParticipants } from "../kit/scripted-participants.js";
@@ -180,12 +180,7 @@ export class Stage {
   }
 
   async #showStuck(): Promise<void> {
-    const { types, alertRetryLimit, stuckAfterMs } = this.#settings();
-    const { stuck, unfinished } = await this.#store.summary({
-      stuckAttempts: types.saga.stuckAfterAttempts,
-      stuckRefusals: alertRetryLimit,
-      overdueBefore: this.#clock.now() - stuckAfterMs,
-    });
+    const { stuck, unfinished } = await this.#store.summary(toStuckAsk(this.#settings(), this.#clock.now()));
     this.#transcript.say(`= ${stuck} stuck of ${unfinished} unfinished`);
   }
 

@@ -1,5 +1,6 @@
+import { TRANSACTION_TYPES } from "@dtm/protocol";
 import type { Section } from "./contract.js";
-import { gidsOf, NOW, plain, SECOND, saga, storedTransaction } from "./fixtures.js";
+import { gidsOf, NOW, plain, SECOND, saga, storedTransaction, transaction } from "./fixtures.js";
 
 export function claimContract({ store }: Section): void {
   beforeEach(async () => {
@@ -113,7 +114,11 @@ export function claimContract({ store }: Section): void {
   });
 
   test("the summary counts what is unfinished and what is stuck (R16)", async () => {
-    const ask = { stuckAttempts: 10, stuckRefusals: 3, overdueBefore: NOW - 600 * SECOND };
+    const ask = {
+      stuckAttempts: { saga: 10, tcc: 10, xa: 10, msg: 10, workflow: 10 },
+      stuckRefusals: 3,
+      overdueBefore: NOW - 600 * SECOND,
+    };
     expect(await store().summary(ask)).toEqual({ unfinished: 0, oldest: null, stuck: 0 });
     await store().create(saga({ createTime: NOW - 50 * SECOND, status: "succeed" }));
     await store().create(saga({ createTime: NOW - 20 * SECOND }));
@@ -123,5 +128,18 @@ export function claimContract({ store }: Section): void {
     await store().create(saga({ attempts: 9, refusals: 2, nextCronTime: NOW - 600 * SECOND, owner: "here:1" }));
     await store().create(saga({ attempts: 99, status: "failed" }));
     expect(await store().summary(ask)).toEqual({ unfinished: 5, oldest: NOW - 30 * SECOND, stuck: 3 });
+  });
+
+  test("each type has its own limit of attempts (R16)", async () => {
+    const stuckAttempts = { saga: 10, tcc: 2, xa: 6, msg: 4, workflow: 8 };
+    for (const type of TRANSACTION_TYPES) {
+      await store().create({ transaction: transaction({ type, attempts: stuckAttempts[type] - 1 }), branches: [] });
+    }
+    const stuck = async () => (await store().summary({ stuckAttempts, stuckRefusals: 3, overdueBefore: NOW })).stuck;
+    expect(await stuck()).toBe(0);
+    for (const [before, type] of TRANSACTION_TYPES.entries()) {
+      await store().create({ transaction: transaction({ type, attempts: stuckAttempts[type] }), branches: [] });
+      expect([type, await stuck()]).toEqual([type, before + 1]);
+    }
   });
 }

@@ -18,6 +18,7 @@ import type {
   Page,
   Rest,
   Store,
+  StuckAsk,
   SubmitResult,
   Summary,
 } from "../store.js";
@@ -260,14 +261,11 @@ export class MemoryStore extends MemoryKeys implements Store {
     return { count: chosen.length, remaining: later.length > chosen.length };
   }
 
-  async summary(ask: {
-    readonly stuckAttempts: number;
-    readonly stuckRefusals: number;
-    readonly overdueBefore: Millis;
-  }): Promise<Summary> {
+  async summary(ask: StuckAsk): Promise<Summary> {
     const rows = this.#unfinishedRows().map((loaded) => loaded.transaction);
     const stuck = rows.filter(
-      (row) => row.attempts >= ask.stuckAttempts || row.refusals >= ask.stuckRefusals || row.nextCronTime < ask.overdueBefore,
+      ({ type, attempts, refusals, nextCronTime }) =>
+        attempts >= ask.stuckAttempts[type] || refusals >= ask.stuckRefusals || nextCronTime < ask.overdueBefore,
     );
     return {
       unfinished: rows.length,

@@ -21,6 +21,7 @@ import {
   type Rest,
   type Store,
   StoreUnavailable,
+  type StuckAsk,
   type SubmitResult,
   type Summary,
 } from "../store.js";
@@ -43,11 +44,7 @@ export interface Reads {
   ownedBy(owner: Owner): Promise<readonly Loaded[]>;
   waitingDestinations(atLeast: number): Promise<readonly string[]>;
   list(filter: ListFilter): Promise<Page>;
-  summary(ask: {
-    readonly stuckAttempts: number;
-    readonly stuckRefusals: number;
-    readonly overdueBefore: Millis;
-  }): Promise<Summary>;
+  summary(ask: StuckAsk): Promise<Summary>;
   findKeys(filter: { readonly cat: string; readonly key: string }): Promise<readonly KeyValue[]>;
   scanKeys(page: { readonly cat: string; readonly position: string; readonly limit: number }): Promise<{
     readonly entries: readonly KeyValue[];
@@ -195,11 +192,7 @@ export class RelationalStore implements Store {
     return this.#write({ kind: "resetDue", after, at, limit });
   }
 
-  async summary(ask: {
-    readonly stuckAttempts: number;
-    readonly stuckRefusals: number;
-    readonly overdueBefore: Millis;
-  }): Promise<Summary> {
+  async summary(ask: StuckAsk): Promise<Summary> {
     return this.#reads.summary(ask);
   }
 

@@ -25,6 +25,7 @@ import {
   type Store,
   StoreRejected,
   StoreUnavailable,
+  type StuckAsk,
   type SubmitResult,
   type Summary,
 } from "../store.js";
@@ -205,11 +206,7 @@ class SqliteStore implements Store {
     return Number((await this.#write({ kind: "sweep", endedBefore, limit })).word);
   }
 
-  async summary(ask: {
-    readonly stuckAttempts: number;
-    readonly stuckRefusals: number;
-    readonly overdueBefore: Millis;
-  }): Promise<Summary> {
+  async summary(ask: StuckAsk): Promise<Summary> {
     return this.#readValue<Summary>({ kind: "summary", ...ask });
   }
 

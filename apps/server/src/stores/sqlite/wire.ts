@@ -2,7 +2,7 @@
  * What crosses the threads: plain objects and flat rows, which structured cloning copies for about a microsecond each. Payloads of
  * one message travel together in one array; a row only knows its payload's length.
  */
-import type { BranchResult, CallerChange, Claim, DriverMove, Fence, ListFilter, Rest } from "../store.js";
+import type { BranchResult, CallerChange, Claim, DriverMove, Fence, ListFilter, Rest, StuckAsk } from "../store.js";
 
 /** What a column holds. Nothing else may be bound: the driver aborts the whole process over a boolean. */
 export type Value = string | number | null;
@@ -83,12 +83,7 @@ export type ReadRequest =
   | { readonly kind: "find"; readonly gid: string }
   | { readonly kind: "ownedBy"; readonly owner: string }
   | { readonly kind: "waitingDestinations"; readonly atLeast: number }
-  | {
-      readonly kind: "summary";
-      readonly stuckAttempts: number;
-      readonly stuckRefusals: number;
-      readonly overdueBefore: number;
-    }
+  | ({ readonly kind: "summary" } & StuckAsk)
   | { readonly kind: "list"; readonly filter: ListFilter }
   | { readonly kind: "findKeys"; readonly cat: string; readonly key: string }
   | { readonly kind: "scanKeys"; readonly cat: string; readonly position: string; readonly limit: number }

@@ -68,6 +68,11 @@ export function hasUsablePort(host: string): boolean {
   return port === undefined || (Number(port) >= 1 && Number(port) <= HIGHEST_PORT);
 }
 
+/** For errors, which end in logs and as a transaction's reason: a password in the URL isn't for them. */
+export function withoutUserinfo(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, "$1");
+}
+
 /** From JavaScript anything may come where an object belongs. */
 export function requireObject(value: unknown, code: "OPTION_INVALID" | "STEP_INVALID", what: string): void {
   if (typeof value === "object" && value !== null) return;

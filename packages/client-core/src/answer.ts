@@ -1,7 +1,9 @@
 /** What a branch answered to a client's call, and what its outcome means to the caller. */
 import { DtmError, Failure, Ongoing } from "@dtm/protocol";
+import { withoutUserinfo } from "./address.js";
 import { Deadline } from "./deadline.js";
 import { TransactionError } from "./errors.js";
+import { sendable } from "./headers.js";
 import type { BranchInvocation, BranchReply, CallLimits, Transport } from "./transport.js";
 
 /** The answer of a branch that succeeded. */
@@ -39,8 +41,9 @@ export class BranchAnswer {
  */
 export async function callBranch(transport: Transport, invocation: BranchInvocation, limits: CallLimits): Promise<BranchAnswer> {
   const deadline = new Deadline(limits);
-  const reply = await transport.callBranch(invocation, deadline.share(1));
-  const what = `${invocation.op} of branch ${invocation.branchId} of ${invocation.gid} at ${invocation.url}`;
+  const sent = { ...invocation, headers: sendable(invocation.headers) };
+  const reply = await transport.callBranch(sent, deadline.share(1));
+  const what = `${invocation.op} of branch ${invocation.branchId} of ${invocation.gid} at ${withoutUserinfo(invocation.url)}`;
   if (deadline.aborted) {
     const { gid } = invocation;
     throw new TransactionError("DEADLINE_EXCEEDED", `${what} was given up by its caller`, { gid, cause: deadline.reason });

@@ -1,5 +1,6 @@
 /** The one surface of both clients: what a transport adds is how requests travel. */
-import { requireFunction, requireObject, requireText } from "./address.js";
+import { DtmError } from "@dtm/protocol";
+import { describe, requireFunction, requireObject, requireText } from "./address.js";
 import { Coordinator, type CoordinatorSettings } from "./coordinator.js";
 import { realTime } from "./deadline.js";
 import { emitWarning } from "./errors.js";
@@ -37,9 +38,14 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /** For sibling packages: an application can load the ES module and the CommonJS build, and both must find it. */
 const COORDINATOR = Symbol.for("dtm.client-coordinator");
 
-/** @internal */
+/**
+ * @internal
+ * @throws DtmError OPTION_INVALID for anything but a client.
+ */
 export function coordinatorOf(client: Client): Coordinator {
-  return client[COORDINATOR];
+  const given: unknown = client;
+  if (typeof given === "object" && given !== null && COORDINATOR in given) return client[COORDINATOR];
+  throw new DtmError("OPTION_INVALID", `client: expected an HttpClient or a GrpcClient, found ${describe(given)}`);
 }
 
 /** What the HTTP and the gRPC client have in common: every type of transaction, topics, and questions about transactions. */

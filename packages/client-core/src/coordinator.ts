@@ -29,7 +29,7 @@ import {
   isTooLate,
   isUnclear,
   type NotDone,
-  otherActions,
+  otherSteps,
   otherType,
   refused,
   running,
@@ -144,7 +144,7 @@ export class Coordinator {
     const state = await this.#stored(request, reply, deadline, about);
     if (state === null) throw this.#nothingStored(about, reply, deadline, settled.unheard);
     const usedUp = isTooLate(reply);
-    const foreign = otherType(request, state) || (usedUp && !prepared ? otherActions(request, state) : "");
+    const foreign = otherType(request, state) || (usedUp && !prepared ? otherSteps(request, state) : "");
     if (foreign !== "") throw conflict(about, state, reply, foreign);
     const secondTry = again || settled.repeated;
     if (usedUp && !prepared && !secondTry) throw conflict(about, state, reply);

@@ -3,7 +3,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import { onAbort } from "./signals.js";
 import type { CallLimits, Time } from "./transport.js";
 
-export const realTime: Time = {
+const REAL = Symbol.for("dtm.real-time");
+
+export const realTime: Time & { readonly [REAL]: true } = {
+  [REAL]: true,
   monotonic: () => performance.now(),
   pause: async (ms, signal) => {
     const own = new AbortController();
@@ -12,6 +15,11 @@ export const realTime: Time = {
   },
   random: () => Math.random(),
 };
+
+/** By a mark, since a client of the CommonJS build may meet workflows of the ES module, whose real time is another object. */
+export function isRealTime(time: Time): boolean {
+  return Reflect.get(time, REAL) === true;
+}
 
 export class Deadline {
   /** What the caller gave, in milliseconds. */

@@ -10,7 +10,8 @@ import { requireFunction } from "./address.js";
 import { BranchIds } from "./branch-ids.js";
 import type { Coordinator } from "./coordinator.js";
 import { randomGid } from "./gid.js";
-import { type CallOptions, checkHeaders, type TransactionOptions, toWireOptions, type WireOptions } from "./options.js";
+import { checkBranchHeaders } from "./headers.js";
+import { type CallOptions, type TransactionOptions, toWireOptions, type WireOptions } from "./options.js";
 import type { CallLimits } from "./transport.js";
 import { givenUpBefore } from "./unsent.js";
 
@@ -146,15 +147,25 @@ export async function quietly(coordinator: Coordinator, work: () => Promise<unkn
 const LONGEST_REASON = 1023;
 
 export function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return [...text].slice(0, LONGEST_REASON).join("");
+  return [...textOf(error)].slice(0, LONGEST_REASON).join("");
+}
+
+/** Anything can be thrown, and what has no text must be rolled back like the rest. */
+function textOf(error: unknown): string {
+  try {
+    const text: unknown = error instanceof Error ? error.message : String(error);
+    if (typeof text === "string") return text;
+  } catch {
+    // Its own code, or none: an object without a prototype has no toString.
+  }
+  return "an error without a text";
 }
 
 export function headersOf(
   all: WireOptions["branchHeaders"],
   own: Readonly<Record<string, string>> | undefined,
 ): Readonly<Record<string, string>> {
-  return own === undefined ? all : { ...all, ...checkHeaders("headers", own) };
+  return own === undefined ? all : { ...all, ...checkBranchHeaders("headers", own) };
 }
 
 const NESTED = Symbol.for("dtm.nested-branch-ids");

@@ -1,8 +1,8 @@
 /** What a caller may set for one transaction or one call, checked before anything is sent. */
-import { validateHeaderName, validateHeaderValue } from "node:http";
 import { DtmError } from "@dtm/protocol";
 import { describe, requireKnown, requireObject } from "./address.js";
 import { checkGid } from "./gid.js";
+import { checkBranchHeaders } from "./headers.js";
 
 /** The clock of one call. */
 export interface CallOptions {
@@ -30,7 +30,7 @@ export interface TransactionOptions extends CallOptions {
   readonly requestTimeoutSeconds?: number | undefined;
   /** The first interval between attempts, in seconds. Default and 0: the coordinator's setting (10). */
   readonly retryIntervalSeconds?: number | undefined;
-  /** Headers (metadata over gRPC) that every branch call carries: names of letters, digits, `_`, `.` and `-`, not ending in `-bin`. Default: none. */
+  /** Headers (metadata over gRPC) that every branch call carries: names of letters, digits, `_`, `.` and `-`, not ending in `-bin`. What belongs to the connection or the message's framing is left out. Default: none. */
   readonly branchHeaders?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -57,9 +57,6 @@ export interface WireOptions {
   readonly concurrent: boolean;
 }
 
-/** What HTTP and gRPC both carry. */
-const VISIBLE = /^[\t\x20-\x7e]*$/;
-const PLAIN_NAME = /^[0-9a-z_.-]+$/i;
 const TEN_YEARS_SECONDS = 10 * 365 * 86_400;
 /** Node's timers end at 2³¹ − 1 ms. */
 export const LONGEST_TIMEOUT_MS = 2_147_483_647;
@@ -101,7 +98,7 @@ export function toWireOptions(
     timeoutToFail: seconds("timeoutToFailSeconds", options.timeoutToFailSeconds),
     requestTimeout: seconds("requestTimeoutSeconds", options.requestTimeoutSeconds),
     retryInterval: seconds("retryIntervalSeconds", options.retryIntervalSeconds),
-    branchHeaders: checkHeaders("branchHeaders", options.branchHeaders ?? {}),
+    branchHeaders: checkBranchHeaders("branchHeaders", options.branchHeaders ?? {}),
     retryLimit: count("retryLimit", options.retryLimit),
     concurrent: flag("concurrent", options.concurrent),
   };
@@ -147,26 +144,6 @@ export function checkTimeout(name: string, value: number): number {
     "OPTION_INVALID",
     `${name}: expected milliseconds from above 0 to ${LONGEST_TIMEOUT_MS}, found ${describe(value)}`,
   );
-}
-
-export function checkHeaders(name: string, headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  requireObject(headers, "OPTION_INVALID", name);
-  for (const [key, value] of Object.entries(headers)) {
-    try {
-      validateHeaderName(key);
-      if (!PLAIN_NAME.test(key)) throw new TypeError("found signs in the name that gRPC refuses");
-      if (key.toLowerCase().endsWith("-bin"))
-        throw new TypeError("found a name ending in -bin, whose values gRPC takes for bytes");
-      if (typeof value !== "string") throw new TypeError(`found ${describe(value)}`);
-      validateHeaderValue(key, value);
-      if (!VISIBLE.test(value)) throw new TypeError("found characters beyond ASCII, which gRPC refuses");
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      const message = `${name}: expected names and values that both HTTP and gRPC carry, found otherwise at ${describe(key)}: ${why}`;
-      throw new DtmError("OPTION_INVALID", message, { cause });
-    }
-  }
-  return { ...headers };
 }
 
 /** Whole seconds: the wire has integers, and dtm refuses anything else. */

@@ -109,7 +109,7 @@ export class Saga {
    *
    * @throws DtmError TRANSACTION_FAILED when a waited-for saga, or one that is submitted again (by the caller, or after a try whose answer was
    * lost), was rolled back or is on its way there, TRANSACTION_RUNNING when a waited-for one hasn't ended yet, TRANSACTION_CONFLICT when the gid
-   * is used up by another transaction, also one with other actions, COORDINATOR_REFUSED, COORDINATOR_ERROR, COORDINATOR_UNREACHABLE,
+   * is used up by another transaction, also one with other actions or payloads, COORDINATOR_REFUSED, COORDINATOR_ERROR, COORDINATOR_UNREACHABLE,
    * DEADLINE_EXCEEDED, STEP_INVALID; OPTION_INVALID, also for a `gid`, which belongs to {@link Client.saga}.
    */
   async submit(options: SubmitOptions = {}): Promise<Submitted> {

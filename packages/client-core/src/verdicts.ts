@@ -1,7 +1,8 @@
 /** The errors that answers about one transaction become. */
-import { type DtmError, type GlobalStatus, isGlobalStatus } from "@dtm/protocol";
+import { type DtmError, type GlobalStatus, isGlobalStatus, TOPIC_PREFIX } from "@dtm/protocol";
+import { withoutUserinfo } from "./address.js";
 import { TransactionError } from "./errors.js";
-import type { Reply, TransactionRequest, TransactionState } from "./transport.js";
+import type { BranchState, EncodedPayload, Reply, TransactionRequest, TransactionState } from "./transport.js";
 
 export type Unclear = Extract<Reply<unknown>, { readonly kind: "error" | "silent" }>;
 
@@ -43,12 +44,46 @@ export function otherType({ transType }: TransactionRequest, stored: Stored): st
   return `expected a ${transType}, found a ${stored.transType}: `;
 }
 
-/** As {@link otherType}, for a saga's steps: their order is the stored one of the branches. Empty also when nobody told them. */
-export function otherActions({ transType, steps = [] }: TransactionRequest, { branches = [] }: Stored): string {
-  if (transType !== "saga" || branches.length === 0) return "";
-  const found = branches.filter(({ op }) => op === "action").map(({ url }) => url);
-  if (found.length === steps.length && steps.every(({ action }, step) => action === found[step])) return "";
-  return `expected the actions ${steps.map(({ action }) => action).join(", ")}, found ${found.join(", ")}: `;
+/**
+ * As {@link otherType}, for the steps of a saga or a message: their order is the stored one of the branches. Empty also when nobody told them.
+ * A topic is left out, since its branches are its subscribers', however many.
+ */
+export function otherSteps({ transType, steps = [], payloads = [] }: TransactionRequest, { branches = [] }: Stored): string {
+  if ((transType !== "saga" && transType !== "msg") || branches.length === 0) return "";
+  const stored = branches.filter(({ op }) => op === "action");
+  const asked = steps.map(({ action }, step) => ({ url: action, payload: payloads[step] ?? "" }));
+  const fixed = asked.filter(({ url }) => !url.startsWith(TOPIC_PREFIX));
+  const asMany = fixed.length === stored.length || fixed.length < asked.length;
+  if (!asMany || !follow(fixed, stored, isAction)) {
+    const found = stored.map(({ url }) => withoutUserinfo(url)).join(", ");
+    return `expected the actions ${asked.map(({ url }) => withoutUserinfo(url)).join(", ")}, found ${found}: `;
+  }
+  if (follow(fixed, stored, (step, branch) => isAction(step, branch) && !isOtherData(step.payload, branch.data))) return "";
+  return "expected the payloads of these steps, found others at the same actions: ";
+}
+
+interface Asked {
+  readonly url: string;
+  readonly payload: EncodedPayload;
+}
+
+function isAction({ url }: Asked, branch: BranchState): boolean {
+  return url === branch.url;
+}
+
+/** Whether each step has its branch, in this order. */
+function follow(steps: readonly Asked[], branches: readonly BranchState[], isOf: typeof isAction): boolean {
+  let found = 0;
+  for (const branch of branches) {
+    const next = steps[found];
+    if (next !== undefined && isOf(next, branch)) found++;
+  }
+  return found === steps.length;
+}
+
+/** Where no data is told there is nothing to compare. */
+function isOtherData(payload: EncodedPayload, data: Uint8Array): boolean {
+  return data.length > 0 && Buffer.compare(Buffer.from(payload), data) !== 0;
 }
 
 /** The stored status, as a conflict's text names it: for clients that have no way to ask. */

@@ -161,6 +161,52 @@ describe("submit of a saga, not waiting", () => {
   });
 });
 
+describe("a repeat that meets what may be somebody else's", () => {
+  const bytes = (text: string): Uint8Array => Buffer.from(text);
+  const action = (url: string, data = "") => ({
+    branchId: "",
+    op: "action",
+    status: "",
+    url,
+    data: bytes(data),
+    finishedAt: null,
+  });
+  const paid = (client: Client) =>
+    client.saga().step({ action: "http://u:s3cret@a", compensate: noCompensation(), payload: { amount: 1 } });
+  const mixed = (client: Client) =>
+    client.msg().step({ action: "http://a", payload: 1 }).topic("t", 2).step({ action: "http://b", payload: 3 });
+
+  test.each<[string, (client: Client) => { submit(): Promise<unknown> }, ReturnType<typeof action>[], string]>([
+    ["the message itself", msg, [action("http://a")], "ok"],
+    ["another message", msg, [action("http://b")], "TRANSACTION_CONFLICT"],
+    ["a message with more steps", msg, [action("http://a"), action("http://b")], "TRANSACTION_CONFLICT"],
+    ["the saga itself", paid, [action("http://u:s3cret@a", '{"amount":1}')], "ok"],
+    ["another amount", paid, [action("http://u:s3cret@a", '{"amount":2}')], "TRANSACTION_CONFLICT"],
+    ["a coordinator that tells no data", paid, [action("http://u:s3cret@a")], "ok"],
+    [
+      "a topic between the steps",
+      mixed,
+      [action("http://a", "1"), action("http://x", "2"), action("http://y", "2"), action("http://b", "3")],
+      "ok",
+    ],
+    ["a topic without subscribers", mixed, [action("http://a", "1"), action("http://b", "3")], "ok"],
+    ["a topic, and another step", mixed, [action("http://a", "1"), action("http://x", "2")], "TRANSACTION_CONFLICT"],
+    ["a topic, and another payload", mixed, [action("http://a", "1"), action("http://b", "4")], "TRANSACTION_CONFLICT"],
+  ])("%s", async (_, made, branches, result) => {
+    const script = { submit: [silent, conflict(SUBMIT)], query: [stored("succeed", { branches })] };
+    expect((await run(script, (client) => made(client).submit())).result).toBe(result);
+  });
+
+  test("no password in what it says", async () => {
+    const script = {
+      submit: [silent, conflict(SUBMIT)],
+      query: [stored("succeed", { branches: [action("nacos://u:other@b")] })],
+    };
+    const client = new ScriptedClient(new ScriptedTransport(script));
+    await expect(paid(client).submit()).rejects.toThrow("expected the actions http://a, found nacos://b: ");
+  });
+});
+
 describe("submit, called again after an outcome that was unclear", () => {
   const used = (status: GlobalStatus): Script => ({
     submit: [silent, silent, silent, silent, conflict(SUBMIT)],
@@ -417,6 +463,30 @@ describe("the callback of a global transaction", () => {
       }),
     ).rejects.toBe(own);
     expect(warnings).toMatchObject([{ code: "COORDINATOR_REFUSED", message: expect.stringContaining("abort of") as unknown }]);
+  });
+
+  test.each<[string, unknown]>([
+    ["an object that has no text", Object.create(null)],
+    ["an error whose message is none", Object.assign(new Error(), { message: undefined })],
+  ])("%s is thrown as it is, after an abort", async (_, thrown) => {
+    const transport = new ScriptedTransport({});
+    const outcome = await new ScriptedClient(transport)
+      .tcc(() => {
+        throw thrown;
+      })
+      .catch((error: unknown) => ({ error }));
+    expect(outcome).toEqual({ error: thrown });
+    expect(transport.log).toEqual(["prepare", "abort"]);
+    expect(transport.requests.at(-1)?.rollbackReason).toBe("an error without a text");
+  });
+
+  test("the password of a branch's URL is neither in the error nor in the reason that is stored", async () => {
+    const transport = new ScriptedTransport({});
+    transport.branch = async () => ({ outcome: { kind: "failure", reason: "no" }, body: Buffer.alloc(0) });
+    const call = new ScriptedClient(transport).tcc((tcc) => tcc.branch({ ...branch, try: "https://u:s3cr@t@try/a?to=b@c" }));
+    await expect(call).rejects.toThrow(/at https:\/\/try\/a\?to=b@c was refused: no$/);
+    expect(transport.log).toContain("branch https://u:s3cr@t@try/a?to=b@c");
+    expect(transport.requests.at(-1)?.rollbackReason).toMatch(/at https:\/\/try\/a\?to=b@c was refused: no$/);
   });
 
   test("the abort waits for calls under way, so that a cancel can't overtake its own try", async () => {

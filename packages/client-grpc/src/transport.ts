@@ -20,9 +20,10 @@ import {
   type Transport,
   toJsonText,
   type WorkflowState,
+  withoutUserinfo,
 } from "@dtm/client-core/internal";
 import type { TlsOptions } from "@dtm/client-http";
-import { baseOf, HttpTransport, serverOf } from "@dtm/client-http/internal";
+import { askedWithoutToken, baseOf, HttpTransport, serverOf } from "@dtm/client-http/internal";
 import {
   BRANCH_KEYS,
   DtmError,
@@ -99,7 +100,8 @@ export class GrpcTransport implements Transport {
     if (!own && isHttp(coordinator)) return this.#registerOverHttp(registration, limits, coordinator);
     const message = dtmgimp.DtmBranchRequest.encode(branchMessage(registration)).finish();
     const target = own ? this.server : targetOf(coordinator);
-    return replyFrom(await this.#ask("RegisterBranch", message, limits, target), nothing);
+    const reply = replyFrom(await this.#ask("RegisterBranch", message, limits, target), nothing);
+    return target === this.server ? reply : this.#askedWithoutToken(reply, target);
   }
 
   async prepareWorkflow(request: TransactionRequest, limits: CallLimits): Promise<Reply<WorkflowState>> {
@@ -139,7 +141,7 @@ export class GrpcTransport implements Transport {
     if (branch === null)
       return { outcome: { kind: "unknown", message: `expected host:port/package.Service/Method, found ${url}` }, body: EMPTY };
     const metadata = {
-      ...invocation.headers,
+      ...ofOurs(invocation.headers),
       [METADATA_PREFIX + BRANCH_KEYS.gid]: invocation.gid,
       [METADATA_PREFIX + BRANCH_KEYS.transType]: invocation.transType,
       [METADATA_PREFIX + BRANCH_KEYS.branchId]: invocation.branchId,
@@ -157,7 +159,7 @@ export class GrpcTransport implements Transport {
     if (isBranchUrl(url) || isMethodAddress(url)) return;
     throw new DtmError(
       "STEP_INVALID",
-      `${what}: expected the address of a service, host:port/package.Service/Method or a URL with its scheme, found ${JSON.stringify(url)}`,
+      `${what}: expected the address of a service, host:port/package.Service/Method or a URL with its scheme, found ${JSON.stringify(withoutUserinfo(url))}`,
     );
   }
 
@@ -166,7 +168,7 @@ export class GrpcTransport implements Transport {
     if (callable) return this.checkAddress(url, what);
     throw new DtmError(
       "STEP_INVALID",
-      `${what}: expected what this client can call itself, host:port/package.Service/Method or an HTTP URL, found ${JSON.stringify(url)}`,
+      `${what}: expected what this client can call itself, host:port/package.Service/Method or an HTTP URL, found ${JSON.stringify(withoutUserinfo(url))}`,
     );
   }
 
@@ -199,14 +201,21 @@ export class GrpcTransport implements Transport {
   }
 
   /** Only XA registrations carry no payload, so only they can change the transport on the way. */
-  #registerOverHttp(registration: BranchRegistration, limits: CallLimits, coordinator: string): Promise<Reply<void>> {
+  async #registerOverHttp(registration: BranchRegistration, limits: CallLimits, coordinator: string): Promise<Reply<void>> {
     if (registration.transType !== "xa") {
       throw new DtmError(
         "OPTION_INVALID",
         `coordinator: expected host:port, found ${coordinator}: nested branches of it need the HTTP client`,
       );
     }
-    return this.#anyHttp().registerBranch(registration, limits, coordinator);
+    const reply = await this.#anyHttp().registerBranch(registration, limits, coordinator);
+    return this.#httpServer === null ? this.#askedWithoutToken(reply, baseOf(coordinator, "coordinator")) : reply;
+  }
+
+  #askedWithoutToken(reply: Reply<void>, named: string): Reply<void> {
+    const { token, headers } = this.#options;
+    const withheld = token !== undefined || Object.keys(headers).length > 0;
+    return withheld ? askedWithoutToken(reply, { named, own: this.server }) : reply;
   }
 
   #httpForQuery(): HttpTransport {
@@ -247,6 +256,11 @@ export class GrpcTransport implements Transport {
 }
 
 function nothing(): void {}
+
+/** HTTP/2's and gRPC's own fields are set by the call itself; the coordinator's calls leave them out, too. */
+function ofOurs(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !/^(?:host$|grpc-)/i.test(name)));
+}
 
 /** The code alone decides (protocol.md 6.6): ABORTED with the text ONGOING is a refusal, as dtm's workflows have it. */
 function strictly(code: number, details: string): Outcome {

@@ -37,6 +37,11 @@ test.each<[unknown, string]>([
   }
 });
 
+test("a header of the connection is none of a client's own", () => {
+  const message = expect.stringContaining('found "te"') as unknown;
+  expect(refusalOf(() => open({ headers: { te: "x" } }))).toMatchObject({ code: "OPTION_INVALID", message });
+});
+
 test.each<[object, RegExp]>([
   [{ httpServer: "" }, /^httpServer: expected the coordinator's URL, .*, found ""$/],
   [{ httpServer: null }, /^httpServer: expected the coordinator's URL, .*, found null$/],

@@ -14,7 +14,7 @@ export interface HttpClientOptions extends ClientOptions {
   readonly tls?: TlsOptions | undefined;
   /** TLS towards branches that this client calls itself (TCC, XA, a message's query). Default: what Node trusts. */
   readonly branchTls?: TlsOptions | undefined;
-  /** Headers of every request to the coordinator. Default: none. */
+  /** Headers of every request to the coordinator, none of the connection's own. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 

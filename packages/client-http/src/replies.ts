@@ -33,6 +33,16 @@ function success<T>(body: JsonObject | null, read: (body: JsonObject) => Found<T
   return { kind: "refused", message: `expected a coordinator's answer, found 200 ${quote(text)}: is this its address?` };
 }
 
+/** Said with a refusal by a coordinator that a branch call named: where it is our own in other words, nothing else tells why it refused. */
+export function askedWithoutToken<T>(
+  reply: Reply<T>,
+  { named, own }: { readonly named: string; readonly own: string },
+): Reply<T> {
+  if (reply.kind !== "refused") return reply;
+  const why = `the branch call named the coordinator ${named}, and this client's is ${own}: its token and headers weren't sent`;
+  return { ...reply, message: `${reply.message} (${why})` };
+}
+
 /** A wrapper, since null means "not a coordinator's answer". */
 export interface Found<T> {
   readonly value: T;

@@ -16,13 +16,14 @@ import {
   type Transport,
   toJsonText,
   type WorkflowState,
+  withoutUserinfo,
 } from "@dtm/client-core/internal";
 import { type AnswerHeaders, BRANCH_KEYS, DtmError, type Outcome, outcomeFromHttp } from "@dtm/protocol";
 import { baseOf, serverOf } from "./address.js";
 import { Agents } from "./agents.js";
 import { registrationBody, transactionBody } from "./bodies.js";
 import { type Exchange, exchangeOver } from "./exchange.js";
-import { doneIn, gidIn, replyFrom, transactionIn, workflowIn } from "./replies.js";
+import { askedWithoutToken, doneIn, gidIn, replyFrom, transactionIn, workflowIn } from "./replies.js";
 import type { TlsOptions } from "./tls.js";
 
 export interface HttpTransportOptions {
@@ -46,6 +47,7 @@ export class HttpTransport implements Transport {
   readonly #ask: Exchange;
   readonly #call: Exchange;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #hasCredentials: boolean;
 
   /** @throws DtmError OPTION_INVALID. */
   constructor(options: HttpTransportOptions) {
@@ -55,7 +57,9 @@ export class HttpTransport implements Transport {
     this.#ask = options.exchange ?? exchangeOver(this.#coordinatorAgents);
     this.#call = options.exchange ?? exchangeOver(this.#branchAgents);
     const token = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
-    this.#headers = { ...JSON_HEADERS, ...options.headers, ...token };
+    const own = { ...options.headers, ...token };
+    this.#headers = { ...JSON_HEADERS, ...own };
+    this.#hasCredentials = Object.keys(own).length > 0;
   }
 
   async newGid(limits: CallLimits): Promise<Reply<string>> {
@@ -68,7 +72,8 @@ export class HttpTransport implements Transport {
 
   async registerBranch(registration: BranchRegistration, limits: CallLimits, coordinator?: string): Promise<Reply<void>> {
     const base = coordinator === undefined ? this.server : baseOf(coordinator, "coordinator");
-    return replyFrom(await this.#post(base, "registerBranch", registrationBody(registration), limits), doneIn);
+    const reply = replyFrom(await this.#post(base, "registerBranch", registrationBody(registration), limits), doneIn);
+    return this.#hasCredentials && !this.#isOwn(base) ? askedWithoutToken(reply, { named: base, own: this.server }) : reply;
   }
 
   async prepareWorkflow(request: TransactionRequest, limits: CallLimits): Promise<Reply<WorkflowState>> {
@@ -127,7 +132,7 @@ export class HttpTransport implements Transport {
     if (/^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(url) && isBranchUrl(url)) return;
     throw new DtmError(
       "STEP_INVALID",
-      `${what}: expected the URL of a service with its scheme, like "http://bank/debit", found ${JSON.stringify(url)}`,
+      `${what}: expected the URL of a service with its scheme, like "http://bank/debit", found ${JSON.stringify(withoutUserinfo(url))}`,
     );
   }
 
@@ -135,7 +140,7 @@ export class HttpTransport implements Transport {
     if (isHttpUrl(url)) return;
     throw new DtmError(
       "STEP_INVALID",
-      `${what}: expected a URL that this client can call itself, like "http://bank/debit", found ${JSON.stringify(url)}`,
+      `${what}: expected a URL that this client can call itself, like "http://bank/debit", found ${JSON.stringify(withoutUserinfo(url))}`,
     );
   }
 
@@ -173,8 +178,11 @@ export class HttpTransport implements Transport {
 
   /** A branch call names a coordinator in its query, where anybody can write: token and headers go to our own only. */
   #headersFor(base: string): Readonly<Record<string, string>> {
-    if (new URL(base).origin !== new URL(this.server).origin) return JSON_HEADERS;
-    return this.#headers;
+    return this.#isOwn(base) ? this.#headers : JSON_HEADERS;
+  }
+
+  #isOwn(base: string): boolean {
+    return new URL(base).origin === new URL(this.server).origin;
   }
 }
 

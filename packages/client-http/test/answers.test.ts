@@ -287,6 +287,32 @@ test("the token and headers go to our own coordinator only", async () => {
   expect(requests.at(-1)?.headers["x-team"]).toBeUndefined();
 });
 
+test("a registration that was refused for want of the token says which two coordinators weren't the same", async () => {
+  respond = reply(401, { message: "a token is missing" });
+  const registration = { gid: "g1", branchId: "01", url: "http://a/xa", coordinator: origin().replace("127.0.0.1", "localhost") };
+  const told = `named the coordinator ${registration.coordinator}/api/dtmsvr, and this client's is ${origin()}/api/dtmsvr`;
+  await expect(open({ token: "s3cret" }).registerXaBranch(registration)).rejects.toThrow(told);
+  const bare = open().registerXaBranch(registration);
+  await expect(bare).rejects.toThrow(/refused: 401: a token is missing$/);
+  const own = open({ token: "s3cret" }).registerXaBranch({ ...registration, coordinator: origin() });
+  await expect(own).rejects.toThrow(/refused: 401: a token is missing$/);
+});
+
+test("a branch call leaves out the headers that the coordinator leaves out", async () => {
+  respond = SUCCESS;
+  const branchHeaders = { "Content-Length": "5", "transfer-encoding": "chunked", connection: "close", te: "gzip", "x-own": "y" };
+  const headers = { expect: "100-continue", "Accept-Encoding": "br" };
+  const url = `${origin()}/branch`;
+  await client.tcc({ branchHeaders }, (tcc) =>
+    tcc.branch({ try: url, confirm: url, cancel: url, payload: { amount: 30 }, headers }),
+  );
+  const call = requests.find(({ line }) => line.includes("/branch"));
+  expect(call).toMatchObject({ body: '{"amount":30}', headers: { "x-own": "y", "content-length": "13" } });
+  for (const name of ["transfer-encoding", "te", "expect"]) expect(call?.headers[name]).toBeUndefined();
+  expect(call?.headers.connection).not.toBe("close");
+  expect(call?.headers["accept-encoding"]).not.toBe("br");
+});
+
 test("no secret in an error", async () => {
   const secured = open({ server: "http://127.0.0.1:1", token: "s3cret" });
   const error: unknown = await secured

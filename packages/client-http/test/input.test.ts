@@ -59,6 +59,11 @@ test.each<[string, unknown, string]>([
   }
 });
 
+test.each(["Content-Length", "connection", "expect", "accept-encoding"])("%s is no header of a client's own", (name) => {
+  const message = `headers: expected none that belong to the connection or the message's framing, found "${name}"`;
+  expect(refusalOf(() => open({ headers: { "x-own": "y", [name]: "5" } }))).toMatchObject({ code: "OPTION_INVALID", message });
+});
+
 test("TLS that can be used", () => {
   const bundle = `# the company's\n${rootCertificates.slice(0, 3).join("\n")}`;
   for (const tls of [{}, { ca }, { ca: Buffer.from(ca) }, { ca: bundle }, { rejectUnauthorized: false }, { ca: undefined }])
@@ -97,6 +102,14 @@ test.each(["http://bank/a b", "HTTP://bank", "http://[::1]:8080/a", "https://ban
     expect(() => open().saga().step({ action: url, compensate: url })).not.toThrow();
   },
 );
+
+test("no password in the error about an address", () => {
+  const error = refusalOf(() => open().saga().step({ action: "http://user:s3cret@bank:99999/a", compensate: noCompensation() }));
+  expect(error).toMatchObject({
+    code: "STEP_INVALID",
+    message: expect.stringContaining('found "http://bank:99999/a"') as unknown,
+  });
+});
 
 test("the coordinator that a branch call named keeps its own rules", async () => {
   const registration = { gid: "g", branchId: "01", url: "http://a", coordinator: "http://user:s3cret@127.0.0.1:1" };

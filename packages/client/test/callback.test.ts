@@ -1,5 +1,5 @@
 /** The callback as the coordinator finds it, and what it makes of requests and handlers that nobody expects. */
-import { createServer, request as httpRequest, type Server } from "node:http";
+import { createServer, request as httpRequest, type IncomingMessage, type Server } from "node:http";
 import { connect } from "node:net";
 import { workflow as protobuf } from "@dtm/protocol";
 import {
@@ -93,6 +93,60 @@ test("a caller that goes away in the middle of its data ends nothing", async () 
   });
   expect(await get(port, "/workflows")).toBe(400);
   await end(server);
+});
+
+/** What comes before the callback, as frameworks do it. */
+type Before = (request: IncomingMessage & { body?: unknown }) => Promise<void>;
+
+async function bytesOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+describe("the data, whoever has read it", () => {
+  const leave =
+    (make: (bytes: Buffer) => unknown): Before =>
+    async (request) => {
+      request.body = make(await bytesOf(request));
+    };
+
+  test.each<[string, Before, string]>([
+    ["nobody", async () => undefined, '200 {"amount":30}'],
+    ["a parser of JSON", leave((bytes) => JSON.parse(bytes.toString())), '200 {"amount":30}'],
+    ["a parser of text", leave(String), '200 {"amount":30}'],
+    ["a parser that leaves bytes", leave((bytes) => bytes), '200 {"amount":30}'],
+    [
+      "a parser of another type, which leaves {} as Express 4's do",
+      async (request) => {
+        request.body = {};
+      },
+      '200 {"amount":30}',
+    ],
+    ["something that leaves nothing", leave(() => undefined), "500 not run"],
+  ])("%s", async (_, before, outcome) => {
+    const state = { gid: "g", transType: "", customData: "", status: "prepared", rollbackReason: "", result: "", progresses: [] };
+    const transport = new ScriptedTransport({ prepareWorkflow: [{ kind: "done", value: state }] });
+    const scripted = new Workflows(new ScriptedClient(transport), { callback: "http://app" });
+    let input: unknown = "not run";
+    scripted.define("order", (_wf, given) => {
+      input = JSON.stringify(given);
+    });
+    const told: unknown[] = [];
+    const listener = workflowListener(scripted, { onError: (error) => void told.push(error) });
+    const server = createServer((request, response) => void before(request).then(() => listener(request, response)));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = address !== null && typeof address === "object" ? address.port : 0;
+    try {
+      const url = `http://127.0.0.1:${port}/workflows?op=order&gid=g`;
+      const { status: code } = await fetch(url, { method: "POST", body: '{"amount":30}' });
+      expect(`${code} ${input}`).toBe(outcome);
+      expect(told).toHaveLength(code === 200 ? 0 : 1);
+    } finally {
+      await end(server);
+    }
+  });
 });
 
 test.each(BAD)("over gRPC too, an onError that %s changes nothing: UNKNOWN", async (_, onError) => {

@@ -7,6 +7,7 @@ import { ScriptedTransport } from "../../client-core/test/scripted.js";
 import { startCoordinator, type TestCoordinator } from "../../testing/src/index.js";
 import {
   branch,
+  type Client,
   Failure,
   type LocalStepOptions,
   Ongoing,
@@ -380,6 +381,20 @@ describe("a refusal of local work", () => {
     expect([first?.cause, replayed?.cause]).toEqual([thrown, undefined]);
   });
 
+  test("without any text has the workflow undone", async () => {
+    const order = workflows.define("order", async (wf) => {
+      await wf.saga(step("debit"));
+      await wf.local(() => {
+        throw Object.assign(new Failure(), { message: undefined });
+      });
+    });
+    await expect(order.execute(undefined)).rejects.toMatchObject({
+      code: "TRANSACTION_FAILED",
+      rollbackReason: "an error without a text",
+    });
+    expect(calls).toEqual(["action debit", "rollback debit-undo"]);
+  });
+
   test("with a text of 2 MiB has the workflow undone", async () => {
     const order = workflows.define("order", async (wf) => {
       await wf.saga(step("debit"));
@@ -459,6 +474,22 @@ describe("one gid", () => {
     expect(transport.log.filter((operation) => operation === "prepareWorkflow")).toHaveLength(1);
     expect(await scripted.resume("order", "g", new Uint8Array())).toEqual({ status: "succeed" });
     expect(runs).toBe(2);
+  });
+
+  test("also with a client of another copy of the packages, which has a real time of its own", async () => {
+    let loaded: typeof import("./scripted-client.js") | null = null;
+    jest.isolateModules(() => {
+      loaded = jest.requireActual<typeof import("./scripted-client.js")>("./scripted-client.js");
+    });
+    if (loaded === null) throw new Error("nothing was loaded");
+    const copy: typeof import("./scripted-client.js") = loaded;
+    expect(copy.ScriptedClient).not.toBe(ScriptedClient);
+    const transport = new ScriptedTransport({ prepareWorkflow: [{ kind: "done", value: stored("prepared") }] });
+    const scripted = new Workflows(new copy.ScriptedClient(transport), { callback: "http://app" });
+    let runs = 0;
+    const order = scripted.define("order", () => ++runs);
+    await Promise.all([order.execute(undefined, { gid: "g" }), order.execute(undefined, { gid: "g" })]);
+    expect(runs).toBe(1);
   });
 
   describe("joined by a caller with limits of his own", () => {
@@ -580,6 +611,17 @@ test("only the status of a step's answer counts, whatever its words", async () =
   expect(await order.execute(undefined, { gid })).toEqual({ debited: "ONGOING FAILURE", shipped: true });
 });
 
+test("the password of a step's URL isn't in the reason of a rollback", async () => {
+  answers["ship"] = () => refused;
+  const order = workflows.define("order", async (wf) => {
+    await wf.saga({ ...step("ship"), action: "http://user:s3cret@shop/ship" });
+  });
+  await expect(order.execute(undefined)).rejects.toMatchObject({
+    code: "TRANSACTION_FAILED",
+    rollbackReason: expect.stringMatching(/ at http:\/\/shop\/ship was refused: no stock$/) as unknown,
+  });
+});
+
 describe("the caller's limits", () => {
   const resumed = expect.stringMatching(/is stored and stays open, and the coordinator has it resumed/) as unknown;
 
@@ -665,6 +707,16 @@ describe("from JavaScript", () => {
   test("a handler that is none, and no options", () => {
     expect(() => workflows.define("order", undefined as never)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
     expect(() => new Workflows(dtm.client, undefined as never)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
+  });
+
+  test.each<[unknown, string]>([
+    [undefined, "undefined"],
+    [{}, "an object"],
+    ["http://dtm", '"http://dtm"'],
+  ])("%j in the place of a client", (client, found) => {
+    const invalid = { code: "OPTION_INVALID", message: `client: expected an HttpClient or a GrpcClient, found ${found}` };
+    const make = () => new Workflows(client as Client, { callback: "http://app/workflows" });
+    expect(make).toThrow(expect.objectContaining(invalid));
   });
 
   test.each<[string, object]>([
@@ -824,5 +876,5 @@ function memoryXa(log: string[]): XaDatabase<null> {
     close: async () => undefined,
     destroy: () => undefined,
   };
-  return { maxXidBytes: 128, title: "memory", detachMs: 0, place: "memory", open: async () => session };
+  return { maxXidBytes: 128, title: "memory", detachMs: 0, open: async () => session };
 }

@@ -13,6 +13,7 @@ import {
   requireKnown,
   toJsonText,
   urlOf,
+  withoutUserinfo,
 } from "@dtm/client-core/internal";
 import { type Branch, DtmError, Failure, Ongoing } from "@dtm/protocol";
 import type { AsJson } from "./as-json.js";
@@ -338,7 +339,7 @@ export class Workflow {
     const limits = this.#clock.limits();
     const invocation = { ...branch, transType: "workflow" as const, url, payload, headers: {}, strict: true };
     const { outcome, body } = await coordinator.transport.callBranch(invocation, coordinator.limits(limits));
-    const what = `${branch.op} of step ${branch.branchId} of workflow ${this.gid} at ${url}`;
+    const what = `${branch.op} of step ${branch.branchId} of workflow ${this.gid} at ${withoutUserinfo(url)}`;
     switch (outcome.kind) {
       case "success":
         return body;

@@ -6,7 +6,7 @@ import {
   coordinatorOf,
   describe,
   flag,
-  realTime,
+  isRealTime,
   reasonOf,
   requireFunction,
   requireKnown,
@@ -180,7 +180,7 @@ export class Workflows {
     const clock = new Clock(this.#coordinator, gid, { timeoutMs: options.timeoutMs, signal: options.signal });
     const run = (): Promise<Uint8Array> => this.#run(name, data, { ...options, gid }, clock);
     // In the test kit processes die and leave this memory behind: what runs there is asked of the coordinator alone.
-    if (this.#coordinator.settings.time !== realTime) return run();
+    if (!isRealTime(this.#coordinator.settings.time)) return run();
     for (let running = this.#running.get(gid); running !== undefined; running = this.#running.get(gid)) {
       if (running.name !== name) throw conflict(gid, `workflow ${running.name} is being executed under it`);
       try {

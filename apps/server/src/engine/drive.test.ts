@@ -70,6 +70,13 @@ describe("fences (R1, R5)", () => {
     expect(caller.heard).toBe("ROLLED_BACK wait result not return success: FAILURE");
   });
 
+  test("the reason names the address without its password", async () => {
+    const node = await TestNode.started();
+    node.participants.script("http://me:secret@shop/a", REPLIES.refuse);
+    await submitted(node, "saga", "g", { steps: undoable("http://me:secret@shop/a") });
+    expect(node.stored("g").transaction.rollbackReason).toBe("url:http://shop/a return failed: no stock FAILURE");
+  });
+
   test("the first rollback reason stays", async () => {
     const node = await TestNode.started();
     node.participants.script("/b", REPLIES.refuse);

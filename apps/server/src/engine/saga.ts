@@ -108,7 +108,12 @@ function isTemporary(view: View, step: number): boolean {
 function failureReason(view: View, step: number): string {
   const answer = view.answers.get(actionPlace(step));
   if (answer?.kind !== "failure") return "fail message lost";
-  return `url:${actionOf(view, step).url} return failed: ${answer.reason} FAILURE`;
+  return `url:${withoutPassword(actionOf(view, step).url)} return failed: ${answer.reason} FAILURE`;
+}
+
+/** The reason goes to callers and dashboards. */
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^/?#@]*@/, "//");
 }
 
 /** A row without its pair counts as a step, so that it fails loudly instead of being left out. */

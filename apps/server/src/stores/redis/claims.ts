@@ -5,6 +5,7 @@
 import type { Loaded, Millis, Owner } from "../../engine/transaction.js";
 import type { Claim, Claimed } from "../store.js";
 import type { Call, Dispatcher } from "./dispatch.js";
+import { NotDone } from "./errors.js";
 import { ALL_SHARDS, byOrder, type Candidate, candidate, type Keys, padded, WIDTH } from "./keys.js";
 import { CLAIM } from "./lua/claim.js";
 import { LATER } from "./lua/later.js";
@@ -17,6 +18,7 @@ import { epochOf, type Nodes, texts } from "./nodes.js";
 import { type Argument, loadedFrom, textOf } from "./rows.js";
 import type { Script } from "./script.js";
 import { type FirstOfAll, type Found, firstOfAll } from "./shares.js";
+import type { NodeName } from "./topology.js";
 
 /** In one script; a script holds up everybody else. */
 const ROWS_PER_SCRIPT = 64;
@@ -26,6 +28,8 @@ const SWEEP_AT_LEAST = 16;
 const LOOKS_AT_WAITING = 4;
 /** So may what a wake-up saw, chunk after chunk of it. */
 const LOOKS_TO_WAKE = 64;
+/** How long no claim asks a node that refused one: what is due there is the oldest and would come first in every claim. */
+const LEFT_OUT_MS = 10_000;
 
 interface Seen extends Found {
   /** Due times of those next in line. */
@@ -34,10 +38,15 @@ interface Seen extends Found {
   readonly unsure: readonly string[];
 }
 
+/** Which shards are asked. */
+type Among = (shard: number) => boolean;
+
 export class Claims {
   readonly #dispatcher: Dispatcher;
   readonly #keys: Keys;
   readonly #nodes: Nodes;
+  /** Nodes that no claim asks, and until when. */
+  readonly #leftOut = new Map<NodeName, number>();
 
   constructor(dispatcher: Dispatcher, keys: Keys, nodes: Nodes) {
     this.#dispatcher = dispatcher;
@@ -69,7 +78,7 @@ export class Claims {
     if (untold.length > 0) await this.#nodes.spread(untold).catch(() => undefined);
     if (!alive.has(epochOf(claim.owner))) return [];
     for (let look = 1; ; look++) {
-      const waiting = await this.#waiting(destination, claim.limit);
+      const waiting = await this.#waiting(destination, claim.limit, this.#willing());
       const taken = await this.#take(waiting, claim, destination);
       if (taken.length > 0 || waiting.length === 0 || look === LOOKS_AT_WAITING) return taken;
     }
@@ -78,13 +87,25 @@ export class Claims {
   async wakeWaiting(destination: string, limit: number, at: Millis): Promise<number> {
     if (destination === "") return 0;
     let woken = 0;
+    const refusing = new Set<NodeName>();
+    let refusal: Error | null = null;
     // Fewer than the limit says that nobody is left, so what was taken meanwhile makes room for others (R13).
     for (let look = 1; woken < limit && look <= LOOKS_TO_WAKE; look++) {
       const asked = limit - woken;
-      const waiting = await this.#waiting(destination, asked);
-      woken += await this.#makeDue(waiting, [String(at), destination, ""]);
-      if (waiting.length < asked) break;
+      const waiting = await this.#waiting(destination, asked, (shard) => !refusing.has(this.#dispatcher.nodeOf(shard)));
+      const calls = this.#perShard(MAKE_DUE, waiting, [String(at), destination, ""], false).map(({ call }) => call);
+      const replies = await this.#dispatcher.settle(calls);
+      for (const [place, { tag }] of calls.entries()) {
+        const reply = replies[place];
+        if (reply instanceof Error) {
+          refusal = reply;
+          refusing.add(this.#dispatcher.nodeOf(tag));
+        } else woken += Number(reply);
+      }
+      // Behind what a node refused, others may have some that wait.
+      if (waiting.length < asked && !replies.some((reply) => reply instanceof Error)) break;
     }
+    if (woken < limit && refusal !== null) throw refusal;
     return woken;
   }
 
@@ -97,7 +118,7 @@ export class Claims {
       texts(reply).map((text) => ({ shard, order: text.slice(0, WIDTH), gid: text.slice(WIDTH) })),
     );
     const chosen = later.sort(byOrder).slice(0, limit);
-    const count = await this.#makeDue(chosen, [String(at), "", String(after)]);
+    const count = await this.#counted(MAKE_DUE, chosen, [String(at), "", String(after)]);
     return { count, remaining: later.length > chosen.length };
   }
 
@@ -154,14 +175,14 @@ export class Claims {
     ];
     const [looked, first] = await Promise.all([
       this.#dispatcher.one(this.#nodes.look()),
-      this.#firstPresent(limit, PEEK, argsOf, seenIn),
+      this.#firstPresent({ limit, among: this.#willing() }, PEEK, argsOf, seenIn),
     ]);
     return { ...this.#nodes.looked(looked), first };
   }
 
-  async #waiting(destination: string, limit: number): Promise<readonly Candidate[]> {
+  async #waiting(destination: string, limit: number, among: Among): Promise<readonly Candidate[]> {
     const { ordered } = await this.#firstPresent(
-      limit,
+      { limit, among },
       WAITING,
       (_, share) => [destination, share],
       (reply, shard) => ({
@@ -174,13 +195,14 @@ export class Claims {
 
   /** Of a Cluster one node may be away: what the others have is found all the same. */
   async #firstPresent<T extends Found>(
-    limit: number,
+    { limit, among }: { readonly limit: number; readonly among: Among },
     script: Script,
     argsOf: (shard: number, share: string) => readonly Argument[],
     read: (reply: unknown, shard: number) => T,
   ): Promise<FirstOfAll<T>> {
     let away: Error | null = null;
-    const first = await firstOfAll(limit, async (shards, share) => {
+    const first = await firstOfAll(limit, async (all, share) => {
+      const shards = all.filter(among);
       const calls = shards.map((shard): Call => {
         return { tag: shard, script, keys: [this.#keys.index(shard)], args: argsOf(shard, String(share)) };
       });
@@ -196,21 +218,38 @@ export class Claims {
     return first;
   }
 
+  /** Leaves out nodes that refused a claim a moment ago, as long as others are left. */
+  #willing(): Among {
+    for (const [node, until] of this.#leftOut) if (until <= performance.now()) this.#leftOut.delete(node);
+    const willing = (shard: number): boolean => !this.#leftOut.has(this.#dispatcher.nodeOf(shard));
+    return ALL_SHARDS.some(willing) ? willing : () => true;
+  }
+
+  /**
+   * A node of a Cluster may answer reads and refuse writes: what the others gave is claimed all the same. Where a claim may have happened
+   * the whole of it fails, and is read back by its owner, with what the others gave (R7).
+   */
+  async #claimed(calls: readonly Call[]): Promise<readonly unknown[]> {
+    const replies = await this.#dispatcher.settle(calls);
+    const failures = replies.filter((reply) => reply instanceof Error);
+    for (const [at, { tag }] of calls.entries())
+      if (replies[at] instanceof Error) this.#leftOut.set(this.#dispatcher.nodeOf(tag), performance.now() + LEFT_OUT_MS);
+    const failure = failures.find((one) => !(one instanceof NotDone)) ?? (failures.length === calls.length ? failures[0] : null);
+    if (failure) throw failure;
+    return replies;
+  }
+
   /** In the order given; what somebody else took meanwhile is left out. */
   async #take(chosen: readonly Candidate[], { owner, now }: Claim, destination: string): Promise<readonly Loaded[]> {
     const calls = this.#perShard(CLAIM, chosen, [owner, String(now), destination], true, ({ order }) => [order]);
     const taken = new Map<string, Loaded>();
-    for (const [at, reply] of (await this.#dispatcher.all(calls.map(({ call }) => call))).entries()) {
+    for (const [at, reply] of (await this.#claimed(calls.map(({ call }) => call))).entries()) {
       for (const [place, gid] of (calls[at]?.gids ?? []).entries()) {
         const loaded = loadedFrom(gid, Array.isArray(reply) ? reply[place] : null);
         if (loaded !== null) taken.set(gid, loaded);
       }
     }
     return chosen.flatMap(({ gid }) => taken.get(gid) ?? []);
-  }
-
-  #makeDue(chosen: readonly { readonly shard: number; readonly gid: string }[], args: readonly string[]): Promise<number> {
-    return this.#counted(MAKE_DUE, chosen, args);
   }
 
   async #counted(

@@ -5,7 +5,7 @@
  */
 import { StoreUnavailable } from "../store.js";
 import { connectionTo, type RedisAddress } from "./address.js";
-import { messageOf, troubleOf } from "./errors.js";
+import { messageOf, NotDone, troubleOf } from "./errors.js";
 import type { Tag } from "./keys.js";
 import { type Command, Link, NotConnected, pause } from "./link.js";
 import type { Argument } from "./rows.js";
@@ -36,6 +36,8 @@ interface Open {
   /** Redis doesn't know the script's digest. */
   whole: boolean;
   cause: unknown;
+  /** It may have happened, though its answer didn't come or too few replicas have it. */
+  maybeDone: boolean;
   /** When its outcome became unknown, or Redis could not be reached. */
   since: number | null;
 }
@@ -58,10 +60,14 @@ export class Dispatcher {
     this.#replicas = replicas;
   }
 
-  /** One result per call, in order; a StoreUnavailable where the outcome stayed unknown. */
+  nodeOf(tag: Tag): NodeName {
+    return this.#topology.nodeOf(tag);
+  }
+
+  /** One result per call, in order; a StoreUnavailable where the outcome stayed unknown, NotDone where it is certain. */
   async settle(calls: readonly Call[]): Promise<(unknown | StoreUnavailable)[]> {
     const results: unknown[] = calls.map(() => null);
-    let open: Open[] = calls.map((call, place) => ({ call, place, whole: false, cause: null, since: null }));
+    let open: Open[] = calls.map((call, place) => ({ call, place, whole: false, cause: null, maybeDone: false, since: null }));
     for (let wait = FIRST_PAUSE_MS; open.length > 0; wait = Math.min(LONGEST_PAUSE_MS, wait * 2)) {
       if (this.#closed) return filled(results, open, "the store is closed");
       const left = await Promise.all([...this.#byNode(open)].map(([node, group]) => this.#send(node, group, results)));
@@ -72,7 +78,8 @@ export class Dispatcher {
       open = open.filter((one) => !over.includes(one));
       if (open.every(({ whole, cause }) => whole && cause === null)) continue;
       await pause(wait);
-      await within(MAP_MS, this.#topology.refresh()).catch(() => undefined);
+      const doubted = new Set(open.map(({ call }) => this.nodeOf(call.tag)));
+      await within(MAP_MS, this.#topology.refresh(doubted)).catch(() => undefined);
     }
     return results;
   }
@@ -115,7 +122,10 @@ export class Dispatcher {
     try {
       answers = await link.send(commands);
     } catch (cause) {
-      for (const one of group) one.cause = cause;
+      for (const one of group) {
+        one.cause = cause;
+        one.maybeDone ||= !(cause instanceof NotConnected);
+      }
       return [...group];
     }
     const reached = wait ? answers[group.length] : null;
@@ -125,6 +135,7 @@ export class Dispatcher {
       if (!(answer instanceof Error)) {
         if (wait && one.call.durable === true && !(typeof reached === "number" && reached >= this.#replicas.count)) {
           one.cause = new Error(`fewer than ${this.#replicas.count} replicas have it (Store.WaitReplicas): ${shown(reached)}`);
+          one.maybeDone = true;
           left.push(one);
         } else results[one.place] = answer;
         continue;
@@ -143,12 +154,15 @@ export class Dispatcher {
           link.drop();
           left.push(one);
           break;
-        case "again":
         case "lost":
+          one.maybeDone = true;
+          left.push(one);
+          break;
+        case "again":
           left.push(one);
           break;
         case "refused":
-          results[one.place] = unavailable(answer);
+          results[one.place] = unavailable(one);
       }
     }
     return left;
@@ -178,15 +192,18 @@ function commandOf({ call, whole }: Open): Command {
 }
 
 function filled(results: unknown[], open: readonly Open[], why?: string): unknown[] {
-  for (const { place, cause } of open)
-    results[place] = why === undefined ? unavailable(cause) : new StoreUnavailable(why, { cause });
+  for (const one of open) results[one.place] = unavailable(one, why);
   return results;
 }
 
-function unavailable(cause: unknown): StoreUnavailable {
+function unavailable({ cause, maybeDone }: Open, why = reason(cause)): StoreUnavailable {
+  return maybeDone ? new StoreUnavailable(why, { cause }) : new NotDone(why, { cause });
+}
+
+function reason(cause: unknown): string {
   const known =
     cause instanceof NotConnected ? "Redis can't be reached" : troubleOf(cause) === "refused" ? "Redis refuses it" : "";
-  return new StoreUnavailable(`${known === "" ? "what came of this is not known" : known}: ${messageOf(cause)}`, { cause });
+  return `${known === "" ? "what came of this is not known" : known}: ${messageOf(cause)}`;
 }
 
 function shown(reached: unknown): string {

@@ -1,5 +1,10 @@
 /** What an answer of Redis means for an operation (rules.md R7), and for somebody who starts the server. */
 
+import { StoreUnavailable } from "../store.js";
+
+/** Certain: whatever was sent of it, Redis executed none. */
+export class NotDone extends StoreUnavailable {}
+
 /** What keeps the server from starting on its Redis: one line that names the setting and what to do. */
 export class RedisUnusable extends Error {
   override readonly name = "RedisUnusable";

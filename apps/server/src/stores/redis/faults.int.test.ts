@@ -13,6 +13,8 @@ import { withServer } from "../../../test/kit/with-server.js";
 import type { Opened } from "../contract/contract.js";
 import { branch, NOW, newGid, saga, stored, storedTransaction, tcc } from "../contract/fixtures.js";
 import { type Store, StoreUnavailable } from "../store.js";
+import { Dispatcher } from "./dispatch.js";
+import { shardOf } from "./keys.js";
 import { pause } from "./link.js";
 
 const SLOW_MS = 120_000;
@@ -49,11 +51,20 @@ async function expectLived(store: Store, gids: readonly string[]): Promise<void>
     position = page.nextPosition;
   } while (position !== "");
   expect(listed.sort()).toEqual([...gids].sort());
-  expect(await store.summary({ stuckAttempts: 1, stuckRefusals: 1, overdueBefore: NOW })).toEqual({
+  const stuckAttempts = { saga: 1, tcc: 1, xa: 1, msg: 1, workflow: 1 };
+  expect(await store.summary({ stuckAttempts, stuckRefusals: 1, overdueBefore: NOW })).toEqual({
     unfinished: 0,
     oldest: null,
     stuck: 0,
   });
+}
+
+/** In the same shard. */
+function gidBeside(gid: string): string {
+  for (;;) {
+    const other = newGid();
+    if (shardOf(other) === shardOf(gid)) return other;
+  }
 }
 
 function isDone(ask: () => Promise<unknown>): Promise<boolean> {
@@ -236,6 +247,87 @@ withServer(REDIS_CLUSTER, () => {
     expect(told.mock.calls.map(([fields]: unknown[]) => fields)).toEqual(
       [1, 2, 3].map(() => ({ redis: expect.any(String), replicas: 1, waitReplicas: 9 })),
     );
+  });
+
+  test("Redis Cluster: when the node that counts is away, only new transactions fail, and nothing else waits for them", async () => {
+    const { store, dispose } = await openTemporaryRedis(REDIS_CLUSTER);
+    const there = Array.from({ length: 40 }, () => tcc());
+    for (const given of there) await store.create(given);
+    await pause(100);
+    const { settle } = Dispatcher.prototype;
+    const away = jest.spyOn(Dispatcher.prototype, "settle").mockImplementation(async function (this: Dispatcher, calls) {
+      if (!calls.some(({ tag }) => this.nodeOf(tag) === this.nodeOf("meta"))) return settle.call(this, calls);
+      await pause(1_000);
+      return calls.map(() => new StoreUnavailable("the node is away"));
+    });
+    const told: string[] = [];
+    const asked = there.flatMap(({ transaction: { gid } }) => [
+      store.create(tcc({ gid: gidBeside(gid) })).catch(() => told.push("not created")),
+      store.registerBranches(gid, [branch(gid, "01", "confirm")]).then(
+        (word) => told.push(word),
+        () => told.push("not registered"),
+      ),
+    ]);
+    await Promise.all(asked);
+    away.mockRestore();
+    const registered = told.filter((word) => word === "registered").length;
+    expect(registered).toBeGreaterThan(0);
+    expect(told.slice(0, registered).every((word) => word === "registered")).toBe(true);
+    expect(told.filter((word) => word === "not created")).toHaveLength(40);
+    await dispose();
+  });
+
+  test("Redis Cluster: what is asked of a new transaction goes behind it (R7)", async () => {
+    const { store, dispose } = await openTemporaryRedis(REDIS_CLUSTER);
+    const asked = Array.from({ length: 40 }, () => {
+      const given = tcc();
+      const { gid } = given.transaction;
+      const register = () => store.registerBranches(gid, [branch(gid, "01", "confirm")]);
+      return [store.create(given), register(), store.nudge(gid, NOW)];
+    });
+    const answers = await Promise.all(asked.map((each) => Promise.all(each)));
+    for (const answer of answers) expect(answer).toEqual([{ kind: "created" }, "registered", true]);
+    await dispose();
+  });
+
+  test("Redis Cluster: an answer that changed nothing is written too where answers wait for replicas", async () => {
+    const options = redisOptions(REDIS_CLUSTER, { replicas: { count: 1, withinMs: 4_000 } });
+    const opened = await openTemporaryRedis(REDIS_CLUSTER, options);
+    const given = saga();
+    await opened.store.create(given);
+    expect(await opened.store.create(given)).toMatchObject({ kind: "exists" });
+    const { gid } = given.transaction;
+    expect(await opened.store.registerBranches(gid, [branch(gid, "01", "confirm")])).toBe("not-prepared");
+    const words = await onMasters(REDIS_CLUSTER, async (redis) => {
+      const journals = await redis.keys(`{${options.prefix}:*:j:*`);
+      return Promise.all(journals.map((key) => redis.hvals(key)));
+    });
+    expect(words.flat(2).map((entry) => entry.replace(/^\d+ /, ""))).toContain("not-prepared");
+    await opened.dispose();
+  });
+
+  test("Redis Cluster: a refusal whose reply was lost is answered once more, with the row (R7)", async () => {
+    const { store, dispose } = await openTemporaryRedis(REDIS_CLUSTER, { replicas: { count: 1, withinMs: 4_000 } });
+    const given = saga();
+    const { gid } = given.transaction;
+    await store.create(given);
+    const { settle } = Dispatcher.prototype;
+    const lost = jest.spyOn(Dispatcher.prototype, "settle").mockImplementation(async function (this: Dispatcher, calls) {
+      await settle.call(this, calls);
+      return settle.call(this, calls);
+    });
+    const current = expect.objectContaining({ transaction: expect.objectContaining({ gid }) });
+    const fence = { owner: "nobody:1", status: "submitted", at: NOW, results: [] } as const;
+    const rest = { nextCronTime: NOW, nextCronInterval: 10, attempts: 1, refusals: 0, waitingOn: "" };
+    const refused = { kind: "refused", current };
+    expect(await store.create(given)).toEqual({ kind: "exists", current });
+    expect(await store.submit(given)).toEqual({ kind: "exists", current });
+    expect(await store.move(gid, { ...fence, to: "succeed" })).toEqual(refused);
+    expect(await store.recordBranches(gid, fence, [], NOW)).toEqual(refused);
+    expect(await store.rest(gid, { ...fence, ...rest, wake: 0 })).toEqual(refused);
+    expect(await store.change(gid, { from: ["prepared"], to: "aborting", at: NOW, owner: "" })).toEqual(refused);
+    lost.mockRestore();
+    await dispose();
   });
 
   test("Redis Cluster: a replica has what was answered", async () => {

@@ -3,7 +3,7 @@
  * pipeline, so that the next one need not wait for them; another node's may be out of order by as long as a reserve lasts.
  */
 import type { Call, Dispatcher } from "./dispatch.js";
-import type { Keys } from "./keys.js";
+import type { Keys, Tag } from "./keys.js";
 
 const RESERVED_MS = 50;
 
@@ -37,6 +37,11 @@ export class Ids {
     return before;
   }
 
+  /** Whether the node that has this counts, too. */
+  liesWith(tag: Tag): boolean {
+    return this.#dispatcher.nodeOf(tag) === this.#dispatcher.nodeOf("meta");
+  }
+
   /** What goes along with a batch, and whose reply `reserve` takes. */
   raise(count: number): Call {
     return { tag: "meta", command: "INCRBY", keys: [this.#keys.of("meta", "id")], args: [String(count)], durable: true };
@@ -45,6 +50,12 @@ export class Ids {
   reserve(count: number, reply: unknown): void {
     const before = reply instanceof Error ? Number.NaN : Number(reply) - count;
     if (before >= this.#last) this.#reserved = { before, count, at: performance.now() };
+  }
+
+  /** Beside a batch. */
+  async reserveMore(count: number): Promise<void> {
+    const [reply] = await this.#dispatcher.settle([this.raise(count)]);
+    this.reserve(count, reply);
   }
 
   async #raised(count: number): Promise<number> {

@@ -1,6 +1,6 @@
 /** Exact listings over all shards, newest first, by cursor; and the count of what is unfinished. */
-import type { Millis, Transaction } from "../../engine/transaction.js";
-import type { ListFilter, Page, Summary } from "../store.js";
+import type { Transaction } from "../../engine/transaction.js";
+import type { ListFilter, Page, StuckAsk, Summary } from "../store.js";
 import type { Call, Dispatcher } from "./dispatch.js";
 import { ALL_SHARDS, type Keys, padded, STATUS_LETTERS, shardOf, TYPE_LETTERS, WIDTH } from "./keys.js";
 import { LIST } from "./lua/list.js";
@@ -90,17 +90,14 @@ export class Listing {
     });
   }
 
-  async summary(ask: {
-    readonly stuckAttempts: number;
-    readonly stuckRefusals: number;
-    readonly overdueBefore: Millis;
-  }): Promise<Summary> {
+  async summary(ask: StuckAsk): Promise<Summary> {
     const total: { unfinished: number; oldest: number | null; stuck: number } = { unfinished: 0, oldest: null, stuck: 0 };
+    const limits = [SUMMARY_CHUNK, ask.stuckRefusals, ask.overdueBefore].map(String);
+    const attempts = Object.entries(ask.stuckAttempts).flat().map(String);
     let open = ALL_SHARDS.map((shard) => ({ shard, behind: "" }));
     while (open.length > 0) {
-      const limits = [SUMMARY_CHUNK, ask.stuckAttempts, ask.stuckRefusals, ask.overdueBefore].map(String);
       const calls = open.map(({ shard, behind }): Call => {
-        const args = [behind, ...limits, this.#keys.of(shard, "t:")];
+        const args = [behind, ...limits, this.#keys.of(shard, "t:"), ...attempts];
         return { tag: shard, script: SUMMARY, keys: [this.#keys.index(shard)], args };
       });
       const replies = await this.#dispatcher.all(calls);

@@ -24,6 +24,7 @@ import {
   type Rest,
   type Store,
   StoreUnavailable,
+  type StuckAsk,
   type SubmitResult,
   type Summary,
 } from "../store.js";
@@ -92,6 +93,10 @@ class RedisStore implements Store {
   /** Some for each node that a Cluster has at the start, so that a node that is away holds up its own only. A tag's lane stays its own. */
   readonly #lanes = new Map<string, Lane<Write, Written>>();
   readonly #laneOf = new Map<Tag, Lane<Write, Written>>();
+  /** Of new transactions, which need a number: where another node counts, they wait for it apart from those that are there already. */
+  readonly #newLaneOf = new Map<Tag, Lane<Write, Written>>();
+  /** Gids that are on their way there, with how often: what concerns them goes behind. */
+  readonly #onNewLane = new Map<string, number>();
   #state: "new" | "open" | "closed" = "new";
 
   constructor(options: RedisOptions) {
@@ -123,8 +128,12 @@ class RedisStore implements Store {
       this.#writing.one({ tag: "meta", command, keys: [key], args });
     await checkLayout({ key: this.#keys.of("meta", "layout"), ask }, this.#keys);
     await this.#writing.one({ tag: "meta", script: TRIAL, keys: [this.#keys.of("meta", "trial")], args: [] });
-    for (const [place, tag] of TAGS.entries())
-      this.#laneOf.set(tag, this.#laneNamed(`${this.#topology.nodeOf(tag)} ${place % LANES_PER_NODE}`));
+    for (const [place, tag] of TAGS.entries()) {
+      const node = this.#topology.nodeOf(tag);
+      const name = `${node} ${place % LANES_PER_NODE}`;
+      this.#laneOf.set(tag, this.#laneNamed(name));
+      if (node !== this.#topology.nodeOf("meta")) this.#newLaneOf.set(tag, this.#laneNamed(`${name} new`));
+    }
   }
 
   async #masters(): Promise<readonly Judged[]> {
@@ -304,11 +313,7 @@ class RedisStore implements Store {
     return this.#claims.resetDue(reset);
   }
 
-  async summary(ask: {
-    readonly stuckAttempts: number;
-    readonly stuckRefusals: number;
-    readonly overdueBefore: Millis;
-  }): Promise<Summary> {
+  async summary(ask: StuckAsk): Promise<Summary> {
     this.#mustBeOpen();
     return this.#listing.summary(ask);
   }
@@ -383,14 +388,34 @@ class RedisStore implements Store {
   }
 
   #push(write: Write, weight: number): Promise<Written> {
-    const lane = this.#laneOf.get(write.tag);
+    const { tag, subject, numbered } = write;
+    const newLane = this.#newLaneOf.get(tag);
+    if (newLane !== undefined && (numbered || this.#onNewLane.has(subject))) return this.#pushNew(newLane, write, weight);
+    const lane = this.#laneOf.get(tag);
     return lane === undefined ? Promise.reject(this.#notOpen()) : lane.push(write, weight);
+  }
+
+  async #pushNew(lane: Lane<Write, Written>, write: Write, weight: number): Promise<Written> {
+    const { subject } = write;
+    this.#onNewLane.set(subject, (this.#onNewLane.get(subject) ?? 0) + 1);
+    try {
+      return await lane.push(write, weight);
+    } finally {
+      const left = (this.#onNewLane.get(subject) ?? 1) - 1;
+      if (left === 0) this.#onNewLane.delete(subject);
+      else this.#onNewLane.set(subject, left);
+    }
   }
 
   #laneNamed(name: string): Lane<Write, Written> {
     const known = this.#lanes.get(name);
     if (known !== undefined) return known;
-    const writer = new Writer({ dispatcher: this.#writing, keys: this.#keys, ids: this.#ids });
+    const writer = new Writer({
+      dispatcher: this.#writing,
+      keys: this.#keys,
+      ids: this.#ids,
+      waits: this.#options.replicas.count > 0,
+    });
     const lane = new Lane<Write, Written>((writes) => writer.flush(writes), { flushed: this.#options.flushed });
     this.#lanes.set(name, lane);
     return lane;

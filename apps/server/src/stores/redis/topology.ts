@@ -49,18 +49,23 @@ export class Topology {
     await this.refresh();
   }
 
-  /** Rejects when no node could tell; the old map stays. */
-  refresh(): Promise<void> {
+  /**
+   * Rejects when no node could tell; the old map stays. Doubted nodes are asked last: a master that was cut off from the others goes on
+   * telling that the slots are its own.
+   */
+  refresh(doubted: ReadonlySet<NodeName> = new Set()): Promise<void> {
     if (!this.#cluster || performance.now() - this.#refreshed < FRESH_MS) return Promise.resolve();
-    this.#refreshing ??= this.#read().finally(() => {
+    this.#refreshing ??= this.#read(doubted).finally(() => {
       this.#refreshing = null;
     });
     return this.#refreshing;
   }
 
-  async #read(): Promise<void> {
+  async #read(doubted: ReadonlySet<NodeName>): Promise<void> {
     let last: unknown = null;
-    for (const place of [...this.#places.values(), ...this.#address.hosts]) {
+    const places = [...this.#places.values(), ...this.#address.hosts];
+    const isDoubted = (place: HostPort): boolean => doubted.has(nameOf(place));
+    for (const place of [...places.filter((one) => !isDoubted(one)), ...places.filter(isDoubted)]) {
       const redis = connectionTo(this.#address, place);
       redis.on("error", (cause: unknown) => {
         last = cause;
@@ -87,13 +92,17 @@ export class Topology {
       const range = ranges.find(({ from, to }) => from <= slot && slot <= to);
       if (range === undefined)
         throw new RedisUnusable(`the Redis Cluster has no node for slot ${slot}: its slots aren't covered`);
-      const name = `${range.place.host}:${range.place.port}`;
+      const name = nameOf(range.place);
       nodes.set(tag, name);
       places.set(name, range.place);
     }
     this.#nodes = nodes;
     this.#places = places;
   }
+}
+
+function nameOf({ host, port }: HostPort): NodeName {
+  return `${host}:${port}`;
 }
 
 async function told(redis: Redis): Promise<unknown> {

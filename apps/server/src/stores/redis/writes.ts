@@ -37,57 +37,85 @@ export interface WriterParts {
   readonly keys: Keys;
   /** Of all lanes of this store. */
   readonly ids: Ids;
+  /** Answers wait for replicas. */
+  readonly waits: boolean;
 }
 
 export class Writer {
   readonly #dispatcher: Dispatcher;
   readonly #keys: Keys;
   readonly #ids: Ids;
+  readonly #waits: boolean;
   readonly #journal = `j:${randomBytes(9).toString("base64url")}`;
   readonly #keptAt = new Map<Tag, number>();
   #batches = 0;
 
-  constructor({ dispatcher, keys, ids }: WriterParts) {
+  constructor({ dispatcher, keys, ids, waits }: WriterParts) {
     this.#dispatcher = dispatcher;
     this.#keys = keys;
     this.#ids = ids;
+    this.#waits = waits;
   }
 
   async flush(writes: readonly Write[]): Promise<readonly (Written | Error)[]> {
-    const batch = String(++this.#batches);
     const count = writes.filter(({ numbered }) => numbered).length;
-    const ids = await this.#numbers(writes, count);
-    const places = new Map<Tag, number>();
-    const calls = writes.map((write, at): Call => {
-      const { tag, script, keys } = write;
-      const place = places.get(tag) ?? 0;
-      places.set(tag, place + 1);
-      const args = [batch, String(place), this.#keep(tag), ...write.args(ids[at] ?? 0)];
-      return { tag, script, keys: [...keys, this.#keys.of(tag, this.#journal)], args, durable: true };
-    });
-    const results = new Array<Written | Error | undefined>(writes.length);
-    for (const [depth, wave] of waves(writes).entries()) {
-      const own = wave.flatMap((at) => calls[at] ?? []);
-      const reserving = depth === 0 && count > 0;
-      const replies = await this.#dispatcher.settle(reserving ? [...own, this.#ids.raise(count)] : own);
+    const before = await this.#numberBefore(count);
+    const calls = this.#calls(writes, before);
+    // Only those that need a number fail for want of one.
+    const results = calls.map((call): Written | Error | undefined => (call instanceof Error ? call : undefined));
+    let reserving = count > 0 && !(before instanceof Error);
+    if (reserving && !writes.every(({ tag }) => this.#ids.liesWith(tag))) {
+      // Another node counts: who has a number waits for it no more.
+      void this.#ids.reserveMore(count);
+      reserving = false;
+    }
+    for (const wave of waves(writes)) {
+      const own = wave.flatMap((at) => {
+        const call = calls[at];
+        return call === undefined || call instanceof Error ? [] : [{ at, call }];
+      });
+      const sent = own.map(({ call }) => call);
+      const replies = await this.#dispatcher.settle(reserving ? [...sent, this.#ids.raise(count)] : sent);
       if (reserving) this.#ids.reserve(count, replies[own.length]);
-      for (const [place, at] of wave.entries()) results[at] = written(replies[place]);
+      reserving = false;
+      for (const [place, { at }] of own.entries()) results[at] = written(replies[place]);
     }
     // Only where it is needed: an error captures its stack.
     return Array.from(results, (result) => result ?? new StoreUnavailable("the batch gave no answer for this operation"));
   }
 
-  async #numbers(writes: readonly Write[], count: number): Promise<readonly number[]> {
-    if (count === 0) return [];
-    let next = await this.#ids.take(count);
-    return writes.map(({ numbered }) => (numbered ? ++next : 0));
+  async #numberBefore(count: number): Promise<number | Error> {
+    try {
+      return count === 0 ? 0 : await this.#ids.take(count);
+    } catch (cause) {
+      return cause instanceof Error ? cause : new StoreUnavailable("no number could be had", { cause });
+    }
   }
 
+  #calls(writes: readonly Write[], before: number | Error): readonly (Call | Error)[] {
+    const batch = String(++this.#batches);
+    const places = new Map<Tag, number>();
+    let id = before;
+    return writes.map((write): Call | Error => {
+      const { numbered, tag, script, keys } = write;
+      if (numbered) {
+        if (id instanceof Error) return id;
+        id++;
+      }
+      const place = places.get(tag) ?? 0;
+      places.set(tag, place + 1);
+      const args = [batch, String(place), this.#keep(tag), ...write.args(numbered && !(id instanceof Error) ? id : 0)];
+      return { tag, script, keys: [...keys, this.#keys.of(tag, this.#journal)], args, durable: true };
+    });
+  }
+
+  /** What lua/head.ts is told of the journal. */
   #keep(tag: Tag): string {
     const now = performance.now();
-    if (now - (this.#keptAt.get(tag) ?? Number.NEGATIVE_INFINITY) < KEEP_AGAIN_MS) return "";
+    const waits = this.#waits ? "wait" : "";
+    if (now - (this.#keptAt.get(tag) ?? Number.NEGATIVE_INFINITY) < KEEP_AGAIN_MS) return waits;
     this.#keptAt.set(tag, now);
-    return "keep";
+    return `keep ${waits}`;
   }
 }
 

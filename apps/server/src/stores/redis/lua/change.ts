@@ -18,7 +18,7 @@ export const CHANGE = script(
 local word = known()
 if word then return {word, redis.call('HGETALL', KEYS[2])} end
 local old = read(KEYS[2], ARGV[4])
-if not old or not string.find(ARGV[5], old.status .. ',', 1, true) then return {'refused', redis.call('HGETALL', KEYS[2])} end
+if not old or not string.find(ARGV[5], old.status .. ',', 1, true) then return {unchanged('refused'), redis.call('HGETALL', KEYS[2])} end
 local at, owner = ARGV[7], ARGV[11]
 local new, more = copy(old), {}
 new.status = ARGV[6]

@@ -14,7 +14,7 @@ export const CREATE = script(
   `
 local word = known()
 if word then return {word, redis.call('HGETALL', KEYS[2])} end
-if redis.call('EXISTS', KEYS[2]) == 1 then return {'exists', redis.call('HGETALL', KEYS[2])} end
+if redis.call('EXISTS', KEYS[2]) == 1 then return {unchanged('exists'), redis.call('HGETALL', KEYS[2])} end
 set_many(KEYS[2], 5)
 local r = given(ARGV[4], 5)
 add(placed(r, {listed(r)}))

@@ -143,16 +143,23 @@ export const JOURNAL_KEPT_MS = 86_400_000;
 
 /**
  * The journal: what became of the operations of a lane's batch, by its place in the batch. The last key is the lane's journal in this
- * shard, the first arguments are batch, place and whether the journal is kept so long from now on ("" leaves that as it is). An operation sent again after
- * its reply was lost finds what it did, and does nothing twice (R7); a batch that was given up can't land behind a newer one.
+ * shard, the first arguments are batch, place and words: "keep", the journal is kept so long from now on; "wait", the answer waits for
+ * replicas. An operation sent again after its reply was lost finds what it did, and does nothing twice (R7); a batch that was given up can't
+ * land behind a newer one.
  */
 export const JOURNAL = `
 local KEPT = '${JOURNAL_KEPT_MS}'
-local JOURNAL, BATCH, PLACE, KEEP = KEYS[#KEYS], ARGV[1], ARGV[2], ARGV[3]
+local JOURNAL, BATCH, PLACE = KEYS[#KEYS], ARGV[1], ARGV[2]
+local KEEP, WAIT = string.find(ARGV[3], 'keep', 1, true), string.find(ARGV[3], 'wait', 1, true)
 local function journal(word)
   local new = redis.call('HSET', JOURNAL, PLACE, BATCH .. ' ' .. word) == 1
   -- The operation that was to prolong it may have changed nothing, and then there was no journal yet.
-  if KEEP ~= '' or (new and redis.call('HLEN', JOURNAL) == 1) then redis.call('PEXPIRE', JOURNAL, KEPT) end
+  if KEEP or (new and redis.call('HLEN', JOURNAL) == 1) then redis.call('PEXPIRE', JOURNAL, KEPT) end
+end
+-- What is answered without a change was written by others: only a write of our own makes the WAIT that follows concern it.
+local function unchanged(word)
+  if WAIT then journal(word) end
+  return word
 end
 local function known()
   local entry = redis.call('HGET', JOURNAL, PLACE)

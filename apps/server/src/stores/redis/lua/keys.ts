@@ -15,7 +15,7 @@ export const CREATE_KEY = script(
   `
 local word = known()
 if word then return {word} end
-if redis.call('HEXISTS', KEYS[1], ARGV[4]) == 1 then return {'exists'} end
+if redis.call('HEXISTS', KEYS[1], ARGV[4]) == 1 then return {unchanged('exists')} end
 local id = redis.call('HINCRBY', KEYS[1], '', 1)
 redis.call('HSET', KEYS[1], ARGV[4], table.concat({id, 1, ARGV[5], ARGV[5], ARGV[6]}, ' '))
 journal('created')
@@ -31,7 +31,7 @@ export const UPDATE_KEY = script(
 local word = known()
 if word then return {word} end
 local id, version, created = string.match(redis.call('HGET', KEYS[1], ARGV[4]) or '', '^(%S+) (%S+) (%S+) ')
-if not id or version ~= ARGV[7] then return {'other'} end
+if not id or version ~= ARGV[7] then return {unchanged('other')} end
 redis.call('HSET', KEYS[1], ARGV[4], table.concat({id, tonumber(version) + 1, created, ARGV[5], ARGV[6]}, ' '))
 journal('updated')
 return {'updated'}
@@ -45,7 +45,7 @@ export const DELETE_KEY = script(
   `
 local word = known()
 if word then return {word} end
-if redis.call('HDEL', KEYS[1], ARGV[4]) == 0 then return {'unknown'} end
+if redis.call('HDEL', KEYS[1], ARGV[4]) == 0 then return {unchanged('unknown')} end
 journal('deleted')
 return {'deleted'}
 `,

@@ -18,7 +18,7 @@ local word = known()
 if word then return {word, redis.call('HGETALL', KEYS[2])} end
 local old = read(KEYS[2], ARGV[4])
 if not old or old.owner ~= ARGV[5] or old.status ~= ARGV[6] or final(old.status) then
-  return {'refused', redis.call('HGETALL', KEYS[2])}
+  return {unchanged('refused'), redis.call('HGETALL', KEYS[2])}
 end
 local new, more = copy(old), {}
 new.status = ARGV[7]

@@ -15,7 +15,7 @@ export const NUDGE = script(
 local word = known()
 if word then return {word} end
 local old = read(KEYS[2], ARGV[4])
-if not old then return {'unknown'} end
+if not old then return {unchanged('unknown')} end
 local new = copy(old)
 if final(old.status) then
   new.due = ARGV[5]

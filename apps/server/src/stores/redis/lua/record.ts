@@ -13,10 +13,10 @@ export const RECORD = script(
   JOURNAL,
   `
 local word = known()
-if word then return {word} end
+if word then return {word, word == 'refused' and redis.call('HGETALL', KEYS[2]) or nil} end
 local old = read(KEYS[2], ARGV[4])
 if not old or old.owner ~= ARGV[5] or old.status ~= ARGV[6] or final(old.status) then
-  return {'refused', redis.call('HGETALL', KEYS[2])}
+  return {unchanged('refused'), redis.call('HGETALL', KEYS[2])}
 end
 redis.call('HSET', KEYS[2], 'updated', ARGV[7])
 settle(KEYS[2], 8)

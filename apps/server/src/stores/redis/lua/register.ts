@@ -18,9 +18,9 @@ for i = 4, #ARGV, 2 do
   if string.sub(ARGV[i], 1, 2) == 'b:' then asked[#asked + 1] = ARGV[i] end
 end
 local row = redis.call('HMGET', KEYS[2], unpack(asked))
-if row[1] ~= 'prepared' then return {'not-prepared'} end
+if row[1] ~= 'prepared' then return {unchanged('not-prepared')} end
 for i = 3, #asked do
-  if row[i] or seen[asked[i]] then return {'duplicate'} end
+  if row[i] or seen[asked[i]] then return {unchanged('duplicate')} end
   seen[asked[i]] = true
 end
 local count, set = tonumber(row[2] or '0'), {}

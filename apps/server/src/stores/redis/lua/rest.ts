@@ -16,10 +16,10 @@ export const REST = script(
   JOURNAL,
   `
 local word = known()
-if word then return {word} end
+if word then return {word, word == 'refused' and redis.call('HGETALL', KEYS[2]) or nil} end
 local old = read(KEYS[2], ARGV[4])
 if not old or old.owner ~= ARGV[5] or old.status ~= ARGV[6] or final(old.status) or (tonumber(old.wake) or 0) ~= tonumber(ARGV[7]) then
-  return {'refused', redis.call('HGETALL', KEYS[2])}
+  return {unchanged('refused'), redis.call('HGETALL', KEYS[2])}
 end
 local new = copy(old)
 new.owner = ''

@@ -19,14 +19,14 @@ local word = known()
 if word then return {word, redis.call('HGETALL', KEYS[2])} end
 local old = read(KEYS[2], ARGV[4])
 if not old then
-  if #ARGV < 12 then return {'absent'} end
+  if #ARGV < 12 then return {unchanged('absent')} end
   set_many(KEYS[2], 12)
   local r = given(ARGV[4], 12)
   add(placed(r, {listed(r)}))
   journal('created')
   return {'created'}
 end
-if old.status ~= 'prepared' then return {'exists', redis.call('HGETALL', KEYS[2])} end
+if old.status ~= 'prepared' then return {unchanged('exists'), redis.call('HGETALL', KEYS[2])} end
 
 local FLAGS_AND_NUMBERS, NONE = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.*)$', '0 0 0 0 0 0 {}'
 local function merged(before, said)

@@ -80,9 +80,15 @@ export function barrierId(id: unknown = 1): string {
 }
 
 /**
+ * Where the rows of every SQL database are, as far as ids go: one database has many names (of the driver or ORM, of the table), and none of them
+ * tells two databases apart.
+ */
+export const IN_SQL = "sql";
+
+/**
  * What follows from the rows.
  *
- * @param where - Where the rows are (driver and table): the same id may be used once in each place.
+ * @param where - Where the rows are: the same id may be used once in each place.
  * @throws DtmError DUPLICATED for a message that was decided before, so that the local transaction is rolled back;
  * BARRIER_ID_REUSED when this very call guarded another local transaction with the same id.
  */

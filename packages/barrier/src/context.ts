@@ -43,7 +43,7 @@ export class BranchCall implements Branch {
     return this.#ended;
   }
 
-  /** Remembers that a local transaction was guarded at `place` (a table and a barrier id); true when one was before. */
+  /** Remembers that a local transaction was guarded at `place` (a kind of database and a barrier id); true when one was before. */
   guard(place: string): boolean {
     const before = this.#guarded.has(place);
     this.#guarded.add(place);

@@ -6,6 +6,7 @@ import { DtmError } from "@dtm/protocol";
 import { sql } from "drizzle-orm";
 import type { RunResult } from "./barrier.js";
 import type { CleanUpOptions, CleanUpResult } from "./schema.js";
+import { committed, refuseOpen } from "./sql/committed.js";
 import { mysqlReply } from "./sql/mysql-reply.js";
 import { pgLeft, pgStatus } from "./sql/pg-status.js";
 import { notATransaction, ofDriver, recognise } from "./sql/recognise.js";
@@ -52,7 +53,18 @@ export interface DrizzleBarrier {
   cleanUp(db: DrizzleSyncLike, options?: CleanUpOptions): CleanUpResult;
 }
 
-const later = sqlBarrier<unknown, unknown>(adapter(async (db, statement) => replyOf(db, statement, await send(db, statement))));
+const answersLater = adapter(async (db, statement) => replyOf(db, statement, await send(db, statement)));
+const later = sqlBarrier<unknown, unknown>({
+  ...answersLater,
+  database(db) {
+    const made = answersLater.database(db);
+    return committed(made, async (inside) => {
+      // Begun by a statement of the caller's own, it would be committed by Drizzle's BEGIN.
+      if (recognise(clientOf(db))?.role === "connection") await refuseOpen(made);
+      return await (db as DrizzleBeginning).transaction((tx) => inside(answersLater.transaction(tx, {})));
+    });
+  },
+});
 const atOnce = syncSqlBarrier<unknown>(adapter((db, statement) => replyOf(db, statement, send(db, statement))));
 
 /**
@@ -70,6 +82,10 @@ export const barrier = {
   cleanUp: (db: unknown, options?: CleanUpOptions) => of(db).cleanUp(db, options),
 } as DrizzleBarrier;
 
+interface DrizzleBeginning {
+  transaction<T>(work: (tx: unknown) => Promise<T>): Promise<T>;
+}
+
 function of(db: unknown): typeof later | typeof atOnce {
   const isSync = isRecord(db) && recognise(db)?.driver === "drizzle" && db["resultKind"] === "sync";
   return isSync ? atOnce : later;
@@ -83,7 +99,6 @@ function adapter<Answer>(answer: (db: unknown, statement: Statement) => Answer):
     send: (statement) => answer(db, statement),
   });
   return {
-    name: "drizzle",
     transaction(tx) {
       const found = ofDriver("drizzle", tx);
       if (found.role !== "transaction") throw notATransaction(found);

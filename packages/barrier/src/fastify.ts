@@ -9,7 +9,8 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { BranchAddress } from "@dtm/protocol";
-import { httpAnswer, readQuery, type ServeOptions, serve } from "./serve.js";
+import { holdReply } from "./fastify-hold.js";
+import { httpAnswer, readQuery, report, type ServeOptions, serve } from "./serve.js";
 import { MAX_BODY_BYTES, type ParseOptions, parseJson, toPayload } from "./serve-body.js";
 
 /** A request of Fastify. */
@@ -20,6 +21,7 @@ export interface FastifyRequestLike {
 
 /** A reply of Fastify. */
 export interface FastifyReplyLike {
+  readonly raw: { readonly headersSent: boolean; readonly writableFinished: boolean; destroy(): unknown };
   code(status: number): unknown;
   headers(values: Record<string, string>): unknown;
   send(body: string): unknown;
@@ -50,7 +52,7 @@ export interface BranchRouteOptions<Payload> extends ServeOptions, ParseOptions<
  * application stay as they are. The prefix of `register` counts.
  *
  * What `handler` returns and throws means the same as in Express: see `branchHandler` of `@dtm/barrier/express`. A body may have up to 4 MiB.
- * A handler that returns `reply` or sends it by itself isn't supported: the branch answers.
+ * A handler that sends `reply` by itself is told to `onError`: what it sent goes out when it has ended, unless it throws. Then the branch answers.
  *
  * @param path - The route's path, with leading slash.
  * @param _address - Gives `handler` the type of its payload; null leaves it to `parse`, or unknown.
@@ -66,11 +68,24 @@ export function branchRoute<
   options: BranchRouteOptions<Payload> = {},
 ): (instance: FastifyLike) => Promise<void> {
   const answerFor = async (request: Request, reply: Reply): Promise<unknown> => {
+    const release = holdReply(reply);
     const served = await serve(
       readQuery(request.raw.url ?? ""),
       (call) => handler(toPayload(payloadOf(request.body), call, options), request, reply),
       options,
     );
+    const sent = release();
+    const { raw } = reply;
+    if (sent.kind !== "nothing" || raw.headersSent) {
+      const early = new Error("the response of a branch was written before its handler had ended: return or throw instead");
+      report(early, served.kind === "invalid" ? null : served.call, options);
+      if (raw.headersSent || sent.kind === "gone") {
+        // What was written can't be taken back; a connection that breaks is at least no success.
+        if (served.kind !== "success" && raw.headersSent && !raw.writableFinished) raw.destroy();
+        return reply;
+      }
+      if (served.kind === "success" && sent.kind === "held") return sent.send();
+    }
     const answer = httpAnswer(served, options);
     reply.code(answer.status);
     reply.headers({ ...answer.headers });

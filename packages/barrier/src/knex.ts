@@ -1,5 +1,6 @@
 /** The barrier inside a transaction of Knex, on PostgreSQL, MySQL, MariaDB or SQLite. */
 import { DtmError } from "@dtm/protocol";
+import { committed } from "./sql/committed.js";
 import { mysqlReply } from "./sql/mysql-reply.js";
 import { pgLeft } from "./sql/pg-status.js";
 import { notATransaction, notOpenAnyMore, ofDriver } from "./sql/recognise.js";
@@ -18,7 +19,6 @@ export interface KnexLike {
 }
 
 const adapter: Adapter<Promise<Reply>> = {
-  name: "knex",
   transaction(tx) {
     const found = ofDriver("knex", tx);
     if (found.role !== "transaction") throw notATransaction(found);
@@ -27,7 +27,8 @@ const adapter: Adapter<Promise<Reply>> = {
     return executor(trx, true);
   },
   database(db) {
-    return executor(db as KnexLike, ofDriver("knex", db).role === "transaction");
+    const made = executor(db as KnexLike, ofDriver("knex", db).role === "transaction");
+    return committed(made, (send) => (db as KnexBeginning).transaction((trx) => send(executor(trx, true))));
   },
 };
 
@@ -40,6 +41,10 @@ const adapter: Adapter<Promise<Reply>> = {
  * });
  */
 export const barrier: SqlBarrier<KnexTransactionLike, KnexLike> = sqlBarrier(adapter);
+
+interface KnexBeginning {
+  transaction<T>(work: (trx: KnexLike) => Promise<T>): Promise<T>;
+}
 
 function executor(target: KnexLike, open: boolean): Executor<Promise<Reply>> {
   const dialect = dialectOf(target.client);

@@ -1,5 +1,6 @@
 /** The barrier inside a transaction of Kysely, on PostgreSQL, MySQL, MariaDB or SQLite. */
 import { DtmError } from "@dtm/protocol";
+import { committed } from "./sql/committed.js";
 import { notATransaction, notOpenAnyMore, ofDriver } from "./sql/recognise.js";
 import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
 import { type Dialect, type Executor, inDialect, isRecord, type Reply, rowsOf, type Statement } from "./sql/statement.js";
@@ -17,7 +18,6 @@ export interface KyselyLike {
 }
 
 const adapter: Adapter<Promise<Reply>> = {
-  name: "kysely",
   transaction(tx) {
     const found = ofDriver("kysely", tx);
     if (found.role !== "transaction") throw notATransaction(found);
@@ -27,7 +27,8 @@ const adapter: Adapter<Promise<Reply>> = {
     return executor(tx as KyselyTransactionLike, true);
   },
   database(db) {
-    return executor(db as KyselyLike, ofDriver("kysely", db).role === "transaction");
+    const made = executor(db as KyselyLike, ofDriver("kysely", db).role === "transaction");
+    return committed(made, (send) => (db as KyselyBeginning).transaction().execute((trx) => send(executor(trx, true))));
   },
 };
 
@@ -41,6 +42,10 @@ const adapter: Adapter<Promise<Reply>> = {
  * });
  */
 export const barrier: SqlBarrier<KyselyTransactionLike, KyselyLike> = sqlBarrier(adapter);
+
+interface KyselyBeginning {
+  transaction(): { execute<T>(work: (trx: KyselyLike) => Promise<T>): Promise<T> };
+}
 
 function executor(target: KyselyLike, open: boolean): Executor<Promise<Reply>> {
   const dialect = dialectOf(target.getExecutor().adapter);

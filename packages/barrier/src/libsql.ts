@@ -14,7 +14,6 @@ export interface SqliteDatabaseLike {
 }
 
 const adapter: Adapter<Reply> = {
-  name: "libsql",
   transaction(tx) {
     const db = databaseOf(tx);
     return { dialect: "sqlite", open: db.inTransaction, send: (statement) => send(db, statement) };

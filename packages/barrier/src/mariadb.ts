@@ -1,4 +1,5 @@
 /** The barrier inside a transaction of the `mariadb` connector (its promise API). */
+import { committed, onConnection, onPool } from "./sql/committed.js";
 import { mysqlReply } from "./sql/mysql-reply.js";
 import { mysqlConnect } from "./sql/mysql-session.js";
 import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
@@ -25,14 +26,21 @@ export interface MariadbPoolLike extends MariadbDatabaseLike {
 }
 
 const adapter: PoolAdapter = {
-  name: "mariadb",
   transaction(tx, { prepared }) {
     const found = ofDriver("mariadb", tx);
     if (found.role === "pool") throw notATransaction(found);
     return executor(tx as MariadbTransactionLike, tx, prepared);
   },
   database(db) {
-    return executor(db as MariadbDatabaseLike, ofDriver("mariadb", db).role === "pool" ? null : db, false);
+    if (ofDriver("mariadb", db).role === "pool") {
+      const connect = () => mysqlConnect(db, adapter.transaction);
+      return committed(
+        executor(db as MariadbDatabaseLike, null, false),
+        onPool(connect, (connection) => executor(connection as MariadbTransactionLike, connection, false)),
+      );
+    }
+    const made = executor(db as MariadbDatabaseLike, db, false);
+    return committed(made, onConnection(made, db as MariadbEnding));
   },
   async connect(pool) {
     poolOf("mariadb", pool);
@@ -61,6 +69,12 @@ const adapter: PoolAdapter = {
  * }
  */
 export const barrier: PoolBarrier<MariadbTransactionLike, MariadbDatabaseLike, MariadbPoolLike> = poolBarrier(adapter);
+
+/** A connection. */
+interface MariadbEnding {
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+}
 
 /** `connection` is where the driver keeps the server's last status; null for a pool, whose statements stand alone. */
 function executor(

@@ -1,5 +1,6 @@
 /** The barrier inside a transaction of `mysql2`: its promise connections and its callback connections. */
 import { DtmError } from "@dtm/protocol";
+import { committed, onConnection, onPool } from "./sql/committed.js";
 import { mysqlReply } from "./sql/mysql-reply.js";
 import { mysqlConnect } from "./sql/mysql-session.js";
 import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
@@ -29,7 +30,6 @@ export interface Mysql2PoolLike extends Mysql2DatabaseLike {
 }
 
 const adapter: PoolAdapter = {
-  name: "mysql2",
   transaction(tx, { prepared }) {
     const found = ofDriver("mysql2", tx);
     if (found.role === "pool") throw notATransaction(found);
@@ -37,7 +37,17 @@ const adapter: PoolAdapter = {
     return executor(tx, "unasked", prepared);
   },
   database(db) {
-    return executor(db, ofDriver("mysql2", db).role === "pool" ? false : "unasked", false);
+    const { role } = ofDriver("mysql2", db);
+    const target = withPromises(db);
+    if (role === "pool") {
+      const connect = () => mysqlConnect(target, adapter.transaction);
+      return committed(
+        executor(target, false, false),
+        onPool(connect, (connection) => executor(connection, "unasked", false)),
+      );
+    }
+    const made = executor(target, "unasked", false);
+    return committed(made, onConnection(made, target as Mysql2Ending));
   },
   async connect(pool) {
     poolOf("mysql2", pool);
@@ -93,6 +103,18 @@ function executor(target: unknown, open: Executor["open"], prepared: PreparedOpt
 /** Promise connections and pools wrap a callback one; those have `promise()` to be wrapped. */
 function hasCallbacks(target: unknown): boolean {
   return isRecord(target) && typeof target["promise"] === "function";
+}
+
+/** The same pool or connection. */
+function withPromises(target: unknown): unknown {
+  const promise: unknown = hasCallbacks(target) ? Reflect.get(Object(target), "promise") : undefined;
+  return typeof promise === "function" ? Reflect.apply(promise, target, []) : target;
+}
+
+/** A connection of `mysql2/promise`. */
+interface Mysql2Ending {
+  commit(): Promise<unknown>;
+  rollback(): Promise<unknown>;
 }
 
 function notPromises(): DtmError {

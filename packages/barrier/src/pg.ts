@@ -29,7 +29,6 @@ export interface PgPoolLike extends PgDatabaseLike {
 }
 
 const adapter: PoolAdapter = {
-  name: "pg",
   transaction(tx, { prepared }) {
     const found = ofDriver("pg", tx);
     if (found.role === "pool") throw notATransaction(found);

@@ -1,8 +1,9 @@
 /** The barrier inside an interactive transaction of Prisma, on PostgreSQL, MySQL, MariaDB or SQLite. */
 import { DtmError } from "@dtm/protocol";
+import { committed } from "./sql/committed.js";
 import { notATransaction, ofDriver } from "./sql/recognise.js";
 import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
-import { type Dialect, inDialect, type Reply, rowsOf, type Statement } from "./sql/statement.js";
+import { type Dialect, type Executor, inDialect, type Reply, rowsOf, type Statement } from "./sql/statement.js";
 
 /** The `tx` of `prisma.$transaction(async (tx) => …)`. */
 export interface PrismaTransactionLike {
@@ -14,14 +15,14 @@ export interface PrismaTransactionLike {
 export type PrismaClientLike = PrismaTransactionLike;
 
 const adapter: Adapter<Promise<Reply>> = {
-  name: "prisma",
   transaction(tx) {
     const found = ofDriver("prisma", tx);
     if (found.role !== "transaction") throw notATransaction(found);
     return executor(tx as PrismaTransactionLike, true);
   },
   database(db) {
-    return executor(db as PrismaClientLike, ofDriver("prisma", db).role === "transaction");
+    const made = executor(db as PrismaClientLike, ofDriver("prisma", db).role === "transaction");
+    return committed(made, (send) => (db as PrismaBeginning).$transaction((tx) => send(executor(tx, true)), LIMITS));
   },
 };
 
@@ -35,7 +36,14 @@ const adapter: Adapter<Promise<Reply>> = {
  */
 export const barrier: SqlBarrier<PrismaTransactionLike, PrismaClientLike> = sqlBarrier(adapter);
 
-function executor(client: PrismaTransactionLike, open: boolean): ReturnType<typeof adapter.transaction> {
+interface PrismaBeginning {
+  $transaction<T>(work: (tx: PrismaTransactionLike) => Promise<T>, options: object): Promise<T>;
+}
+
+/** Prisma's own are 2 and 5 seconds: less than MySQL waits for a lock (50 s), and its error would not say that the lock was the reason. */
+const LIMITS = { maxWait: 10_000, timeout: 60_000 };
+
+function executor(client: PrismaTransactionLike, open: boolean): Executor<Promise<Reply>> {
   const dialect = dialectOf(client);
   return {
     dialect,

@@ -43,8 +43,10 @@ describe("the barrier's table", () => {
       calls++;
       throw denied;
     };
-    await expect(createBarrierTable(execute, { dialect: "postgres" })).rejects.toBe(denied);
+    await expect(createBarrierTable(execute, { dialect: "mysql" })).rejects.toBe(denied);
     expect(calls).toBe(2);
+    await expect(createBarrierTable(execute, { dialect: "postgres" })).rejects.toBe(denied);
+    expect(calls).toBe(3);
     const racing = Object.assign(new Error("duplicate key"), { code: "23505" });
     const always = (): never => {
       calls++;
@@ -59,20 +61,13 @@ describe("the barrier's table", () => {
     let missing = true;
     const execute = (sql: string): void => {
       statements.push(sql.split(" ").slice(0, 2).join(" "));
-      if (sql.startsWith("create schema")) missing = false;
-      else if (missing) throw Object.assign(new Error("schema does not exist"), { code: "3F000" });
+      if (sql.startsWith("create database")) missing = false;
+      else if (missing) throw Object.assign(new Error("Unknown database"), { code: "ER_BAD_DB_ERROR" });
     };
-    await createBarrierTable(execute, { dialect: "postgres" });
-    expect(statements).toEqual([
-      "select 1",
-      "create sequence",
-      "create schema",
-      "create sequence",
-      "create table",
-      "create index",
-    ]);
+    await createBarrierTable(execute, { dialect: "mysql" });
+    expect(statements).toEqual(["select 1", "create table", "create database", "create table"]);
     statements.length = 0;
-    await createBarrierTable(execute, { dialect: "postgres" });
+    await createBarrierTable(execute, { dialect: "mysql" });
     // It is there now, so nothing is created.
     expect(statements).toEqual(["select 1"]);
   });

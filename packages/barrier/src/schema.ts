@@ -26,7 +26,7 @@ export function barrierTableSql(options: BarrierTableOptions): readonly string[]
 
 /**
  * Creates the barrier's table unless it is there, through any way to execute a statement; `barrier.createTable(db)` of a driver's
- * entry point is shorter. Several processes may do so at once.
+ * entry point is shorter. Several processes may do so at once. On PostgreSQL it may be part of a transaction, such as a migration's.
  *
  * @param execute - Runs one statement without values.
  */
@@ -52,11 +52,13 @@ const ATTEMPTS = 5;
  * first. Nor is the schema created unless it is missing.
  */
 export function* createTableSteps(dialect: Dialect, table: TableName): Steps<void> {
-  if (yield* isThere(table)) return;
+  // PostgreSQL looks within the statement that creates.
+  if (dialect !== "postgres" && (yield* isThere(table))) return;
   const schema = createSchema(dialect, table);
   for (let attempt = 1; ; attempt++) {
     try {
-      for (const sql of createTable(dialect, table)) yield plain(sql);
+      if (dialect === "postgres") yield plain(createUnlessThere(table));
+      else for (const sql of createTable(dialect, table)) yield plain(sql);
       return;
     } catch (cause) {
       if (attempt === ATTEMPTS) throw cause;
@@ -74,6 +76,16 @@ function* isThere({ full }: TableName): Steps<boolean> {
   } catch {
     return false;
   }
+}
+
+/** To try and see it fail would abort the transaction that a migration runs in, and its `execute` needn't give us the rows of a question. */
+function createUnlessThere(table: TableName): string {
+  const schema = createSchema("postgres", table);
+  const first = schema === null ? "" : `if to_regnamespace('${table.schema}') is null then ${schema}; end if;`;
+  const body = `begin if to_regclass('${table.full}') is null then ${first}
+${createTable("postgres", table).join(";\n")};
+end if; end`;
+  return `do '${body.replaceAll("'", "''")}'`;
 }
 
 function* unlessAtOnce(statement: Statement): Steps<void> {

@@ -1,5 +1,6 @@
 /** The barrier inside a transaction of Sequelize 6, on PostgreSQL, MySQL, MariaDB or SQLite. */
 import { DtmError } from "@dtm/protocol";
+import { committed } from "./sql/committed.js";
 import { pgLeft } from "./sql/pg-status.js";
 import { notATransaction, notOpenAnyMore, ofDriver } from "./sql/recognise.js";
 import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
@@ -18,7 +19,6 @@ export interface SequelizeLike {
 }
 
 const adapter: Adapter<Promise<Reply>> = {
-  name: "sequelize",
   transaction(tx) {
     const found = ofDriver("sequelize", tx);
     if (found.role !== "transaction") throw notATransaction(found);
@@ -28,7 +28,12 @@ const adapter: Adapter<Promise<Reply>> = {
   },
   database(db) {
     const found = ofDriver("sequelize", db);
-    if (found.role === "pool") return executor(db as SequelizeLike, { transaction: null, open: false });
+    if (found.role === "pool") {
+      const sequelize = db as SequelizeBeginning;
+      return committed(executor(sequelize, { transaction: null, open: false }), (send) =>
+        sequelize.transaction({ logging: false }, (transaction) => send(executor(sequelize, { transaction, open: true }))),
+      );
+    }
     const transaction = db as SequelizeTransactionLike & { readonly sequelize: SequelizeLike };
     return executor(transaction.sequelize, { transaction, open: true });
   },
@@ -43,6 +48,10 @@ const adapter: Adapter<Promise<Reply>> = {
  * });
  */
 export const barrier: SqlBarrier<SequelizeTransactionLike, SequelizeLike> = sqlBarrier(adapter);
+
+interface SequelizeBeginning extends SequelizeLike {
+  transaction<T>(options: object, work: (transaction: SequelizeTransactionLike) => Promise<T>): Promise<T>;
+}
 
 interface Place {
   /** Null stands for none, also where the application has set up CLS. */

@@ -5,6 +5,7 @@
  * each other, "committed" by whoever comes last, and what is written outside of them is written inside. So they are refused.
  */
 import { DtmError } from "@dtm/protocol";
+import { committed, refuseOpen } from "./sql/committed.js";
 import { mysqlReply } from "./sql/mysql-reply.js";
 import { pgLeft } from "./sql/pg-status.js";
 import { notATransaction, ofDriver } from "./sql/recognise.js";
@@ -20,7 +21,6 @@ export interface TypeormTransactionLike {
 export type TypeormDatabaseLike = TypeormTransactionLike;
 
 const adapter: Adapter<Promise<Reply>> = {
-  name: "typeorm",
   transaction(tx) {
     const found = ofDriver("typeorm", tx);
     if (found.role !== "connection") throw notATransaction(found);
@@ -32,7 +32,11 @@ const adapter: Adapter<Promise<Reply>> = {
     const { role } = ofDriver("typeorm", db);
     const made = executor(db as TypeormDatabaseLike, isActive(db));
     if (role === "pool" && made.open) throw sharedConnectionBusy();
-    return made;
+    return committed(made, async (send) => {
+      // Begun by a statement of the caller's own, it is unknown to the runner, whose BEGIN would commit it.
+      if (role === "connection") await refuseOpen(made);
+      return await managerOf(db).transaction((manager) => send(executor(manager, true)));
+    });
   },
 };
 
@@ -123,6 +127,16 @@ function executor(target: TypeormTransactionLike, open: boolean): Executor<Promi
       }
     },
   };
+}
+
+interface TypeormManager {
+  transaction<T>(work: (manager: TypeormTransactionLike) => Promise<T>): Promise<T>;
+}
+
+/** A DataSource and a QueryRunner have one each. */
+function managerOf(target: unknown): TypeormManager {
+  const manager: unknown = isRecord(target) ? target["manager"] : undefined;
+  return (isRecord(manager) ? manager : target) as TypeormManager;
 }
 
 function isActive(target: unknown): boolean {

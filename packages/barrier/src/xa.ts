@@ -10,7 +10,7 @@
  * ```
  */
 import { type Branch, DtmError } from "@dtm/protocol";
-import { guarded, type RunResult } from "./barrier.js";
+import { guarded, IN_SQL, type RunResult } from "./barrier.js";
 import { currentBranch } from "./context.js";
 import { XA_ROW, type XaDatabase } from "./xa/database.js";
 import { prepareXa } from "./xa/phase1.js";
@@ -71,7 +71,7 @@ export const xa = {
       throw new DtmError("BRANCH_INVALID", `expected the XA branch ${branchId} of ${gid} to come with phase2_url, found none`);
     }
     // The branch's row stands where a barrier inside the work would write its own: it is told so, instead of skipping its work.
-    guarded(branch, `${database.place} ${XA_ROW.barrierId}`);
+    guarded(branch, `${IN_SQL} ${XA_ROW.barrierId}`);
     return prepareXa(database, branch, work, async () => {
       await register({ gid, branchId, url, coordinator });
     });

@@ -1,6 +1,6 @@
 /** The barrier of a driver: `run` joins the user's own open transaction, the rest works on a pool or connection. */
 import { DtmError } from "@dtm/protocol";
-import { decide, type Guard, type RunOptions, type RunResult, refuseSpaceAtEnd, settle } from "../barrier.js";
+import { decide, type Guard, IN_SQL, type RunOptions, type RunResult, refuseSpaceAtEnd, settle } from "../barrier.js";
 import { type CleanUpOptions, type CleanUpResult, cleanUpSteps, createTableSteps } from "../schema.js";
 import { drive, driveNow, mustBeSync, requireSync } from "./drive.js";
 import { aborted, endedByWork, insertRows, notOpen, queryPrepared, transactionOpen } from "./rows.js";
@@ -73,7 +73,6 @@ export interface SyncSqlBarrier<Tx> {
 
 /** How a driver's objects are used. Refuses what isn't its own (WRONG_DRIVER) or is no transaction (NOT_A_TRANSACTION). */
 export interface Adapter<Answer> {
-  readonly name: string;
   transaction(tx: unknown, options: PreparedOption): Executor<Answer>;
   /** A pool, or a connection; whether a transaction is open on it is the executor's to tell. */
   database(db: unknown): Executor<Answer>;
@@ -82,7 +81,7 @@ export interface Adapter<Answer> {
 export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>): SqlBarrier<Tx, Db> {
   return {
     async run(tx, work, options = {}) {
-      return await runGuarded(prepare(adapter.name, adapter.transaction(tx, options), options), tx, work);
+      return await runGuarded(prepare(adapter.transaction(tx, options), options), tx, work);
     },
     async queryPrepared(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);
@@ -101,13 +100,13 @@ export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>)
 
 /** The rows, then the work or not; whoever began commits. */
 export async function runGuarded<Tx, R>(
-  { guard, executor, table, where }: Prepared<PromiseLike<Reply> | Reply>,
+  { guard, executor, table }: Prepared<PromiseLike<Reply> | Reply>,
   tx: Tx,
   work: (tx: Tx) => PromiseLike<R> | R,
 ): Promise<RunResult<R>> {
   requireWork(work);
   const inserted = await drive(insertRows(guard, table, executor), executor, table);
-  if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
+  if (decide(guard, IN_SQL, inserted) === "skip") return { ran: false, verdict: "skip" };
   const value = await work(tx);
   const left = await executor.left?.();
   if (left === "aborted") throw aborted();
@@ -118,11 +117,11 @@ export async function runGuarded<Tx, R>(
 export function syncSqlBarrier<Tx>(adapter: Adapter<Reply>): SyncSqlBarrier<Tx> {
   return {
     run(tx, work, options = {}) {
-      const { guard, executor, table, where } = prepare(adapter.name, adapter.transaction(tx, options), options);
+      const { guard, executor, table } = prepare(adapter.transaction(tx, options), options);
       requireWork(work);
       requireSync(work);
       const inserted = driveNow(insertRows(guard, table, executor), executor, table);
-      if (decide(guard, where, inserted) === "skip") return { ran: false, verdict: "skip" };
+      if (decide(guard, IN_SQL, inserted) === "skip") return { ran: false, verdict: "skip" };
       return { ran: true, value: mustBeSync(work(tx)) };
     },
     queryPrepared(db, options = {}) {
@@ -151,14 +150,13 @@ export interface Prepared<Answer> {
   readonly guard: Guard;
   readonly executor: Executor<Answer>;
   readonly table: TableName;
-  readonly where: string;
 }
 
 /** Everything that can be refused without a statement is refused here. */
-export function prepare<Answer>(driver: string, executor: Executor<Answer>, options: SqlRunOptions): Prepared<Answer> {
+export function prepare<Answer>(executor: Executor<Answer>, options: SqlRunOptions): Prepared<Answer> {
   if (executor.open === false) throw notOpen();
   const table = tableName(executor.dialect, options.table);
-  return { guard: settleIn(executor.dialect, options), executor, table, where: `${driver} ${table.full}` };
+  return { guard: settleIn(executor.dialect, options), executor, table };
 }
 
 /**

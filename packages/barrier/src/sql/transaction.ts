@@ -72,7 +72,7 @@ export function poolBarrier<Tx, Db, Pool>(adapter: PoolAdapter): PoolBarrier<Tx,
       const opening = (await session.opening?.(options)) ?? null;
       if (opening === null) await session.begin();
       const executor = opening ?? adapter.transaction(tx, options);
-      const result = await runGuarded(prepare(adapter.name, executor, { ...options, branch }), tx, work);
+      const result = await runGuarded(prepare(executor, { ...options, branch }), tx, work);
       await session.commit();
       return result;
     } catch (cause) {
@@ -84,7 +84,7 @@ export function poolBarrier<Tx, Db, Pool>(adapter: PoolAdapter): PoolBarrier<Tx,
   }
 }
 
-async function fails(doing: PromiseLike<unknown>): Promise<boolean> {
+export async function fails(doing: PromiseLike<unknown>): Promise<boolean> {
   try {
     await doing;
     return false;

@@ -10,8 +10,6 @@ import type { Xid, XidLimit } from "./xid.js";
 export interface XaDatabase<Connection> extends XidLimit {
   /** How long a prepared transaction may be unknown to other connections, because the server hasn't seen its own one go. */
   readonly detachMs: number;
-  /** Where a barrier of this driver would write (driver and table): a branch's row is in the same place. */
-  readonly place: string;
   /**
    * Takes a connection for one branch alone.
    *

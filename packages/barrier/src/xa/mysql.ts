@@ -57,19 +57,15 @@ export function xaMysql2<Connection extends Mysql2ConnectionLike>(
   const has = (name: string): boolean => typeof member(pool, name) === "function";
   if (has("promise")) throw wrongPool("a pool of mysql2/promise (pool.promise() makes one)", pool);
   if (!has("getConnection") || has("activeConnections")) throw wrongPool("a pool of mysql2/promise", pool);
-  return database(
-    "mysql2",
-    async () => {
-      const connection = await pool.getConnection();
-      return {
-        connection,
-        query: async (sql, values) => (await connection.query(sql, values))[0],
-        release: async () => connection.release(),
-        destroy: () => connection.destroy(),
-      };
-    },
-    options,
-  );
+  return database(async () => {
+    const connection = await pool.getConnection();
+    return {
+      connection,
+      query: async (sql, values) => (await connection.query(sql, values))[0],
+      release: async () => connection.release(),
+      destroy: () => connection.destroy(),
+    };
+  }, options);
 }
 
 /**
@@ -85,19 +81,15 @@ export function xaMariadb<Connection extends MariadbConnectionLike>(
   if (typeof pool?.getConnection !== "function" || typeof pool.activeConnections !== "function") {
     throw wrongPool("a pool of mariadb", pool);
   }
-  return database(
-    "mariadb",
-    async () => {
-      const connection = await pool.getConnection();
-      return {
-        connection,
-        query: (sql, values) => connection.query(sql, values),
-        release: () => connection.release(),
-        destroy: () => connection.destroy(),
-      };
-    },
-    options,
-  );
+  return database(async () => {
+    const connection = await pool.getConnection();
+    return {
+      connection,
+      query: (sql, values) => connection.query(sql, values),
+      release: () => connection.release(),
+      destroy: () => connection.destroy(),
+    };
+  }, options);
 }
 
 interface Link<Connection> {
@@ -108,11 +100,7 @@ interface Link<Connection> {
   destroy(): void;
 }
 
-function database<Connection>(
-  driver: string,
-  connect: () => Promise<Link<Connection>>,
-  options: XaOptions,
-): XaDatabase<Connection> {
+function database<Connection>(connect: () => Promise<Link<Connection>>, options: XaOptions): XaDatabase<Connection> {
   const table = tableName("mysql", options.table).full;
   let supported = false;
   let autocommit = true;
@@ -120,7 +108,6 @@ function database<Connection>(
     title: "MySQL",
     maxXidBytes: 64,
     detachMs: DETACH_MS,
-    place: `${driver} ${table}`,
     async open() {
       const link = await connect();
       try {

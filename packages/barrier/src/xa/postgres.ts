@@ -52,7 +52,6 @@ export function xaPostgres<Client extends PgClientLike>(pool: PgPoolLike<Client>
     // GIDSIZE of PostgreSQL is 200, with the NUL.
     maxXidBytes: 199,
     detachMs: 0,
-    place: `pg ${table}`,
     async open() {
       const session = sessionOf(await pool.connect(), table);
       try {

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { barrier } from "../../src/pg.js";
+import { createBarrierTable } from "../../src/schema.js";
 import { type Database, openDatabase } from "../kit/databases.js";
 import { withServer } from "../kit/with-server.js";
 
@@ -37,4 +38,23 @@ withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
     await barrier.createTable(client);
     expect(await database.read("select indexname from pg_indexes where indexname = 'barrier_create_time'")).toEqual([]);
   });
+
+  test.each(["migrated.barrier", "barrier_migrated"])(
+    "%s is created within a migration's transaction, and again",
+    async (table) => {
+      for (let round = 0; round < 2; round++) {
+        await client.query("begin");
+        await createBarrierTable((sql) => client.query(sql), { dialect: "postgres", table });
+        await client.query("commit");
+      }
+      await client.query("begin");
+      const branch = { gid: "migrated", transType: "saga", branchId: "01", op: "action" };
+      expect(await barrier.run(client, () => 7, { branch, table })).toEqual({ ran: true, value: 7 });
+      await client.query("rollback");
+      const indexes = await database.read(
+        `select indexname from pg_indexes where indexname = '${table.split(".").pop()}_create_time'`,
+      );
+      expect(indexes).toHaveLength(1);
+    },
+  );
 });

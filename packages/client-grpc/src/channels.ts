@@ -6,12 +6,13 @@ import { DtmError } from "@dtm/protocol";
 import {
   type ChannelCredentials,
   Client,
-  type ClientUnaryCall,
+  connectivityState,
   credentials,
   Metadata,
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
+import { TargetChannel } from "./target-channel.js";
 
 export interface UnaryCall {
   /** `host:port`. */
@@ -44,12 +45,13 @@ const CHANNEL_OPTIONS = {
   "grpc.service_config_disable_resolution": 1,
   // A proxy from the environment would see every payload.
   "grpc.enable_http_proxy": 0,
+  // A new channel is to open a connection of its own.
+  "grpc.use_local_subchannel_pool": 1,
 };
 
 export class Channels {
   readonly #credentials: ChannelCredentials;
-  readonly #clients = new Map<string, Client>();
-  readonly #underWay = new Set<ClientUnaryCall>();
+  readonly #targets = new Map<string, TargetChannel>();
   readonly #closing = new AbortController();
 
   /** @param tls - Absent: plain connections. */
@@ -59,42 +61,38 @@ export class Channels {
 
   /** @throws DtmError CLIENT_CLOSED. */
   async unary({ target, path, request, metadata }: UnaryCall, limits: CallLimits): Promise<UnaryAnswer> {
-    const client = this.#client(target);
+    const channel = this.#channel(target);
     const sent = metadataOf(metadata);
     const { signal, timeoutMs, patient } = limits;
-    const options = { deadline: Date.now() + timeoutMs };
+    const deadline = Date.now() + timeoutMs;
     if (patient === true) {
       // Without a connection the call is made all the same: its error says why there is none, and it has half the time for that.
-      await connected(client, Math.min(LONGEST_WAIT_MS, timeoutMs / 2), [signal, this.#closing.signal]);
+      await connected(channel.client, Math.min(LONGEST_WAIT_MS, timeoutMs / 2), [signal, this.#closing.signal]);
       if (this.#closing.signal.aborted)
         return { kind: "status", code: status.CANCELLED, details: "the client was closed", cause: undefined };
     }
     return new Promise((resolve) => {
-      const call = client.makeUnaryRequest(path, toBuffer, toBuffer, request, sent, options, (error, bytes) => {
+      const call = channel.unary({ path, request, metadata: sent, deadline }, (error, bytes) => {
         stop();
-        this.#underWay.delete(call);
         resolve(error === null ? { kind: "ok", bytes: bytes ?? Buffer.alloc(0) } : failed(error));
       });
-      this.#underWay.add(call);
       const stop = onAbort(signal, () => call.cancel());
     });
   }
 
   close(): void {
     this.#closing.abort();
-    // A closed channel lets them finish.
-    for (const call of this.#underWay) call.cancel();
-    for (const client of this.#clients.values()) client.close();
-    this.#clients.clear();
+    for (const channel of this.#targets.values()) channel.close();
+    this.#targets.clear();
   }
 
-  #client(target: string): Client {
+  #channel(target: string): TargetChannel {
     if (this.#closing.signal.aborted) throw clientClosed();
-    const known = this.#clients.get(target);
+    const known = this.#targets.get(target);
     if (known !== undefined) return known;
-    const client = new Client(target, this.#credentials, CHANNEL_OPTIONS);
-    this.#clients.set(target, client);
-    return client;
+    const channel = new TargetChannel(() => new Client(target, this.#credentials, CHANNEL_OPTIONS));
+    this.#targets.set(target, channel);
+    return channel;
   }
 }
 
@@ -103,22 +101,28 @@ export class Channels {
  * that was met before it: all the tries of one request can be used up while the coordinator is back already.
  */
 function connected(client: Client, waitMs: number, endings: readonly (AbortSignal | undefined)[]): Promise<void> {
+  const channel = client.getChannel();
+  const until = Date.now() + waitMs;
   return new Promise((resolve) => {
     const stops = endings.map((signal) => onAbort(signal, resolve));
-    client.waitForReady(Date.now() + waitMs, () => {
+    const look = (timeUp?: Error): void => {
+      const state = channel.getConnectivityState(false);
+      if (timeUp === undefined && state !== connectivityState.READY && state !== connectivityState.SHUTDOWN) {
+        channel.watchConnectivityState(state, until, look);
+        // Only here: a closed channel would dial too, as it does for waitForReady(), and hold the process.
+        channel.getConnectivityState(true);
+        return;
+      }
       for (const stop of stops) stop();
       resolve();
-    });
+    };
+    look();
   });
 }
 
 function failed(error: ServiceError): UnaryAnswer {
   const code = typeof error.code === "number" ? error.code : status.UNKNOWN;
   return { kind: "status", code, details: error.details, cause: error };
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
 }
 
 function metadataOf(entries: Readonly<Record<string, string>>): Metadata {

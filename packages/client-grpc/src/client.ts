@@ -19,7 +19,7 @@ export interface GrpcClientOptions extends ClientOptions {
   readonly tls?: TlsOptions | undefined;
   /** TLS towards branches that this client calls itself (TCC, XA, a message's query). Default: none, plain connections. */
   readonly branchTls?: TlsOptions | undefined;
-  /** Metadata (and headers) of every request to the coordinator. Default: none. */
+  /** Metadata (and headers) of every request to the coordinator, none of the connection's own. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 

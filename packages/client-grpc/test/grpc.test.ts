@@ -2,7 +2,7 @@
 import { getEventListeners } from "node:events";
 import { createServer } from "node:http";
 import { constants, createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
-import { createServer as createTcpServer } from "node:net";
+import { connect, createServer as createTcpServer, type Socket } from "node:net";
 import { coordinatorOf, toWireOptions } from "@dtm/client-core/internal";
 import { BRANCH_KEYS, dtmgimp } from "@dtm/protocol";
 import {
@@ -247,6 +247,84 @@ test("a restarting coordinator is met again by the repeats", async () => {
   expect(calls.length).toBe(3);
 });
 
+/** Can stop carrying what it accepted so far, without a word to either side. */
+async function startProxy(to: number): Promise<{ at: number; accepted: () => number; silence: () => void; end: () => void }> {
+  const pairs: { carries: boolean; readonly ends: readonly [Socket, Socket] }[] = [];
+  const proxy = createTcpServer((near) => {
+    const far = connect(to, "127.0.0.1");
+    const pair = { carries: true, ends: [near, far] as const };
+    pairs.push(pair);
+    near.on("data", (bytes) => pair.carries && far.write(bytes)).on("error", () => undefined);
+    far.on("data", (bytes) => pair.carries && near.write(bytes)).on("error", () => undefined);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const address = proxy.address();
+  const at = address !== null && typeof address === "object" ? address.port : 0;
+  const silence = (): void => {
+    for (const pair of pairs) pair.carries = false;
+  };
+  const end = (): void => {
+    for (const { ends } of pairs) for (const socket of ends) socket.destroy();
+    proxy.close();
+  };
+  return { at, accepted: () => pairs.length, silence, end };
+}
+
+describe("a connection on which nothing comes", () => {
+  let proxy: Awaited<ReturnType<typeof startProxy>>;
+  beforeEach(async () => {
+    proxy = await startProxy(port);
+    answer = () => ({ Gid: "g" }) as Partial<StatusObject>;
+  });
+  afterEach(() => proxy.end());
+  const late = { code: "DEADLINE_EXCEEDED" };
+
+  test("is given up for a new one when it was lost without a word", async () => {
+    const client = open({ server: `127.0.0.1:${proxy.at}` });
+    await client.newGid();
+    proxy.silence();
+    await expect(client.newGid({ timeoutMs: 200 })).rejects.toMatchObject(late);
+    const met = () => client.newGid({ timeoutMs: 1_000 }).catch(() => undefined);
+    expect(await until("the coordinator is met again", met)).toBe("g");
+    expect(await client.newGid()).toBe("g");
+  });
+
+  test("is given up too when callers' signals end their calls", async () => {
+    const client = open({ server: `127.0.0.1:${proxy.at}` });
+    await client.newGid();
+    proxy.silence();
+    await expect(client.newGid({ signal: AbortSignal.timeout(1_200) })).rejects.toMatchObject(late);
+    expect(await client.newGid()).toBe("g");
+  });
+
+  test("is cut for nobody, and costs fewer new ones while its calls last", async () => {
+    const client = open({ server: `127.0.0.1:${proxy.at}` });
+    await client.newGid();
+    answer = () => NEVER;
+    const start = performance.now();
+    const controller = new AbortController();
+    let over = false;
+    const saga = client.saga().step({ action: "b:1/b.B/c", compensate: noCompensation() });
+    const slow = saga.submit({ signal: controller.signal, timeoutMs: 600_000 }).catch(() => {
+      over = true;
+    });
+    await until("the submit has come", () => (calls.some(({ method }) => method === "submit") ? true : undefined));
+    const ask = () => client.newGid({ timeoutMs: 200 }).catch(() => undefined);
+    for (let elapsedMs = 0; elapsedMs < 2_900; elapsedMs = performance.now() - start) {
+      await ask();
+      // The first new one after a second at least, and each further one two seconds later, since the submit keeps the first.
+      expect(proxy.accepted()).toBeLessThanOrEqual(1 + Math.floor((performance.now() - start + 1_000) / 2_000));
+    }
+    await until("a new connection is made", async () => {
+      await ask();
+      return proxy.accepted() > 1 ? true : undefined;
+    });
+    expect(over).toBe(false);
+    controller.abort();
+    await slow;
+  });
+});
+
 test("a coordinator that is back is met at once, however long the channel would still hold back", async () => {
   const dials: number[] = [];
   const outage = createTcpServer((socket) => {
@@ -310,6 +388,27 @@ describe("nobody listens", () => {
     });
     expect(took).toBeLessThan(1_000);
   });
+});
+
+test("close() in the middle of a wait for a connection leaves no timer that holds the process", async () => {
+  const started = jest.spyOn(globalThis, "setTimeout");
+  const cleared = jest.spyOn(globalThis, "clearTimeout");
+  try {
+    const client = open({ server: "127.0.0.1:1", timeoutMs: 600_000 });
+    const sent = client.registerXaBranch({ gid: "g1", branchId: "01", url: "b:1/b.B/c" });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    client.close();
+    await expect(sent).rejects.toMatchObject({ code: "CLIENT_CLOSED" });
+    const isCleared = (timer: unknown): boolean => cleared.mock.calls.some(([given]) => given === timer);
+    const left = started.mock.calls.filter(([, ms], at) => {
+      const timer: NodeJS.Timeout = started.mock.results[at]?.value;
+      return ms !== undefined && ms > 1_000 && timer.hasRef() && !isCleared(timer);
+    });
+    expect(left).toEqual([]);
+  } finally {
+    started.mockRestore();
+    cleared.mockRestore();
+  }
 });
 
 test("a coordinator that takes too long isn't unreachable", async () => {

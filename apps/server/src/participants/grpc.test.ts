@@ -1,8 +1,9 @@
 import { createServer as createHttp2Server } from "node:http2";
-import type { AddressInfo } from "node:net";
-import { type Metadata, Server, ServerCredentials, type ServiceError, status } from "@grpc/grpc-js";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
+import { Client, credentials, Metadata, Server, ServerCredentials, type ServiceError, status } from "@grpc/grpc-js";
 import { dnsDriver } from "./driver.js";
 import { GrpcCaller } from "./grpc.js";
+import { GrpcChannel } from "./grpc-channel.js";
 import { DEFAULT_PARTICIPANT_SETTINGS, openParticipants, type ParticipantSettings } from "./open.js";
 import type { Invocation, Outcome, Participants } from "./participant.js";
 
@@ -178,6 +179,135 @@ test("the deadline holds, and the service learns of it", async () => {
   const outcome = await participants().call(invocation(`127.0.0.1:${port}/busi.Busi/Do`, { timeoutMs: 200 }));
   expect(outcome).toMatchObject({ kind: "unknown", grpcCode: status.DEADLINE_EXCEEDED });
   await wasCancelled;
+});
+
+/** A proxy that can stop carrying what it accepted so far, without a word to either side. */
+async function proxyTo(target: string): Promise<{ target: string; accepted: () => number; silence: () => void }> {
+  const pairs: { carries: boolean; readonly ends: readonly [Socket, Socket] }[] = [];
+  const proxy = createTcpServer((near) => {
+    const far = connect(Number(target.split(":")[1]), "127.0.0.1");
+    const pair = { carries: true, ends: [near, far] as const };
+    pairs.push(pair);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const)
+      from.on("data", (bytes) => pair.carries && to.write(bytes)).on("error", () => undefined);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  closers.push(() => {
+    for (const { ends } of pairs) for (const end of ends) end.destroy();
+    proxy.close();
+  });
+  const { port } = proxy.address() as AddressInfo;
+  const silence = (): void => {
+    for (const pair of pairs) pair.carries = false;
+  };
+  return { target: `127.0.0.1:${port}`, accepted: () => pairs.length, silence };
+}
+
+async function until(claim: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) if (await claim()) return;
+  throw new Error("waited in vain");
+}
+
+test("a connection that was lost without a word is given up for a new one (R13)", async () => {
+  const { target } = await service(done);
+  const proxy = await proxyTo(target);
+  const calls = participants();
+  const call = (timeoutMs?: number): Promise<Outcome> =>
+    calls.call(invocation(`${proxy.target}/busi.Busi/Do`, timeoutMs === undefined ? {} : { timeoutMs }));
+  expect((await call()).kind).toBe("success");
+  proxy.silence();
+  expect(await call(200)).toMatchObject({ kind: "unknown", grpcCode: status.DEADLINE_EXCEEDED });
+  await until(async () => (await call(200)).kind === "success");
+  expect((await call()).kind).toBe("success");
+});
+
+test("one of several that stand behind a name can fall silent alone", async () => {
+  const { target } = await service(done);
+  const silent = await proxyTo(target);
+  const other = await proxyTo(target);
+  const options = { "grpc.service_config": DEFAULT_PARTICIPANT_SETTINGS.grpcServiceConfig, "grpc.use_local_subchannel_pool": 1 };
+  const both = `ipv4:${silent.target},${other.target}`;
+  const channel = new GrpcChannel(() => new Client(both, credentials.createInsecure(), options));
+  closers.push(() => channel.close());
+  const call = (timeoutMs: number): Promise<unknown> =>
+    new Promise((resolve) => {
+      const payload = Buffer.alloc(0);
+      channel.call({ method: "/busi.Busi/Do", payload, metadata: new Metadata(), timeoutMs }, resolve);
+    });
+  // Neighbours are answered meanwhile, by the other one.
+  const three = (timeoutMs: number): Promise<unknown[]> => Promise.all([call(timeoutMs), call(timeoutMs), call(timeoutMs)]);
+  const made = (connections: number, timeoutMs: number) => async () => {
+    await three(timeoutMs);
+    return silent.accepted() + other.accepted() >= connections;
+  };
+  await until(made(2, 25_000));
+  silent.silence();
+  await until(made(4, 200));
+  expect(await three(25_000)).toEqual([null, null, null]);
+});
+
+describe("a service that hangs on a call", () => {
+  const hanging: Reply[] = [];
+  beforeEach(() => hanging.splice(0));
+  const hangsOn: Answer = (request, _, reply) => {
+    if (request.length > 0) hanging.push(reply);
+    else reply(null, Buffer.alloc(0));
+  };
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  /** Over a connection that isn't new any more. */
+  async function calling(answer: Answer): Promise<[(hang: boolean, timeoutMs?: number) => Promise<Outcome>, () => number]> {
+    const { target } = await service(answer);
+    const proxy = await proxyTo(target);
+    const calls = participants();
+    const call = (hang: boolean, timeoutMs = 25_000): Promise<Outcome> =>
+      calls.call(invocation(`${proxy.target}/busi.Busi/Do`, { payload: Buffer.alloc(hang ? 1 : 0), timeoutMs }));
+    for (let i = 0; i < 2; i++) await call(false);
+    await pause(1_000);
+    return [call, proxy.accepted];
+  }
+
+  test("keeps its connection while it answers others", async () => {
+    const [call, accepted] = await calling(hangsOn);
+    // On a machine that stood still the neighbour's answer comes too late to count.
+    for (let inTime = false; !inTime; ) {
+      const before = accepted();
+      let over = false;
+      const slow = call(true, 300).finally(() => {
+        over = true;
+      });
+      expect((await call(false)).kind).toBe("success");
+      inTime = !over;
+      expect((await slow).kind).toBe("unknown");
+      expect((await call(false)).kind).toBe("success");
+      if (inTime) expect(accepted()).toBe(before);
+    }
+  });
+
+  test("keeps its connection when it says itself that its time is up", async () => {
+    const [call, accepted] = await calling(failing(status.DEADLINE_EXCEEDED, "a call of its own"));
+    const outcome = { kind: "unknown", grpcCode: status.DEADLINE_EXCEEDED };
+    for (let i = 0; i < 3; i++) expect(await call(false)).toMatchObject(outcome);
+    expect(accepted()).toBe(1);
+  });
+
+  test("costs a connection when it answers nobody, but no call under way, and fewer while those last", async () => {
+    const start = performance.now();
+    const [call, accepted] = await calling(hangsOn);
+    const patient = call(true);
+    while (hanging.length < 1) await pause(5);
+    for (const then = performance.now(); performance.now() - then < 1_700; ) {
+      await call(true, 100);
+      // The first new one after a second at least, and each further one two seconds later, since the patient call keeps the first.
+      expect(accepted()).toBeLessThanOrEqual(1 + Math.floor((performance.now() - start + 1_000) / 2_000));
+    }
+    await until(async () => (await call(true, 100)).kind === "unknown" && accepted() > 1);
+    expect((await call(false)).kind).toBe("success");
+    hanging[0]?.(null, Buffer.alloc(0));
+    expect((await patient).kind).toBe("success");
+  });
 });
 
 test("a service that is back is found without waiting for a long back-off", async () => {

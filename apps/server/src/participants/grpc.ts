@@ -1,9 +1,10 @@
 /** Branch calls over gRPC (protocol.md 3.3): the stored payload is the request as it is, and of the answer only the status counts. */
 
 import { type Outcome, outcomeFromGrpc } from "@dtm/protocol";
-import { Client, type ClientUnaryCall, credentials, experimental } from "@grpc/grpc-js";
+import { Client, credentials, experimental } from "@grpc/grpc-js";
 import type { GrpcAddress } from "./driver.js";
 import type { Egress, Place } from "./egress.js";
+import { GrpcChannel } from "./grpc-channel.js";
 import { grpcMetadata } from "./grpc-metadata.js";
 import { CHECKED_SCHEME, checkedBy } from "./grpc-resolver.js";
 import { IdleCache } from "./idle-cache.js";
@@ -17,71 +18,60 @@ export interface GrpcSettings {
   readonly sweepMs: number;
 }
 
-interface Channel {
-  readonly client: Client;
+interface Destination {
+  readonly channel: GrpcChannel;
   readonly place: Place;
-  readonly calls: Set<ClientUnaryCall>;
 }
 
 export class GrpcCaller {
   readonly #settings: GrpcSettings;
-  readonly #channels: IdleCache<Channel>;
+  readonly #destinations: IdleCache<Destination>;
 
   constructor(settings: GrpcSettings) {
     this.#settings = settings;
-    this.#channels = new IdleCache<Channel>({
-      open: (target) => this.#open(target),
-      isBusy: (channel) => channel.calls.size > 0,
-      close: (channel) => channel.client.close(),
+    this.#destinations = new IdleCache<Destination>({
+      open: (target) => this.#destination(target),
+      isBusy: ({ channel }) => channel.isBusy,
+      close: ({ channel }) => channel.close(),
       bound: settings.targetsBound,
       sweepMs: settings.sweepMs,
     });
   }
 
   get size(): number {
-    return this.#channels.size;
+    return this.#destinations.size;
   }
 
   /** May throw only before anything was sent. */
   call({ target, method }: GrpcAddress, invocation: Invocation): Promise<Outcome> {
     const metadata = grpcMetadata(invocation);
     if ("error" in metadata) return unknown(metadata.error);
-    const channel = this.#channels.get(target);
-    const refusal = this.#settings.egress.refuse(channel.place);
+    const { channel, place } = this.#destinations.get(target);
+    const refusal = this.#settings.egress.refuse(place);
     if (refusal !== null) return unknown(`${target}${method} not called: ${refusal}`);
-    const deadline = Date.now() + invocation.timeoutMs;
+    const { payload, timeoutMs } = invocation;
     return new Promise((resolve) => {
-      const call = channel.client.makeUnaryRequest(
-        method,
-        asBuffer,
-        asIs,
-        invocation.payload,
-        metadata,
-        { deadline },
-        (error) => {
-          channel.calls.delete(call);
-          resolve(error === null ? outcomeFromGrpc(0, "") : outcomeFromGrpc(error.code, error.details));
-        },
-      );
-      channel.calls.add(call);
+      channel.call({ method, payload, metadata, timeoutMs }, (error) => {
+        resolve(error === null ? outcomeFromGrpc(0, "") : outcomeFromGrpc(error.code, error.details));
+      });
     });
   }
 
   close(): void {
-    for (const { client, calls } of this.#channels.close()) {
-      for (const call of calls) call.cancel();
-      client.close();
-    }
+    for (const { channel } of this.#destinations.close()) channel.close();
   }
 
-  #open(target: string): Channel {
+  #destination(target: string): Destination {
     const path = target.startsWith("dns://") ? target.slice(target.indexOf("/", "dns://".length) + 1) : target;
-    const client = new Client(`${CHECKED_SCHEME}:${path}`, credentials.createInsecure(), {
+    return { channel: new GrpcChannel(() => this.#open(path)), place: placeOf(path) };
+  }
+
+  #open(path: string): Client {
+    return new Client(`${CHECKED_SCHEME}:${path}`, credentials.createInsecure(), {
       ...checkedBy(this.#settings.egress),
       ...CHANNEL_OPTIONS,
       "grpc.service_config": this.#settings.serviceConfig,
     });
-    return { client, place: placeOf(path), calls: new Set() };
   }
 }
 
@@ -98,14 +88,6 @@ const CHANNEL_OPTIONS = {
 function placeOf(path: string): Place {
   const { host, port } = experimental.splitHostPort(path) ?? { host: path };
   return { scheme: "grpc", host: host.toLowerCase(), port: port ?? 443 };
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function asIs(bytes: Buffer): Buffer {
-  return bytes;
 }
 
 function unknown(message: string): Promise<Outcome> {

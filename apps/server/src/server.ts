@@ -2,7 +2,6 @@
  * Builds the server: the only file that knows every part. What is listed first starts first and stops last (R18).
  * What each part does is its own file's business; how settings are read is config/'s.
  */
-import { readFileSync } from "node:fs";
 import type { Config } from "./config/schema.js";
 import { toEngineSettings } from "./config/to-engine.js";
 import { buildCore, type Core } from "./core.js";
@@ -13,6 +12,7 @@ import { driverNamed } from "./participants/driver.js";
 import { egressFrom } from "./participants/egress-rules.js";
 import { openParticipants } from "./participants/open.js";
 import type { Participants } from "./participants/participant.js";
+import { isPair, PemUnusable, readCertificate, readKey } from "./pem.js";
 import { Epochs } from "./scheduler/epoch.js";
 import { Retention } from "./scheduler/retention.js";
 import { type Service, StartError } from "./service.js";
@@ -167,14 +167,14 @@ function accessFrom({ Host, AuthToken, AllowInsecure, AllowedHosts }: Config) {
 
 function tlsFrom({ Tls }: Config): { readonly tls?: { readonly cert: string; readonly key: string } } {
   if (Tls.CertFile === "") return {};
-  return { tls: { cert: pem("Tls.CertFile", Tls.CertFile), key: pem("Tls.KeyFile", Tls.KeyFile) } };
-}
-
-function pem(setting: string, path: string): string {
+  const [certSetting, keySetting] = ["Tls.CertFile (TLS_CERT_FILE)", "Tls.KeyFile (TLS_KEY_FILE)"];
   try {
-    return readFileSync(path, "utf8");
+    const cert = readCertificate(certSetting, Tls.CertFile);
+    const key = readKey(keySetting, Tls.KeyFile);
+    if (!isPair(cert, key)) throw new PemUnusable(`${keySetting} names ${Tls.KeyFile}, which isn't the key of ${Tls.CertFile}`);
+    return { tls: { cert, key } };
   } catch (cause) {
-    throw new StartError(`${setting} names ${path}, which can't be read: ${(cause as NodeJS.ErrnoException).code}`, { cause });
+    throw cause instanceof PemUnusable ? new StartError(cause.message, { cause }) : cause;
   }
 }
 

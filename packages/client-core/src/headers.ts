@@ -1,27 +1,11 @@
 /** Headers that a caller gives, for branch calls and for requests to the coordinator. */
 import { validateHeaderName, validateHeaderValue } from "node:http";
-import { DtmError } from "@dtm/protocol";
+import { CONNECTION_HEADERS, DtmError } from "@dtm/protocol";
 import { describe, requireObject } from "./address.js";
 
 /** What HTTP and gRPC both carry. */
 const VISIBLE = /^[\t\x20-\x7e]*$/;
 const PLAIN_NAME = /^[0-9a-z_.-]+$/i;
-/** Belong to one connection or to one message's framing; a packed answer's verdict can't be read. The coordinator's own list (R22). */
-const DROPPED: ReadonlySet<string> = new Set([
-  "accept-encoding",
-  "connection",
-  "content-length",
-  "expect",
-  "http2-settings",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /**
  * For the client's own requests: what the coordinator would drop in a branch call is refused here, where somebody hears of it.
@@ -30,7 +14,7 @@ const DROPPED: ReadonlySet<string> = new Set([
  */
 export function checkHeaders(name: string, headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const checked = checkBranchHeaders(name, headers);
-  const own = Object.keys(checked).find((key) => DROPPED.has(key.toLowerCase()));
+  const own = Object.keys(checked).find((key) => CONNECTION_HEADERS.has(key.toLowerCase()));
   if (own === undefined) return checked;
   throw new DtmError(
     "OPTION_INVALID",
@@ -61,5 +45,5 @@ export function checkBranchHeaders(name: string, headers: Readonly<Record<string
 
 /** What goes with a call that this client makes itself: as much as goes with the coordinator's. */
 export function sendable(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !DROPPED.has(name.toLowerCase())));
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !CONNECTION_HEADERS.has(name.toLowerCase())));
 }

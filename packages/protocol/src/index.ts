@@ -3,6 +3,7 @@ export * from "./errors.js";
 export * as dtmgimp from "./gen/dtmgimp.js";
 export { Empty } from "./gen/google/protobuf/empty.js";
 export * as workflow from "./gen/workflow.js";
+export * from "./headers.js";
 export * from "./outcome.js";
 export * from "./outcome-rules.js";
 export * from "./reflection.js";

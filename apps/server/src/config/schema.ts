@@ -67,7 +67,7 @@ export const SETTINGS = {
     TlsKeyFile: setting(text, { initial: "", about: "PEM file of that certificate's key." }),
     MaxOpenConns: setting(countFromOne, {
       initial: 500,
-      about: "Connections to an SQL database, at most; 3 at least.",
+      about: "Connections of each process to an SQL database, at most; 3 at least.",
     }),
     MaxIdleConns: setting(count, {
       initial: 500,

@@ -1,27 +1,11 @@
-/** Belong to one connection or to the framing of one message, so a client can't choose them for our call (R22). */
-const DROPPED = new Set([
-  // The verdict is read from the body (protocol.md 3.2): who forwards his caller's headers doesn't mean to have it packed.
-  "accept-encoding",
-  "connection",
-  "content-length",
-  "expect",
-  "http2-settings",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
+import { CONNECTION_HEADERS } from "@dtm/protocol";
 
 /** The branch_headers that may be sent, names in lower case; the last spelling of a name wins. */
 export function sendable(headers: Readonly<Record<string, string>>): Map<string, string> {
   const kept = new Map<string, string>();
   for (const [name, value] of Object.entries(headers)) {
     const lower = name.toLowerCase();
-    if (!DROPPED.has(lower)) kept.set(lower, value);
+    if (!CONNECTION_HEADERS.has(lower)) kept.set(lower, value);
   }
   return kept;
 }

@@ -119,7 +119,16 @@ describe("a start that can't work costs one line that names the setting, and exi
       /^dtm: MicroService\.Driver dtm-driver-kratos is unknown/,
     ],
     ["a log file nobody can write", { LOG_OUTPUTS: "/nowhere/a.log" }, /^dtm: Log\.Outputs names \/nowhere\/a\.log/],
-    ["a certificate nobody can read", { TLS_CERT_FILE: "c.pem", TLS_KEY_FILE: "k.pem" }, /^dtm: Tls\.CertFile names c\.pem/],
+    [
+      "a certificate nobody can read",
+      { TLS_CERT_FILE: "c.pem", TLS_KEY_FILE: "k.pem" },
+      /^dtm: Tls\.CertFile \(TLS_CERT_FILE\) names c\.pem/,
+    ],
+    [
+      "an empty certificate",
+      { TLS_CERT_FILE: "/dev/null", TLS_KEY_FILE: "/dev/null" },
+      /^dtm: Tls\.CertFile \(TLS_CERT_FILE\) names \/dev\/null, which holds no certificate that can be read/,
+    ],
   ])("%s", async (_, env, line) => {
     expect(await lastLine(dtm([], { STORE_DRIVER: "memory", ...env }))).toMatch(line);
   });

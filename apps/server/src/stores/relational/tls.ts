@@ -1,7 +1,5 @@
 /** TLS to a database, as the settings say it. */
-import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { messageOf } from "./database.js";
+import { PemUnusable, readCertificate, readKey } from "../../pem.js";
 import { DatabaseUnusable } from "./errors.js";
 
 /** `require` encrypts and believes anybody; `verify-ca` checks who signed, `verify-full` also the name. */
@@ -20,42 +18,14 @@ export interface TlsFiles {
 }
 
 export function readTlsFiles({ caFile, certFile, keyFile }: Tls): TlsFiles {
-  return {
-    ...(caFile === "" ? {} : { ca: certificate(`Store.TlsCaFile (STORE_TLS_CA_FILE) names ${caFile}`, caFile) }),
-    ...(certFile === "" ? {} : { cert: certificate(`Store.TlsCertFile (STORE_TLS_CERT_FILE) names ${certFile}`, certFile) }),
-    ...(keyFile === "" ? {} : { key: key(`Store.TlsKeyFile (STORE_TLS_KEY_FILE) names ${keyFile}`, keyFile) }),
-  };
-}
-
-/** Node takes an empty text for none given, and would believe whom every public authority signed. */
-function certificate(named: string, path: string): string {
-  const text = read(named, path);
-  parsed(`${named}, which holds no certificate that can be read`, text, () => new X509Certificate(text));
-  return text;
-}
-
-function key(named: string, path: string): string {
-  const text = read(named, path);
-  if (/^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(text))
-    throw new DatabaseUnusable(`${named}, a key with a passphrase: name one without`);
-  parsed(`${named}, which holds no key that can be read`, text, () => createPrivateKey(text));
-  return text;
-}
-
-function read(named: string, path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return {
+      ...(caFile === "" ? {} : { ca: readCertificate("Store.TlsCaFile (STORE_TLS_CA_FILE)", caFile) }),
+      ...(certFile === "" ? {} : { cert: readCertificate("Store.TlsCertFile (STORE_TLS_CERT_FILE)", certFile) }),
+      ...(keyFile === "" ? {} : { key: readKey("Store.TlsKeyFile (STORE_TLS_KEY_FILE)", keyFile) }),
+    };
   } catch (cause) {
-    throw new DatabaseUnusable(`${named}, which can't be read: ${(cause as NodeJS.ErrnoException).code}`, { cause });
-  }
-}
-
-function parsed(trouble: string, text: string, parse: () => unknown): void {
-  if (!/^-----BEGIN /m.test(text)) throw new DatabaseUnusable(`${trouble}: it has no line of PEM, -----BEGIN`);
-  try {
-    parse();
-  } catch (cause) {
-    throw new DatabaseUnusable(`${trouble}: ${messageOf(cause)}`, { cause });
+    throw cause instanceof PemUnusable ? new DatabaseUnusable(cause.message, { cause }) : cause;
   }
 }
 

@@ -97,8 +97,8 @@ async function mariadb(name: string): Promise<Database> {
     name,
     read,
     async waiting() {
-      // InnoDB shows a copy that it renews only when nobody has looked at it for 100 ms.
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      // InnoDB shows a copy that it renews only when nobody, of any test at work, has looked at it for 100 ms: looks in step would never see it renewed.
+      await new Promise((resolve) => setTimeout(resolve, 120 + 400 * Math.random()));
       const sql = `select trx_id from information_schema.innodb_trx join information_schema.processlist p on p.id = trx_mysql_thread_id
         where trx_state = 'LOCK WAIT' and p.db = database()`;
       return (await read(sql)).length;

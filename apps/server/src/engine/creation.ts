@@ -50,13 +50,21 @@ export function createLoaded(
 export function newBranch(
   transaction: Pick<Transaction, "gid">,
   now: Millis,
-  fields: Pick<Branch, "branchId" | "op" | "url" | "payload" | "status">,
+  { branchId, op, url, payload, status }: Pick<Branch, "branchId" | "op" | "url" | "payload" | "status">,
 ): Branch {
-  const times =
-    fields.status === "succeed"
-      ? { finishTime: now, rollbackTime: null }
-      : { finishTime: null, rollbackTime: fields.status === "failed" ? now : null };
-  return { id: 0, gid: transaction.gid, ...fields, createTime: now, updateTime: now, ...times };
+  return {
+    id: 0,
+    gid: transaction.gid,
+    branchId,
+    op,
+    url,
+    payload,
+    status,
+    createTime: now,
+    updateTime: now,
+    finishTime: status === "succeed" ? now : null,
+    rollbackTime: status === "failed" ? now : null,
+  };
 }
 
 async function withTopics(

@@ -5,6 +5,7 @@
 
 import type { Participants } from "../participants/participant.js";
 import type { TransactionStore } from "../stores/store.js";
+import { TransientMap } from "../transient-map.js";
 import type { Clock } from "./clock.js";
 import type { Log, Telemetry } from "./coordinator.js";
 import type { Destinations } from "./destinations.js";
@@ -45,7 +46,7 @@ const WATCH_EVERY: Millis = 200;
 export class Engine {
   readonly #parts: EngineParts;
   readonly #context: DriveContext;
-  readonly #drives = new Map<string, Running>();
+  readonly #drives = new TransientMap<string, Running>();
   #epoch: string;
   #claims = 0;
   /** When the last confirmed heartbeat was sent; none is confirmed for a new epoch. */
@@ -57,7 +58,7 @@ export class Engine {
   #idle: (() => void) | null = null;
   /** Leases whose drive is not under way though they may be ours, by gid. */
   readonly #recoveries = new Map<string, Map<Owner, Recovery>>();
-  readonly #watchers = new Map<string, Set<Watcher>>();
+  readonly #watchers = new TransientMap<string, Set<Watcher>>();
 
   constructor(parts: EngineParts) {
     this.#parts = parts;

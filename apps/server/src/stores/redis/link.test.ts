@@ -4,13 +4,13 @@ import { Link, NotConnected, pause } from "./link.js";
 
 /** A Redis that refuses connections until it is up. */
 function redisThat(isUp: () => boolean, refuse: () => Promise<void> = () => Promise.reject(new Error("refused"))): Redis {
-  const pipeline = { callBuffer: () => pipeline, exec: async () => [[null, "PONG"]] };
   const redis = Object.assign(new EventEmitter(), {
     connect: async () => {
       if (!isUp()) await refuse();
     },
     disconnect: () => undefined,
-    pipeline: () => pipeline,
+    callBuffer: async () => "PONG",
+    stream: { cork: () => undefined, uncork: () => undefined },
   });
   return redis as unknown as Redis;
 }

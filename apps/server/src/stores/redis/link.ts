@@ -41,13 +41,9 @@ export class Link {
   /** One result per command; an Error where Redis answered with one, or didn't answer. */
   async send(commands: readonly Command[]): Promise<readonly unknown[]> {
     const redis = await this.#connected();
-    const pipeline = redis.pipeline();
-    for (const [name, ...args] of commands) pipeline.callBuffer(name, ...args);
     const sentAt = performance.now();
     try {
-      const answers = await within(ANSWER_MS, pipeline.exec());
-      if (answers === null) throw new Error("Redis gave no answers");
-      return answers.map(([error, value]) => error ?? value);
+      return await within(ANSWER_MS, inOneWrite(redis, commands));
     } catch (cause) {
       this.#drop(redis);
       // It was away all that time, for whoever waits for it from now on too.
@@ -116,6 +112,17 @@ export class Link {
     this.#pause = FIRST_PAUSE_MS;
     this.#nextTry = 0;
     return redis;
+  }
+}
+
+/** Not ioredis' pipeline: each of those lives, with all that it holds, until the old generation is collected (docs/decisions/garbage.md). */
+function inOneWrite(redis: Redis, commands: readonly Command[]): Promise<readonly unknown[]> {
+  const { stream } = redis;
+  stream.cork();
+  try {
+    return Promise.all(commands.map(([name, ...args]) => redis.callBuffer(name, ...args).catch((cause: unknown) => cause)));
+  } finally {
+    stream.uncork();
   }
 }
 

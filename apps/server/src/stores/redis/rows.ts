@@ -241,14 +241,19 @@ type Head = readonly [branchId: string, op: string, url: string, createTime: num
 /** A branch's number is its place in its transaction. */
 function branchFrom(gid: string, { place, head, payload }: Stored, settled: string | undefined): Branch {
   const [branchId, op, url, createTime, updateTime] = JSON.parse(head) as Head;
-  const base = { id: place, gid, branchId, op, url, payload, createTime };
-  if (settled === undefined) return { ...base, status: "prepared", updateTime, finishTime: null, rollbackTime: null };
-  const [status, at, finished, undone] = settled.split(" ");
+  const [status, at, finished, undone] = settled?.split(" ") ?? [];
   const time = (text: string | undefined): number | null => (text === undefined || text === "" ? null : Number(text));
   return {
-    ...base,
-    status: status as BranchStatus,
-    updateTime: Number(at),
+    id: place,
+    gid,
+    branchId,
+    op,
+    url,
+    payload,
+    // Only this file writes them.
+    status: (status ?? "prepared") as BranchStatus,
+    createTime,
+    updateTime: at === undefined ? updateTime : Number(at),
     finishTime: time(finished),
     rollbackTime: time(undone),
   };

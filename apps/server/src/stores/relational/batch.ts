@@ -127,7 +127,7 @@ async function drive(sql: Statements, drivers: readonly Driver[], gathered: Gath
       gathered.later.push({ operation, answer: (current) => ({ kind: "refused", current }) });
       continue;
     }
-    for (const result of resultsOf(operation)) gathered.results.push({ ...result, gid });
+    for (const result of resultsOf(operation)) gathered.results.push({ gid, ...result });
     if (operation.kind !== "move") answers.set(operation, { kind: "done" });
     else if (operation.move.status !== "prepared") answers.set(operation, { kind: "moved", branches: null });
     else

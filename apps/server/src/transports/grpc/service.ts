@@ -8,6 +8,7 @@ import type { handleUnaryCall, Metadata, MethodDefinition, Server } from "@grpc/
 import type { Coordinator, Log, Telemetry, TopicRegistry } from "../../engine/coordinator.js";
 import { Refusal } from "../../engine/refusal.js";
 import { MOST_STEPS } from "../../engine/validate.js";
+import { TransientMap } from "../../transient-map.js";
 import { type AccessRules, admit, type Exposure } from "../http/access.js";
 import { logRefusal, refusalFrom } from "../http/errors.js";
 import { toBranchInput, toTransactionInput } from "./decode.js";
@@ -25,7 +26,8 @@ export interface DtmServiceParts {
 
 export class DtmService {
   /** One per call that has no answer yet. */
-  readonly #open = new Set<Leave>();
+  readonly #open = new TransientMap<number, Leave>();
+  #calls = 0;
 
   constructor(private readonly parts: DtmServiceParts) {}
 
@@ -54,7 +56,7 @@ export class DtmService {
   /** At the deadline of a stop: who still waits hears why, instead of a connection that breaks (R11). */
   leave(): void {
     const why = "the server is stopping before there was an answer: what it has stored of the transaction goes on";
-    for (const leave of this.#open) leave(new Refusal("UNAVAILABLE", why));
+    for (const leave of this.#open.values()) leave(new Refusal("UNAVAILABLE", why));
   }
 
   #serve<Request, Reply>(
@@ -71,17 +73,18 @@ export class DtmService {
     };
     const handler: Served<Reply>["handler"] = (call, callback) => {
       const began = performance.now();
+      const number = ++this.#calls;
       const served = (failed: boolean): void => telemetry.served("grpc", api, failed, (performance.now() - began) / 1000);
       const leave = (cause: unknown): void => {
-        if (!this.#open.delete(leave)) return;
+        if (!this.#open.delete(number)) return;
         const refusal = refusalFrom(cause);
         logRefusal(log, refusal, api);
         served(true);
         callback(toGrpcStatus(refusal));
       };
-      this.#open.add(leave);
+      this.#open.set(number, leave);
       void answer(call.metadata, call.request).then((reply) => {
-        if (!this.#open.delete(leave)) return;
+        if (!this.#open.delete(number)) return;
         served(false);
         callback(null, reply);
       }, leave);

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Telemetry } from "../../engine/coordinator.js";
 import { Refusal } from "../../engine/refusal.js";
+import { TransientMap } from "../../transient-map.js";
 import { type AccessRules, admit, type Exposure } from "./access.js";
 import { type Answer, NOT_FOUND, withHeader } from "./answer.js";
 import { BODY_LIMIT, discard, readBody } from "./body.js";
@@ -20,7 +21,8 @@ export interface Target {
 
 export class ApiServer {
   /** One per handler that has no answer yet. */
-  readonly #open = new Set<(cause: Refusal) => void>();
+  readonly #open = new TransientMap<number, (cause: Refusal) => void>();
+  #calls = 0;
 
   constructor(
     readonly api: Api,
@@ -55,7 +57,7 @@ export class ApiServer {
   /** At the deadline of a stop: who still waits hears why, instead of a connection that breaks (R11). */
   leave(): void {
     const why = "the server is stopping before there was an answer: what it has stored of the transaction goes on";
-    for (const leave of this.#open) leave(new Refusal("UNAVAILABLE", why));
+    for (const leave of this.#open.values()) leave(new Refusal("UNAVAILABLE", why));
   }
 
   /** Null = go on. */
@@ -104,14 +106,15 @@ export class ApiServer {
   /** Whichever comes first counts: a handler that ends after `leave` has nobody to tell any more. */
   #orLeave(answer: Answer | Promise<Answer>): Answer | Promise<Answer> {
     if (!(answer instanceof Promise)) return answer;
+    const call = ++this.#calls;
     return new Promise((resolve, reject) => {
       const told =
         <T>(tell: (end: T) => void) =>
         (end: T): void => {
-          this.#open.delete(reject);
+          this.#open.delete(call);
           tell(end);
         };
-      this.#open.add(reject);
+      this.#open.set(call, reject);
       answer.then(told(resolve), told(reject));
     });
   }

@@ -184,7 +184,11 @@ function postgres(tree, data, port) {
   const bin = `/usr/lib/postgresql/${version}/bin`;
   const as = ["--userspec=postgres:postgres", tree];
   spawnSync("chroot", [tree, "chown", "postgres:postgres", data]);
-  const made = spawnSync("chroot", [...as, `${bin}/initdb`, "-A", "trust", "-U", "postgres", "-D", data], { encoding: "utf8" });
+  // A chroot has hardly a locale, and the caller's may have none.
+  const text = ["-E", "UTF8", "--locale=C"];
+  const made = spawnSync("chroot", [...as, `${bin}/initdb`, "-A", "trust", "-U", "postgres", ...text, "-D", data], {
+    encoding: "utf8",
+  });
   if (made.status !== 0) throw new Trouble(`PostgreSQL's tables can't be made in ${tree}`, made.stderr);
   const settings = [
     "listen_addresses=127.0.0.1",

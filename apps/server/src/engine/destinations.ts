@@ -39,6 +39,8 @@ interface Waiter {
 }
 
 interface State {
+  /** Somebody came again since the last look at it. */
+  used: boolean;
   inFlight: number;
   errors: number;
   readonly failing: Set<string>;
@@ -51,13 +53,13 @@ interface State {
 const GO: Entry = { kind: "go" };
 const OPEN: Entry = { kind: "deferred", reason: "open" };
 const FULL: Entry = { kind: "deferred", reason: "full" };
-/** Beyond this many, those that were used longest ago are forgotten, unless a call is under way there or a breaker is open. */
+/** Beyond this many, those that nobody has used for a while are forgotten, unless a call is under way there or a breaker is open. */
 const MOST_KEPT = 4_096;
 /** For each new one, so that no call waits for a look at all of them. */
 const LOOKS_TO_FORGET = 8;
 
 export class Destinations {
-  /** The one used longest ago comes first. */
+  /** The one that was looked at longest ago comes first. */
   readonly #states = new Map<string, State>();
 
   constructor(
@@ -68,7 +70,9 @@ export class Destinations {
 
   /** At once where there is room; otherwise a promise that ends within the patience. Every "go" is paid back by one `leave`. */
   enter(destination: string, caller: Caller): Entry | Promise<Entry> {
-    const state = this.#state(destination);
+    const known = this.#states.get(destination);
+    if (known !== undefined) known.used = true;
+    const state = known ?? this.#state(destination);
     if (state.open && !caller.pass) return OPEN;
     if (state.inFlight < this.rules.limit) {
       state.inFlight++;
@@ -171,24 +175,31 @@ export class Destinations {
 
   #state(destination: string): State {
     const known = this.#states.get(destination);
-    if (known === undefined && this.#states.size >= MOST_KEPT) this.#forgetOldest();
-    const state = known ?? { inFlight: 0, errors: 0, failing: new Set(), open: false, granted: 0, undo: [], onward: [] };
-    this.#use(destination, state);
+    if (known !== undefined) return known;
+    if (this.#states.size >= MOST_KEPT) this.#forgetSome();
+    const state: State = {
+      used: false,
+      inFlight: 0,
+      errors: 0,
+      failing: new Set(),
+      open: false,
+      granted: 0,
+      undo: [],
+      onward: [],
+    };
+    this.#states.set(destination, state);
     return state;
   }
 
-  #use(destination: string, state: State): void {
-    this.#states.delete(destination);
-    this.#states.set(destination, state);
-  }
-
   /** Their errors too: a path with an order's number in it is called once, and its last error would stay for ever. */
-  #forgetOldest(): void {
+  #forgetSome(): void {
     let looks = 0;
     for (const [destination, state] of this.#states) {
       if (++looks > LOOKS_TO_FORGET) return;
-      if (state.inFlight === 0 && !state.open) this.#states.delete(destination);
-      else this.#use(destination, state);
+      this.#states.delete(destination);
+      if (!state.used && state.inFlight === 0 && !state.open) continue;
+      state.used = false;
+      this.#states.set(destination, state);
     }
   }
 }

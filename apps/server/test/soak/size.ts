@@ -65,11 +65,19 @@ function ofMysql(database: string): Promise<Size> {
       },
       { withinMs: 120_000, everyMs: 1_000 },
     );
-    await connection.query("ANALYZE TABLE trans_global, trans_branch_op");
-    const bytes = "(SELECT sum(data_length + index_length) FROM information_schema.tables WHERE table_schema = database())";
-    const [rows] = await connection.query(`SELECT ${ROWS} AS held, ${bytes} AS bytes`);
-    const [row] = rows as { held: number; bytes: number | string }[];
-    return { rows: Number(row?.held), bytes: Number(row?.bytes) };
+    const [rows] = await connection.query(`SELECT ${ROWS} AS held`);
+    const [row] = rows as { held: number }[];
+    // MariaDB's name of it, then MySQL's. What information_schema.tables says of a table goes up and down with the extents reserved.
+    const [views] = await connection.query(
+      "SELECT table_name AS name FROM information_schema.tables WHERE table_name IN ('INNODB_SYS_TABLESPACES', 'INNODB_TABLESPACES')",
+    );
+    const [view] = views as { name: string }[];
+    const [files] = await connection.query(
+      `SELECT sum(file_size) AS bytes FROM information_schema.${view?.name} WHERE name LIKE concat(database(), '/trans\\_%')`,
+    );
+    const [file] = files as { bytes: number | string | null }[];
+    if (file?.bytes == null) throw new Error("InnoDB names no files of these tables");
+    return { rows: Number(row?.held), bytes: Number(file.bytes) };
   }, database);
 }
 

@@ -126,13 +126,13 @@ export class Connection implements Query {
     return results.slice(before) as QueryResult[];
   }
 
-  #answered(options: QueryOptions): Promise<QueryResult> {
+  #answered({ sql, values }: QueryOptions): Promise<QueryResult> {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         this.broken = true;
         reject(new NoAnswer(`the database gave no answer for ${ANSWER_MS / 1000} s`));
       }, ANSWER_MS);
-      withCallbacks(this.driver).query({ ...options, rowsAsArray: true }, (cause, result) => {
+      withCallbacks(this.driver).query({ sql, values, rowsAsArray: true }, (cause, result) => {
         clearTimeout(late);
         if (cause === null) resolve(result);
         else reject(cause);

@@ -87,9 +87,7 @@ export class Connection implements Query {
     const all = [...begin, ...prepares, ...note, ...requests.map((request) => this.#text(request))];
     this.#opening = [];
     // Without values it is the simple protocol, whose answers are as many as the statements.
-    const answers: unknown = await this.#answered(
-      this.#sent(() => this.client.query({ text: all.join(";\n"), rowMode: "array" })),
-    );
+    const answers: unknown = await this.#answered(this.#sent({ text: all.join(";\n"), rowMode: "array" }));
     const list = Array.isArray(answers) ? (answers as readonly Answer[]) : [answers as Answer];
     return list.slice(list.length - requests.length);
   }
@@ -115,7 +113,7 @@ export class Connection implements Query {
     if (this.#opening.length > 0) {
       const opening = this.#opening.join(";\n");
       this.#opening = [];
-      this.#beginning = this.#inTime(this.#sent(() => this.client.query(opening))).then(() => {
+      this.#beginning = this.#inTime(this.#sent(opening)).then(() => {
         this.#beginning = null;
       });
     }
@@ -125,14 +123,14 @@ export class Connection implements Query {
   /** Several statements at once, without parameters. */
   async control(sql: string): Promise<void> {
     await this.#begun();
-    await this.#answered(this.#sent(() => this.client.query(sql)));
+    await this.#answered(this.#sent(sql));
   }
 
   /** Takes back what failed, too. */
   async undo(sql: string): Promise<void> {
     this.#opening = [];
     this.#beginning = null;
-    await this.#inTime(this.client.query(sql));
+    await this.#inTime(asked(this.client, sql));
     this.#failure = null;
   }
 
@@ -140,27 +138,25 @@ export class Connection implements Query {
     this.changes++;
     if (this.#opening.length > 0 || this.#beginning !== null)
       throw new Error("a statement that nobody waits for came before its transaction had begun");
-    this.#unanswered(this.#sent(() => this.client.query({ text: sql, values: [...values] })));
+    this.#unanswered(this.#sent({ text: sql, values: [...values] }));
   }
 
   async rows(sql: string, values: readonly Bound[]): Promise<readonly Row[]> {
     await this.#begun();
-    const result = await this.#answered(
-      this.#sent(() => this.client.query<Cell[]>({ text: sql, values: [...values], rowMode: "array" })),
-    );
+    const result = await this.#answered(this.#sent({ text: sql, values: [...values], rowMode: "array" }));
     if (result.command !== "SELECT") this.changes += result.rowCount ?? 0;
     return result.rows;
   }
 
   async run(sql: string, values: readonly Bound[]): Promise<number> {
     await this.#begun();
-    const { rowCount } = await this.#answered(this.#sent(() => this.client.query({ text: sql, values: [...values] })));
+    const { rowCount } = await this.#answered(this.#sent({ text: sql, values: [...values] }));
     this.changes += rowCount ?? 0;
     return rowCount ?? 0;
   }
 
   /** What is asked for in one turn travels in one write. */
-  #sent<T>(send: () => Promise<T>): Promise<T> {
+  #sent(query: string | pg.QueryConfig | pg.QueryArrayConfig): Promise<pg.QueryArrayResult<Cell[]>> {
     const stream = streamOf(this.client);
     if (stream !== undefined && !this.#corked) {
       this.#corked = true;
@@ -170,7 +166,7 @@ export class Connection implements Query {
         stream.uncork();
       });
     }
-    return send();
+    return asked(this.client, query);
   }
 
   /** What was not waited for has been answered before, so a success says that it succeeded as well, and COMMIT that it wasn't a ROLLBACK. */
@@ -237,6 +233,20 @@ export function literal(value: Bound): string {
   // As pg.escapeLiteral, which goes through it sign by sign: these are columns of whole batches.
   const text = value.includes("'") ? value.replaceAll("'", "''") : value;
   return text.includes("\\") ? ` E'${text.replaceAll("\\", "\\\\")}'` : `'${text}'`;
+}
+
+/** By a callback: what pg's promises stand for is kept until the old generation is collected (docs/decisions/garbage.md). */
+function asked(
+  client: pg.Client | pg.PoolClient,
+  query: string | pg.QueryConfig | pg.QueryArrayConfig,
+): Promise<pg.QueryArrayResult<Cell[]>> {
+  return new Promise((resolve, reject) => {
+    // Its types know the two kinds of rows apart, and not that this takes both.
+    client.query(query as pg.QueryArrayConfig, (cause: Error | null, result: pg.QueryArrayResult<Cell[]>) => {
+      if (cause) reject(cause);
+      else resolve(result);
+    });
+  });
 }
 
 /** One that must not commit any more: the socket is cut, and the server rolls back. */

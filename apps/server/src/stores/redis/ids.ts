@@ -23,7 +23,9 @@ export class Ids {
   async take(count: number): Promise<number> {
     const reserved = this.#reserved;
     this.#reserved = null;
-    if (reserved !== null && reserved.count >= count && performance.now() - reserved.at < RESERVED_MS) {
+    // A reserve that was asked for before the last number, and answered before that came, lies below it.
+    const ahead = reserved !== null && reserved.before >= this.#last;
+    if (ahead && reserved.count >= count && performance.now() - reserved.at < RESERVED_MS) {
       const { before, at } = reserved;
       this.#last = before + count;
       // What is left serves another lane.

@@ -63,13 +63,11 @@ export class Link {
     this.drop();
   }
 
+  /** Once: whatever else was sent on it gets no answer either, and says so after its own time. */
   #drop(redis: Redis): void {
-    this.#forget(redis);
+    if (this.#current?.redis !== redis) return;
+    this.#current = null;
     redis.disconnect();
-  }
-
-  #forget(redis: Redis): void {
-    if (this.#current?.redis === redis) this.#current = null;
   }
 
   async #connected(): Promise<Redis> {
@@ -107,7 +105,7 @@ export class Link {
       this.#drop(redis);
       throw new NotConnected(causeText(this.#lastCause), { cause: this.#lastCause });
     }
-    redis.once("close", () => this.#forget(redis));
+    redis.once("close", () => this.#drop(redis));
     this.#awaySince = null;
     this.#pause = FIRST_PAUSE_MS;
     this.#nextTry = 0;

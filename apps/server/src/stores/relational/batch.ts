@@ -149,8 +149,9 @@ function resultsOf(operation: Driver): readonly BranchResult[] {
   }
 }
 
-const KEPT = { wake: null, rollbackReason: "", nextCronTime: null, nextCronInterval: null, attempts: null, refusals: null };
+const UNTOUCHED = { wake: null, nextCronInterval: null, attempts: null, refusals: null };
 
+/** Each of one literal: to spread first and to name more then is slow (docs/decisions/garbage.md). */
 function driverChange(operation: Driver): DriverChange {
   const { gid } = operation;
   switch (operation.kind) {
@@ -158,11 +159,13 @@ function driverChange(operation: Driver): DriverChange {
       const { owner, status, to, at, rollbackReason = "", nextCronTime = null } = operation.move;
       const release = isFinal(to);
       const waitingOn = release ? "" : null;
-      return { ...KEPT, gid, owner, from: status, to, at, rollbackReason, nextCronTime, waitingOn, release };
+      return { gid, owner, from: status, to, at, rollbackReason, nextCronTime, waitingOn, release, ...UNTOUCHED };
     }
     case "record": {
       const { owner, status } = operation.fence;
-      return { ...KEPT, gid, owner, from: status, to: status, at: operation.at, waitingOn: null, release: false };
+      const { at } = operation;
+      const more = { rollbackReason: "", nextCronTime: null, waitingOn: null, release: false };
+      return { gid, owner, from: status, to: status, at, ...more, ...UNTOUCHED };
     }
     case "rest": {
       const { owner, status, wake, at, nextCronTime, nextCronInterval, attempts, refusals, waitingOn } = operation.rest;

@@ -12,6 +12,8 @@ describe("HTTP, protocol.md 3.2", () => {
     [409, "", { kind: "failure", reason: "" }],
     [409, "no money", { kind: "failure", reason: "no money" }],
     [409, "no money FAILURE", { kind: "failure", reason: "no money" }],
+    [409, "\tno money FAILURE\r\n", { kind: "failure", reason: "no money" }],
+    [500, " \n", { kind: "unknown", message: "participant answered 500" }],
     [409, "no money FAILURE FAILURE", { kind: "failure", reason: "no money FAILURE" }],
     [409, "FAILURE", { kind: "failure", reason: "FAILURE" }],
     [200, '{"dtm_result":"FAILURE"}', { kind: "failure", reason: '{"dtm_result":"FAILURE"}' }],

@@ -58,9 +58,11 @@ export interface AnswerHeaders {
 
 const NO_HEADERS: AnswerHeaders = {};
 
+/** A reason is the body without the space around it, as Go's client reads it: many frameworks end theirs with a line break. */
 export function outcomeFromHttp(code: number, body: string, headers: AnswerHeaders = NO_HEADERS): Outcome {
   const kind = decide(HTTP_RULES, { code, body });
-  const text = kind === "unknown" && body === "" ? `participant answered ${code}` : body;
+  const said = kind === "success" ? body : body.trim();
+  const text = kind === "unknown" && said === "" ? `participant answered ${code}` : said;
   return toOutcome(kind, text, { after: headers["retry-after"] });
 }
 

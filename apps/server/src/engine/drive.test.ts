@@ -326,7 +326,7 @@ describe("the alert (protocol.md 4.9)", () => {
     await settle();
     expect(node.alerts).toEqual([
       { gid: "g", status: "submitted", branch: "/down", error: "oops", retryCount: 1 },
-      { gid: "g", status: "submitted", branch: "/out", error: "no paper", retryCount: 1 },
+      { gid: "g", status: "submitted", branch: "/out", error: "no paper FAILURE", retryCount: 1 },
     ]);
     expect(caller.heard).toMatch(/^BRANCH_ERROR .*oops$/s);
   });
@@ -349,7 +349,7 @@ describe("the alert (protocol.md 4.9)", () => {
     node.participants.script("/a", REPLIES.refuse);
     node.participants.script("/a-undo", REPLIES.refuse, REPLIES.ok);
     await submitted(node, "saga", "g", { steps: undoable("/a") });
-    expect(node.alerts).toEqual([{ gid: "g", status: "aborting", branch: "/a-undo", error: "no stock", retryCount: 1 }]);
+    expect(node.alerts).toEqual([{ gid: "g", status: "aborting", branch: "/a-undo", error: "no stock FAILURE", retryCount: 1 }]);
   });
 
   test("names the branch in trouble, not one that is only ongoing", async () => {

@@ -3,7 +3,7 @@
  * each change behind the status and owner it assumed. It holds all concurrency, so machines have none; when to start a drive and
  * what to do after it is the engine's.
  */
-import type { Outcome } from "@dtm/protocol";
+import { type Outcome, RESULT } from "@dtm/protocol";
 import type { Participants } from "../participants/participant.js";
 import {
   type BranchResult,
@@ -564,7 +564,8 @@ export class Drive {
       const branch = this.#branches[place];
       const probed = this.#answers.get(place)?.kind === "deferred";
       if (branch === undefined || probed || trouble.kind === "ongoing") continue;
-      const error = trouble.kind === "unknown" ? trouble.message : trouble.reason;
+      // As on the wire, where whoever watches for the word finds it.
+      const error = trouble.kind === "unknown" ? trouble.message : `${trouble.reason} ${RESULT.failure}`.trimStart();
       this.#context.alert({ gid: this.gid, status: this.#transaction.status, branch: branch.url, error, retryCount: attempts });
     }
   }

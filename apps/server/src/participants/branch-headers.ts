@@ -10,7 +10,9 @@ export function sendable(headers: Readonly<Record<string, string>>): Map<string,
   return kept;
 }
 
-const JSON_HEADERS = ["Content-Type", "application/json", "Accept", "application/json"];
+/** Firewalls refuse calls of nobody, and such a 403 would be asked again for ever. */
+export const USER_AGENT = "dtm";
+const JSON_HEADERS = ["Content-Type", "application/json", "Accept", "application/json", "User-Agent", USER_AGENT];
 
 /** Names and values in turn, as undici takes them. Content-Type goes with GET too (protocol.md 3.2), and branch_headers override. */
 export function httpHeaders(branchHeaders: Readonly<Record<string, string>>, authorization: string | null): string[] {
@@ -18,6 +20,7 @@ export function httpHeaders(branchHeaders: Readonly<Record<string, string>>, aut
   const headers = new Map([
     ["content-type", "application/json"],
     ["accept", "application/json"],
+    ["user-agent", USER_AGENT],
   ]);
   if (authorization !== null) headers.set("authorization", authorization);
   for (const [name, value] of sendable(branchHeaders)) headers.set(name, asBytes(value));

@@ -1,5 +1,5 @@
-import { lookup } from "node:dns";
 import type { LookupFunction } from "node:net";
+import { Lookups } from "./lookups.js";
 
 /** A place that a client's URL names. `host` is lower case and without brackets; it may be an IP address. */
 export interface Place {
@@ -22,9 +22,9 @@ export interface Egress {
 export const openEgress: Egress = { refuse: () => null, refuseAddress: () => null };
 
 export function checkedLookup(egress: Egress): LookupFunction {
+  const lookups = new Lookups();
   return (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error !== null) return callback(error, []);
+    const found = lookups.of(hostname, options).then((addresses) => {
       const verdicts = addresses.map(({ address }) => egress.refuseAddress(address, hostname));
       const allowed = addresses.filter((_, index) => verdicts[index] === null);
       const [first] = allowed;
@@ -32,5 +32,6 @@ export function checkedLookup(egress: Egress): LookupFunction {
       else if (options.all === true) callback(null, allowed);
       else callback(null, first.address, first.family);
     });
+    found.catch((cause: unknown) => callback(cause instanceof Error ? cause : new Error(String(cause)), []));
   };
 }

@@ -59,6 +59,7 @@ export class HttpPools {
     // The types want a port, which undici adds for each connection itself.
     this.#connect = buildConnector({
       timeout: settings.connectTimeoutMs,
+      autoSelectFamilyAttemptTimeout: ADDRESS_MS,
       lookup: checkedLookup(settings.egress),
     } as buildConnector.BuildOptions);
     this.#pools = new IdleCache<Pool>({
@@ -95,6 +96,9 @@ export class HttpPools {
     });
   }
 }
+
+/** How long one address of a name has before the next is tried, which ends it: the first SYN that is lost is sent again after a second. */
+const ADDRESS_MS = 1_250;
 
 /** undici's timeouts are off: one timer per call holds the deadline over connecting, redirects, head and body together. */
 const CLIENT_OPTIONS: Client.Options = {

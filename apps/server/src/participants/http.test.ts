@@ -104,7 +104,8 @@ describe("what is sent (protocol.md 3.2)", () => {
     expect(await participants().call(invocation(`${origin}/debit`, { payload }))).toEqual(SUCCESS);
     expect(seen).toMatchObject([{ method: "POST", url: "/debit?branch_id=01&gid=g1&op=action&trans_type=saga" }]);
     expect(seen[0]?.body.equals(payload)).toBe(true);
-    expect(seen[0]?.headers).toMatchObject({ "content-type": "application/json", accept: "application/json" });
+    const headers = { "content-type": "application/json", accept: "application/json", "user-agent": "dtm" };
+    expect(seen[0]?.headers).toMatchObject(headers);
   });
 
   test("no payload goes as GET, with Content-Type all the same", async () => {

@@ -5,6 +5,7 @@
 import { request } from "undici";
 import type { Log } from "../engine/coordinator.js";
 import type { AlertEvent } from "../engine/drive.js";
+import { USER_AGENT } from "../participants/branch-headers.js";
 import { FailingLog } from "./failing-log.js";
 
 export interface AlertOptions {
@@ -93,7 +94,7 @@ class WebHook implements Alerts {
     try {
       const answer = await request(this.options.url, {
         method: "POST",
-        headers: { "content-type": "application/json" },
+        headers: { "content-type": "application/json", "user-agent": USER_AGENT },
         body: JSON.stringify({ gid, status, branch, error, retry_count: retryCount }),
         signal: AbortSignal.timeout(this.options.timeoutMs ?? 5_000),
       });

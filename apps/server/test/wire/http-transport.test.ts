@@ -30,6 +30,12 @@ describe.each(PATHS)("$path", ({ useFront }) => {
     expect(server.served).toEqual(["other fail"]);
   });
 
+  test("headers of 200 KB are read, as Go's server reads them", async () => {
+    await start();
+    const reply = await server.get("newGid", { headers: { Baggage: "a=b,".repeat(50_000) } });
+    expect(reply.status).toBe(200);
+  });
+
   test("a wrong path that can't be decoded is a 400, not a failure", async () => {
     await start();
     expect((await server.send("DELETE", "topic/%zz", null)).status).toBe(400);

@@ -42,6 +42,8 @@ const KEEP_ALIVE_MS = 120_000;
 const HEADERS_MS = KEEP_ALIVE_MS + 5_000;
 /** For a request to arrive whole; how long an answer takes is not limited here. */
 const REQUEST_MS = 300_000;
+/** Of request line and headers together, as Go's server takes them. */
+const HEADERS_LIMIT = 1024 * 1024;
 const SWEEP_MS = 50;
 /** For the last answers to reach their callers after the deadline. */
 const LAST_WORDS_MS = 250;
@@ -105,7 +107,12 @@ export class HttpListener implements Service {
   }
 
   #build(handler: RequestListener): Server {
-    const options = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
+    const options = {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      maxHeaderSize: HEADERS_LIMIT,
+    };
     const { tls } = this.parts;
     const server = tls === undefined ? createServer(options, handler) : createTlsServer({ ...options, ...tls }, handler);
     server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) =>

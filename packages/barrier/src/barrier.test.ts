@@ -1,6 +1,7 @@
 import type { Branch } from "@dtm/protocol";
 import { barrierId, decide, type Guard, settle } from "./barrier.js";
 import { BranchCall, runInBranch } from "./context.js";
+import { barrier } from "./pg.js";
 
 const PARTS: Branch = { gid: "g", transType: "saga", branchId: "01", op: "action" };
 const NEW = { origin: false, own: true };
@@ -13,6 +14,21 @@ describe("the guard of a local transaction", () => {
     expect(runInBranch(branch, () => settle()).branch.gid).toBe("around");
     expect(runInBranch(branch, () => settle({ branch: PARTS })).branch.gid).toBe("g");
     expect(() => settle()).toThrow(withCode("NOT_IN_BRANCH"));
+  });
+
+  test.each([null, 1, "x"])("%p as the options is refused, by whatever takes them", async (options) => {
+    const given = (method: (...given: never) => unknown, ...before: unknown[]): unknown =>
+      Reflect.apply(method, barrier, [...before, options]);
+    expect(() => Reflect.apply(settle, undefined, [options])).toThrow(withCode("OPTION_INVALID"));
+    await expect(given(barrier.run, {}, () => 1)).rejects.toThrow(withCode("OPTION_INVALID"));
+    await expect(given(barrier.transaction, {}, () => 1)).rejects.toThrow(withCode("OPTION_INVALID"));
+    await expect(given(barrier.queryPrepared, {})).rejects.toThrow(withCode("OPTION_INVALID"));
+  });
+
+  test.each([1, "", "x", {}, [], true, Symbol("s"), new Date()])("%p as the branch is refused", async (branch) => {
+    const client = { query: () => undefined, connect: () => undefined, escapeIdentifier: () => "" };
+    const run = Reflect.apply(barrier.run, barrier, [client, () => 1, { branch }] as never);
+    await expect(run).rejects.toThrow(withCode("BRANCH_INVALID"));
   });
 
   test("ids are written as Go's SDK writes them", () => {

@@ -2,6 +2,7 @@
 import { type Branch, DtmError, MSG_BRANCH } from "@dtm/protocol";
 import { BranchCall, currentBranch } from "./context.js";
 import { type Inserted, judge, originOp } from "./judge.js";
+import { holdRun } from "./nested.js";
 
 /** Options of a guarded local transaction. */
 export interface RunOptions {
@@ -40,6 +41,7 @@ const PARTS = ["gid", "branchId", "op", "transType"] as const;
  * @throws DtmError NOT_IN_BRANCH, BRANCH_INVALID or OPTION_INVALID.
  */
 export function settle(options: RunOptions = {}): Guard {
+  if (!isOptions(options)) throw noOptions(options);
   const branch = options.branch ?? currentBranch();
   for (const part of PARTS) {
     const value: unknown = branch[part];
@@ -53,6 +55,25 @@ export function settle(options: RunOptions = {}): Guard {
   const id = barrierId(options.id);
   if (branch.op === MSG_BRANCH.op && id !== MSG_BRANCH.barrierId) throw secondOfMessage(branch.gid, id);
   return { branch, id, origin: originOp(branch.op) };
+}
+
+/**
+ * Runs what belongs to the branch that `options` or the handler's context name. That branch's call waits for it, so that what nobody awaits
+ * isn't told as a success before it is one.
+ *
+ * @throws DtmError OPTION_INVALID where the options are none.
+ */
+export function inCall<T>(options: RunOptions, run: () => Promise<T>): Promise<T> {
+  return isOptions(options) ? holdRun(options.branch, run) : Promise.reject(noOptions(options));
+}
+
+/** From JavaScript anything may come. */
+function isOptions(options: unknown): boolean {
+  return typeof options === "object" && options !== null;
+}
+
+function noOptions(options: unknown): DtmError {
+  return new DtmError("OPTION_INVALID", `options: expected an object, found ${show(options)}`);
 }
 
 /** @throws DtmError BRANCH_INVALID where MySQL would take one branch for another. */
@@ -100,13 +121,22 @@ export function decide(guard: Guard, where: string, inserted: Inserted): "run" |
     case "run":
       return verdict;
     case "reject":
-      throw new DtmError("DUPLICATED", `the local transaction of message ${branch.gid} was decided before: nothing was done`);
+      throw decidedBefore(branch, reused);
     case "skip":
       // A repeated attempt of a local transaction that was rolled back finds no row. Whoever finds one that this call has already
       // been told about is another local transaction, and skipping it would lose it in silence.
       if (reused && !inserted.own) throw idReused(guard);
       return verdict;
   }
+}
+
+/** This call's own earlier attempt may have been committed though its COMMIT seemed to fail, and then something was done. */
+function decidedBefore({ gid }: Branch, reused: boolean): DtmError {
+  const before = reused
+    ? "before this attempt, which did nothing: an earlier attempt of this call was committed, also when it seemed to fail, or the coordinator " +
+      "has been told that there will be none (queryPrepared says which); all that belongs to the message is to be one local transaction"
+    : "before: nothing was done";
+  return new DtmError("DUPLICATED", `the local transaction of message ${gid} was decided ${before}`);
 }
 
 /** `queryPrepared` asks for the first one: with another the message would be rolled back though its transaction was committed. */

@@ -1,6 +1,8 @@
 /** Keeps what a handler sends by itself from going out before it has ended: a refusal that it throws afterwards is to be answered. */
+import type { EventEmitter } from "node:events";
+import { holdEnd } from "./serve-hold.js";
 
-/** What a handler gave to `reply.send`. */
+/** What a handler gave to `reply.send`, or to the end of node's own response. */
 export type Sent =
   | { readonly kind: "nothing" }
   /** It waits; `send` lets it go out. */
@@ -9,7 +11,7 @@ export type Sent =
   | { readonly kind: "gone" };
 
 /** @returns What ends it, and tells what was sent. */
-export function holdReply(reply: { send(body: string): unknown }): () => Sent {
+export function holdReply(reply: { readonly raw: EventEmitter; send(body: string): unknown }): () => Sent {
   const { send } = reply;
   const then: unknown = Reflect.get(reply, "then");
   let sent: Sent = { kind: "nothing" };
@@ -17,7 +19,20 @@ export function holdReply(reply: { send(body: string): unknown }): () => Sent {
   const telling = new Promise<void>((resolve) => {
     told = resolve;
   });
+  // Of a response that couldn't be held.
+  reply.raw.once("finish", told).once("close", told);
+  const releaseRaw = holdEnd(reply.raw, told);
   const restore = (): void => {
+    const end = releaseRaw();
+    if (end !== null && sent.kind === "nothing") {
+      sent = {
+        kind: "held",
+        send() {
+          end();
+          return reply;
+        },
+      };
+    }
     Reflect.set(reply, "send", send);
     Reflect.set(reply, "then", then);
   };

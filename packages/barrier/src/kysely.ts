@@ -1,6 +1,7 @@
 /** The barrier inside a transaction of Kysely, on PostgreSQL, MySQL, MariaDB or SQLite. */
 import { DtmError } from "@dtm/protocol";
 import { committed } from "./sql/committed.js";
+import { pgAsked } from "./sql/pg-status.js";
 import { notATransaction, notOpenAnyMore, ofDriver } from "./sql/recognise.js";
 import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
 import { type Dialect, type Executor, inDialect, isRecord, type Reply, rowsOf, type Statement } from "./sql/statement.js";
@@ -49,14 +50,12 @@ interface KyselyBeginning {
 
 function executor(target: KyselyLike, open: boolean): Executor<Promise<Reply>> {
   const dialect = dialectOf(target.getExecutor().adapter);
-  return {
-    dialect,
-    open,
-    async send(statement) {
-      const { rows, numAffectedRows } = await target.executeQuery(compiled(dialect, statement));
-      return { rows: rowsOf(rows), affected: numAffectedRows === undefined ? undefined : Number(numAffectedRows) };
-    },
+  const send = async (statement: Statement): Promise<Reply> => {
+    const { rows, numAffectedRows } = await target.executeQuery(compiled(dialect, statement));
+    return { rows: rowsOf(rows), affected: numAffectedRows === undefined ? undefined : Number(numAffectedRows) };
   };
+  // Kysely gives nobody its connection.
+  return { dialect, open, send, left: dialect === "postgres" ? () => pgAsked(send) : undefined };
 }
 
 /** What `CompiledQuery.raw(sql, values)` makes. */

@@ -1,10 +1,11 @@
 /** The barrier inside a transaction of the `mariadb` connector (its promise API). */
 import { committed, onConnection, onPool } from "./sql/committed.js";
+import { mysqlQuery } from "./sql/mysql-query.js";
 import { mysqlReply } from "./sql/mysql-reply.js";
 import { mysqlConnect } from "./sql/mysql-session.js";
 import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
 import type { PreparedOption } from "./sql/sql-barrier.js";
-import { type Executor, isRecord, type Reply, withQuestionMarks } from "./sql/statement.js";
+import { type Executor, isRecord, type Reply } from "./sql/statement.js";
 import { type PoolAdapter, type PoolBarrier, poolBarrier } from "./sql/transaction.js";
 
 /** A connection of `mariadb`, or the one that `pool.getConnection()` gave. */
@@ -29,17 +30,17 @@ const adapter: PoolAdapter = {
   transaction(tx, { prepared }) {
     const found = ofDriver("mariadb", tx);
     if (found.role === "pool") throw notATransaction(found);
-    return executor(tx as MariadbTransactionLike, tx, prepared);
+    return executor(tx as MariadbSender, tx, prepared);
   },
   database(db) {
     if (ofDriver("mariadb", db).role === "pool") {
       const connect = () => mysqlConnect(db, adapter.transaction);
       return committed(
-        executor(db as MariadbDatabaseLike, null, false),
-        onPool(connect, (connection) => executor(connection as MariadbTransactionLike, connection, false)),
+        executor(db as MariadbSender, null, false),
+        onPool(connect, (connection) => executor(connection as MariadbSender, connection, false)),
       );
     }
-    const made = executor(db as MariadbDatabaseLike, db, false);
+    const made = executor(db as MariadbSender, db, false);
     return committed(made, onConnection(made, db as MariadbEnding));
   },
   async connect(pool) {
@@ -76,12 +77,14 @@ interface MariadbEnding {
   rollback(): Promise<void>;
 }
 
+/** What the driver's pools and connections take: a statement, or one with options of its own. */
+interface MariadbSender {
+  query(query: string | object, values: unknown): Promise<unknown>;
+  execute(query: string | object, values: unknown): Promise<unknown>;
+}
+
 /** `connection` is where the driver keeps the server's last status; null for a pool, whose statements stand alone. */
-function executor(
-  target: MariadbDatabaseLike,
-  connection: unknown,
-  prepared: PreparedOption["prepared"],
-): Executor<Promise<Reply>> {
+function executor(target: MariadbSender, connection: unknown, prepared: PreparedOption["prepared"]): Executor<Promise<Reply>> {
   return {
     dialect: "mysql",
     open: connection === null ? false : (inTransaction(connection) ?? "unasked"),
@@ -89,7 +92,7 @@ function executor(
     left: () => (inTransaction(connection) === false ? "ended" : "open"),
     async send(statement) {
       const method = prepared === true && statement.name !== undefined ? "execute" : "query";
-      const reply = mysqlReply(statement, await target[method](withQuestionMarks(statement), statement.values));
+      const reply = mysqlReply(statement, await target[method](mysqlQuery(statement), statement.values));
       return connection === null ? reply : { ...reply, open: inTransaction(connection) };
     },
   };

@@ -1,11 +1,12 @@
 /** The barrier inside a transaction of `mysql2`: its promise connections and its callback connections. */
 import { DtmError } from "@dtm/protocol";
 import { committed, onConnection, onPool } from "./sql/committed.js";
+import { mysqlQuery } from "./sql/mysql-query.js";
 import { mysqlReply } from "./sql/mysql-reply.js";
 import { mysqlConnect } from "./sql/mysql-session.js";
 import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
 import type { PreparedOption } from "./sql/sql-barrier.js";
-import { type Executor, isRecord, type Reply, withQuestionMarks } from "./sql/statement.js";
+import { type Executor, isRecord, type Reply } from "./sql/statement.js";
 import { type PoolAdapter, type PoolBarrier, poolBarrier } from "./sql/transaction.js";
 
 /** A connection of `mysql2/promise` or `mysql2`, or the one that `pool.getConnection()` gave. */
@@ -78,7 +79,7 @@ const adapter: PoolAdapter = {
  */
 export const barrier: PoolBarrier<Mysql2TransactionLike, Mysql2DatabaseLike, Mysql2PoolLike> = poolBarrier(adapter);
 
-type Send = (sql: string, values: unknown[], done?: (cause: unknown, answer: unknown) => void) => unknown;
+type Send = (query: string | object, values: unknown[], done?: (cause: unknown, answer: unknown) => void) => unknown;
 
 function executor(target: unknown, open: Executor["open"], prepared: PreparedOption["prepared"]): Executor<Promise<Reply>> {
   return {
@@ -86,11 +87,11 @@ function executor(target: unknown, open: Executor["open"], prepared: PreparedOpt
     open,
     async send(statement) {
       const { owner, send, later } = senderOf(target, prepared === true && statement.name !== undefined ? "execute" : "query");
-      const sql = withQuestionMarks(statement);
+      const query = mysqlQuery(statement);
       const { values } = statement;
-      if (later) return mysqlReply(statement, await Reflect.apply(send, owner, [sql, values]));
+      if (later) return mysqlReply(statement, await Reflect.apply(send, owner, [query, values]));
       return await new Promise<Reply>((resolve, reject) => {
-        Reflect.apply(send, owner, [sql, values, answered]);
+        Reflect.apply(send, owner, [query, values, answered]);
         function answered(cause: unknown, answer: unknown): void {
           if (cause) reject(cause);
           else resolve(mysqlReply(statement, answer));

@@ -162,7 +162,8 @@ export class DtmBranchInterceptor implements NestInterceptor {
     const response = context.switchToHttp().getResponse<ResponseLike>();
     const own = takeResponse(response);
     const served = await this.#serve(readUrl(context), next, response);
-    await own.answer(httpAnswer(served, this.#options)).catch((cause: unknown) => report(cause, null, this.#options));
+    const call = served.kind === "invalid" ? null : served.call;
+    await own.answer(httpAnswer(served, this.#options)).catch((cause: unknown) => report(cause, call, this.#options));
     if (served.kind !== "success") throw new BranchAnswer(served);
     return served.result ?? { dtm_result: "SUCCESS" };
   }

@@ -1,6 +1,7 @@
 /** The barrier inside an interactive transaction of Prisma, on PostgreSQL, MySQL, MariaDB or SQLite. */
 import { DtmError } from "@dtm/protocol";
 import { committed } from "./sql/committed.js";
+import { pgAsked } from "./sql/pg-status.js";
 import { notATransaction, ofDriver } from "./sql/recognise.js";
 import { type Adapter, type SqlBarrier, sqlBarrier } from "./sql/sql-barrier.js";
 import { type Dialect, type Executor, inDialect, type Reply, rowsOf, type Statement } from "./sql/statement.js";
@@ -45,11 +46,9 @@ const LIMITS = { maxWait: 10_000, timeout: 60_000 };
 
 function executor(client: PrismaTransactionLike, open: boolean): Executor<Promise<Reply>> {
   const dialect = dialectOf(client);
-  return {
-    dialect,
-    open,
-    send: async (statement) => reply(client, statement, inDialect(dialect, statement)),
-  };
+  const send = (statement: Statement): Promise<Reply> => reply(client, statement, inDialect(dialect, statement));
+  // Prisma gives nobody its connection.
+  return { dialect, open, send, left: dialect === "postgres" ? () => pgAsked(send) : undefined };
 }
 
 async function reply(client: PrismaTransactionLike, statement: Statement, sql: string): Promise<Reply> {

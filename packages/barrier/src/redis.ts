@@ -7,7 +7,7 @@
  * ```
  */
 import { DtmError, Failure, MSG_BRANCH } from "@dtm/protocol";
-import { decide, type RunOptions, type RunResult, settle } from "./barrier.js";
+import { decide, inCall, type RunOptions, type RunResult, settle } from "./barrier.js";
 import type { Inserted } from "./judge.js";
 
 export type { RunOptions, RunResult } from "./barrier.js";
@@ -90,24 +90,11 @@ export const barrier = {
    * @returns The new balance, or that nothing was to be done: seen before, overtaken by its undo, or nothing to undo.
    * @throws Failure when there is no such key or the balance would become negative (of a compensation, this is asked again for ever, so
    * credit in the action what its compensation takes back only if it can't be spent before); DtmError WRONG_DRIVER, NOT_IN_BRANCH,
-   * OPTION_INVALID, BARRIER_ID_REUSED, KEYS_IN_OTHER_SLOTS, or DUPLICATED for a message that was decided before. Nothing was changed then.
+   * OPTION_INVALID (also for a key or an amount that is none), BARRIER_ID_REUSED, KEYS_IN_OTHER_SLOTS, or DUPLICATED for a message that was
+   * decided before. Nothing was changed then.
    */
-  async adjustAmount(client: RedisLike, key: string, amount: number, options: RedisRunOptions = {}): Promise<RunResult<number>> {
-    if (!Number.isSafeInteger(amount)) {
-      throw new DtmError("OPTION_INVALID", `expected the amount to be a safe whole number, found ${String(amount)}`);
-    }
-    const expiry = expirySeconds(options);
-    const guard = settle(options);
-    const { branch, id, origin } = guard;
-    const own = barrierKey(branch, branch.op, id);
-    const keys = origin === null ? [key, own] : [key, own, barrierKey(branch, origin, id)];
-    const reply = await evaluate(client, ADJUST, { keys, values: [String(amount), String(expiry)] });
-    const [outcome, after]: readonly unknown[] = Array.isArray(reply) ? reply : [];
-    const inserted = insertedOf(outcome);
-    if (inserted === null) throw new Failure(`${key} has no balance, or one that adding ${amount} would make negative`);
-    if (decide(guard, "redis", inserted) === "skip") return { ran: false, verdict: "skip" };
-    return { ran: true, value: Number(after) };
-  },
+  adjustAmount: (client: RedisLike, key: string, amount: number, options: RedisRunOptions = {}): Promise<RunResult<number>> =>
+    inCall(options, () => adjust(client, { key, amount }, options)),
 
   /**
    * Answers the coordinator's question about a message whose local transaction was an {@link barrier.adjustAmount}: returns when it took place,
@@ -115,16 +102,51 @@ export const barrier = {
    *
    * @throws Failure when it didn't take place; DtmError as {@link barrier.adjustAmount}.
    */
-  async queryPrepared(client: RedisLike, options: RedisQueryPreparedOptions = {}): Promise<void> {
-    const expiry = expirySeconds(options);
-    const { branch } = settle(options);
-    const { branchId, op, barrierId } = MSG_BRANCH;
-    const keys = [barrierKey({ gid: branch.gid, branchId }, op, barrierId)];
-    const value = await evaluate(client, QUERY_PREPARED, { keys, values: [String(expiry)] });
-    if (value === "rollback") throw new Failure(`the local transaction of message ${branch.gid} did not take place`);
-    if (typeof value !== "string") throw new Error(`expected Redis to answer with the key's value, found ${typeof value}`);
-  },
+  queryPrepared: (client: RedisLike, options: RedisQueryPreparedOptions = {}): Promise<void> =>
+    inCall(options, () => answerFor(client, options)),
 };
+
+interface Adjustment {
+  readonly key: string;
+  readonly amount: number;
+}
+
+async function adjust(client: RedisLike, { key, amount }: Adjustment, options: RedisRunOptions): Promise<RunResult<number>> {
+  requireKey(key);
+  if (!Number.isSafeInteger(amount)) {
+    throw new DtmError("OPTION_INVALID", `expected the amount to be a safe whole number, found ${String(amount)}`);
+  }
+  const expiry = expirySeconds(options);
+  const guard = settle(options);
+  const { branch, id, origin } = guard;
+  const own = barrierKey(branch, branch.op, id);
+  const keys = origin === null ? [key, own] : [key, own, barrierKey(branch, origin, id)];
+  const reply = await evaluate(client, ADJUST, { keys, values: [String(amount), String(expiry)] });
+  const [outcome, after]: readonly unknown[] = Array.isArray(reply) ? reply : [];
+  const inserted = insertedOf(outcome);
+  if (inserted === null) throw new Failure(`${key} has no balance, or one that adding ${amount} would make negative`);
+  if (decide(guard, "redis", inserted) === "skip") return { ran: false, verdict: "skip" };
+  return { ran: true, value: Number(after) };
+}
+
+async function answerFor(client: RedisLike, options: RedisQueryPreparedOptions): Promise<void> {
+  const expiry = expirySeconds(options);
+  const { branch } = settle(options);
+  const { branchId, op, barrierId } = MSG_BRANCH;
+  const keys = [barrierKey({ gid: branch.gid, branchId }, op, barrierId)];
+  const value = await evaluate(client, QUERY_PREPARED, { keys, values: [String(expiry)] });
+  if (value === "rollback") throw new Failure(`the local transaction of message ${branch.gid} did not take place`);
+  if (typeof value !== "string") throw new Error(`expected Redis to answer with the key's value, found ${typeof value}`);
+}
+
+/** A balance that isn't there is a refusal for good, so a key that is none mustn't get that far. */
+function requireKey(key: unknown): void {
+  if (typeof key === "string" && key !== "") return;
+  throw new DtmError(
+    "OPTION_INVALID",
+    `key: expected a text of at least one character, found ${key === "" ? "none" : typeof key}`,
+  );
+}
 
 /** As dtm's Go SDK names them. */
 function barrierKey({ gid, branchId }: { readonly gid: string; readonly branchId: string }, op: string, id: string): string {

@@ -1,7 +1,7 @@
 /** From the body of a request to the payload of a branch: whether or not the framework's own parser has read it. */
 import type { IncomingMessage } from "node:http";
 import type { Branch } from "@dtm/protocol";
-import { RequestError } from "./serve.js";
+import { RequestError } from "./serve-result.js";
 
 /** The most that a payload may have, in bytes: 4 MiB, as the coordinator takes. */
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;

@@ -2,9 +2,10 @@
  * Between a framework and a handler: what a request says becomes a {@link BranchCall}, what the handler did becomes an answer that every
  * coordinator reads as it was meant (protocol.md 3.2 and 3.3). Knows no framework; express.ts, fastify.ts, nest.ts and grpc.ts do.
  */
-import { BRANCH_KEYS, branchFrom, DtmError, Failure, Ongoing } from "@dtm/protocol";
+import { BRANCH_KEYS, branchFrom, DtmError } from "@dtm/protocol";
 import { BranchCall } from "./context.js";
 import { runAsBranch } from "./nested.js";
+import { fromError, fromResult, statusOf } from "./serve-result.js";
 
 /** Reads a named value of a request: from the query over HTTP, from the metadata (without its `dtm-`) over gRPC. */
 export type ReadValue = (key: string) => string | null | undefined;
@@ -69,8 +70,8 @@ export function readQuery(url: string): ReadValue {
 }
 
 /**
- * Runs the handler as the branch that the request names, and waits for the nested branches that it opened. Never throws: what went wrong is in what it returns, and an error that isn't a
- * verdict has been told to `onError`.
+ * Runs the handler as the branch that the request names, and waits for the nested branches and local transactions that it left under way. Never
+ * throws: what went wrong is in what it returns, and an error that isn't a verdict has been told to `onError`.
  */
 export async function serve(read: ReadValue, handle: (call: BranchCall) => unknown, options: ServeOptions = {}): Promise<Served> {
   let call: BranchCall;
@@ -81,33 +82,12 @@ export async function serve(read: ReadValue, handle: (call: BranchCall) => unkno
   }
   let served: Served;
   try {
-    served = fromResult(call, await runAsBranch(call, () => handle(call)));
+    served = await fromResult(call, await runAsBranch(call, () => handle(call)));
   } catch (cause) {
     served = fromError(call, cause);
   }
   if (served.kind === "error") report(served.error, call, options);
   return served;
-}
-
-/** A verdict that is returned instead of thrown is a verdict all the same: as a success it would lose a refusal. */
-function fromResult(call: BranchCall, result: unknown): Served {
-  if (result instanceof Error) return fromError(call, result);
-  if (typeof result === "object" && result !== null) {
-    const verdict: unknown = Reflect.get(result, "dtm_result");
-    const message: unknown = Reflect.get(result, "message");
-    const text = typeof message === "string" ? message : "";
-    if (verdict === "FAILURE") return { kind: "failure", call, message: text };
-    if (verdict === "ONGOING") return { kind: "ongoing", call, message: text, retryAfterSeconds: null };
-  }
-  return { kind: "success", call, result };
-}
-
-function fromError(call: BranchCall, error: unknown): Served {
-  if (error instanceof Failure) return { kind: "failure", call, message: error.message };
-  if (error instanceof Ongoing) {
-    return { kind: "ongoing", call, message: error.message, retryAfterSeconds: error.retryAfterSeconds ?? null };
-  }
-  return { kind: "error", call, error };
 }
 
 const SUCCESS_BODY = '{"dtm_result":"SUCCESS"}';
@@ -139,21 +119,6 @@ export function httpAnswer(served: Served, options: ServeOptions = {}): HttpAnsw
 
 function jsonAnswer(status: number, body: string, more: Readonly<Record<string, string>> = {}): HttpAnswer {
   return { status, headers: { "content-type": "application/json", ...more }, body };
-}
-
-/** An error of the entry point itself that has a status of its own, such as a body that is too long; all of these are asked again. */
-export class RequestError extends Error {
-  readonly status: 400 | 413;
-
-  constructor(status: 400 | 413, message: string) {
-    super(message);
-    this.name = "RequestError";
-    this.status = status;
-  }
-}
-
-function statusOf(error: unknown): number {
-  return error instanceof RequestError ? error.status : 500;
 }
 
 /** The branch has done its work: nothing about its result may turn that into another verdict, or into a repeat that never ends. */
@@ -195,6 +160,17 @@ export function report(error: unknown, call: BranchCall | null, { onError }: Ser
   const say = () => console.error(`${label} ended with an error; the coordinator asks again`, error);
   if (onError === undefined) say();
   else told("onError", () => onError(error, call), say);
+}
+
+/**
+ * Tells that a handler wrote the response by itself.
+ *
+ * @param isAnswered - Whether the caller gets to know how the branch ended: a verdict that he doesn't is told.
+ */
+export function reportEarly(served: Served, isAnswered: boolean, options: ServeOptions): void {
+  const lost = isAnswered || !("message" in served) ? "" : ` (its ${served.kind} isn't answered: ${served.message})`;
+  const message = `the response of a branch was written${lost} before its handler had ended: return or throw instead`;
+  report(new Error(message), served.kind === "invalid" ? null : served.call, options);
 }
 
 /** Tells `onWarning`. */

@@ -30,6 +30,7 @@ export { prepareXa } from "./xa/phase1.js";
 export { commitXa, rollbackXa } from "./xa/phase2.js";
 export { type PgClientLike, type PgPoolLike, type PgResultLike, xaPostgres } from "./xa/postgres.js";
 export { type Leftover, type RecoverOptions, recoverXa, type XaGlobal } from "./xa/recover.js";
+export type { Room } from "./xa/room.js";
 export type { Xid, XidLimit } from "./xa/xid.js";
 
 /** What the coordinator is to be told of a branch: `registerBranch` with trans_type `xa`. */

@@ -29,6 +29,21 @@ export type MsgStep<Payload> = {
 
 const STEP = { action: true, payload: true } satisfies Record<keyof MsgStep<object>, true>;
 
+/** The call that a message's local transaction runs in. */
+class LocalTransaction extends BranchCall {
+  #wasGuarded = false;
+
+  /** A barrier has run in it: `queryPrepared` knows more of the local transaction than what was thrown. */
+  get wasGuarded(): boolean {
+    return this.#wasGuarded;
+  }
+
+  override guard(place: string): boolean {
+    this.#wasGuarded = true;
+    return super.guard(place);
+  }
+}
+
 /** A message: steps that are carried out once the local transaction has committed; made by {@link Client.msg}. */
 export class Msg {
   /** The id it is prepared and submitted under; both may be repeated with it. */
@@ -128,8 +143,9 @@ export class Msg {
    * the local transaction commits, provided that it goes through `barrier.run` (which finds the message by itself).
    *
    * @param queryPrepared - As in `prepare`.
-   * @param work - Your local transaction. Throw `Failure` to say that it was rolled back for good; after any other error
-   * `queryPrepared` is asked, and if that doesn't answer, the coordinator asks later.
+   * @param work - Your local transaction. After an error `queryPrepared` is asked, which tells whether it was committed, and if that doesn't answer,
+   * the coordinator asks later. A `Failure` takes the message back without asking where no barrier has run in `work`: it says that the local
+   * transaction was rolled back for good.
    * @returns What `work` returned.
    * @throws DtmError OPTION_INVALID and STEP_INVALID before anything is sent; the error of `work`, always; else as `prepare` and `submit`. If the submit fails after `work` succeeded, the coordinator
    * finds out by `queryPrepared` and carries the steps out.
@@ -141,7 +157,7 @@ export class Msg {
     this.#coordinator.transport.checkCallable(urlOf(queryPrepared, "queryPrepared"), "queryPrepared");
     await this.#prepare(queryPrepared, { timeoutMs: options.timeoutMs, signal: options.signal });
     const { server } = this.#coordinator.transport;
-    const call = new BranchCall({
+    const call = new LocalTransaction({
       gid: this.gid,
       transType: "msg",
       branchId: MSG_BRANCH.branchId,
@@ -152,7 +168,7 @@ export class Msg {
     try {
       value = await runAsBranch(call, work);
     } catch (error) {
-      await this.#decide(error);
+      await this.#decide(error, call);
       throw error;
     }
     this.#worked = true;
@@ -178,10 +194,11 @@ export class Msg {
   }
 
   /** After an error of the local transaction: only a definite word moves the message, in the direction it says. */
-  async #decide(error: unknown): Promise<void> {
+  async #decide(error: unknown, { wasGuarded }: LocalTransaction): Promise<void> {
     // The caller's clock and signal may be why it failed, so what follows has a clock of its own.
     const own: MsgOptions = { ...this.#options, timeoutMs: undefined, signal: undefined, waitResult: false };
-    const decision = error instanceof Failure ? "abort" : await this.#ask();
+    // A Failure that comes after a guarded transaction says nothing about that one, which may be committed.
+    const decision = error instanceof Failure && !wasGuarded ? "abort" : await this.#ask();
     switch (decision) {
       case "abort":
         return quietly(this.#coordinator, () => this.#abort(own), `abort of ${this.gid}`);

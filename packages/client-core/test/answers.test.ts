@@ -1,9 +1,10 @@
 /** What the coordinator's answers become: what is repeated, what is asked, and which error comes out. */
-import { currentBranch } from "@dtm/barrier/internal";
+import { currentBranch, decide, settle } from "@dtm/barrier/internal";
 import { DtmError, Failure, type GlobalStatus } from "@dtm/protocol";
 import { coordinatorOf } from "../src/client.js";
 import { type Client, noCompensation } from "../src/index.js";
 import { toWireOptions } from "../src/options.js";
+import type { BranchReply } from "../src/transport.js";
 import {
   conflict,
   done,
@@ -682,6 +683,36 @@ describe("doAndSubmit", () => {
     const { result, log } = await run(script, (client) => msg(client).doAndSubmit("http://query", () => 1));
     expect(result).toBe("COORDINATOR_UNREACHABLE");
     expect(log).not.toContain("abort");
+  });
+
+  describe("after a Failure", () => {
+    /** What every barrier does around its rows. */
+    const barrier = (): void => void decide(settle(), "sql", { origin: false, own: true });
+    const failure = new Failure("no seat left");
+
+    test.each<[string, BranchReply["outcome"], string[]]>([
+      ["committed", { kind: "success" }, ["prepare", "branch http://query", "submit"]],
+      ["rolled back", { kind: "failure", reason: "rolled back" }, ["prepare", "branch http://query", "abort"]],
+      ["nobody knows", { kind: "unknown", message: "500" }, ["prepare", "branch http://query"]],
+    ])("that came when a barrier had run, queryPrepared decides: %s", async (_, outcome, log) => {
+      const transport = new ScriptedTransport({});
+      transport.branch = async () => ({ outcome, body: Buffer.alloc(0) });
+      const client = new ScriptedClient(transport, { onWarning: (warning) => warnings.push(warning) });
+      const work = async (): Promise<void> => {
+        await new Promise((resolve) => setImmediate(resolve));
+        barrier();
+        throw failure;
+      };
+      await expect(msg(client).doAndSubmit("http://query", work)).rejects.toBe(failure);
+      expect(transport.log).toEqual(log);
+    });
+
+    test("without a barrier the message is taken back at once", async () => {
+      const transport = new ScriptedTransport({});
+      const work = () => Promise.reject(failure);
+      await expect(msg(new ScriptedClient(transport)).doAndSubmit("http://query", work)).rejects.toBe(failure);
+      expect(transport.log).toEqual(["prepare", "abort"]);
+    });
   });
 
   test("what follows an error of the work has a clock of its own", async () => {

@@ -136,7 +136,7 @@ describe.each(COORDINATORS)("%s", (name, start) => {
       expect(services.calls[0]).toMatchObject({ gid, transType: "workflow", body: '{"amount":30}' });
       expect((await client.query(gid))?.status).toBe("succeed");
       // dtm's gRPC answer forgets the result (Q4), so it is asked for over HTTP.
-      expect(await order.execute({ seats: 5 }, { gid })).toEqual(expected);
+      expect(await order.execute({ seats: 2 }, { gid })).toEqual(expected);
       expect(ran).toBe(1);
       expect(services.calls).toHaveLength(3);
     });
@@ -168,6 +168,68 @@ describe.each(COORDINATORS)("%s", (name, start) => {
         await expect(ship.execute(undefined, { gid })).rejects.toMatchObject({ code: "TRANSACTION_CONFLICT" });
       }
       alone.close();
+    });
+
+    withCoordinator("an open workflow is refused to who brings another input", async () => {
+      const { grpc } = coordinator ?? { grpc: "" };
+      // Over gRPC also without a way to ask what is stored.
+      const alone = new GrpcClient({ server: grpc });
+      const others = protocol === "http" ? [client] : [client, alone];
+      for (const [i, other] of others.entries()) {
+        let broken = true;
+        const paid: number[] = [];
+        const own = new Workflows(other, { callback: callback.address });
+        const pay = own.define(`pay${i}`, async (wf, input: { amount: number }) => {
+          await wf.local(() => void paid.push(input.amount));
+          if (broken) throw new Error("crashed before the next step");
+          return input.amount;
+        });
+        const gid = await client.newGid();
+        await expect(pay.execute({ amount: 30 }, { gid })).rejects.toThrow("crashed");
+        broken = false;
+        await expect(pay.execute({ amount: 50 }, { gid })).rejects.toMatchObject({
+          code: "TRANSACTION_CONFLICT",
+          message: expect.stringContaining("another input") as unknown,
+        });
+        expect(await pay.execute({ amount: 30 }, { gid })).toBe(30);
+        expect(paid).toEqual([30]);
+      }
+      alone.close();
+    });
+
+    withCoordinator("a run that another one overtakes gets how that one ended", async () => {
+      const gid = await client.newGid();
+      const order = workflows.define("order", async (wf) => {
+        const by = await wf.local(async () => {
+          await beside.execute(undefined, { gid });
+          return "the first";
+        });
+        return { by };
+      });
+      // Another process, as far as `workflows` can tell.
+      const beside = new Workflows(client, { callback: callback.address }).define("order", async (wf) => {
+        return { by: await wf.local(() => "the second") };
+      });
+      expect(await order.execute(undefined, { gid })).toEqual({ by: "the second" });
+      expect((await client.query(gid))?.status).toBe("succeed");
+    });
+
+    withCoordinator("a run whose step another one has recorded goes on with that", async () => {
+      const gid = await client.newGid();
+      const order = workflows.define("order", async (wf) => {
+        const by = await wf.local(async () => {
+          await expect(beside.execute(undefined, { gid })).rejects.toThrow("dies");
+          return "the first";
+        });
+        await wf.saga(step("ship"));
+        return { by };
+      });
+      const beside = new Workflows(client, { callback: callback.address }).define("order", async (wf) => {
+        await wf.local(() => "the second");
+        throw new Error("the process dies");
+      });
+      expect(await order.execute(undefined, { gid })).toEqual({ by: "the second" });
+      expect(called()).toEqual(["02 action ship"]);
     });
 
     withCoordinator("a refusal undoes what was done, the last step first, and not the one that refused", async () => {

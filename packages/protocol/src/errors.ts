@@ -7,7 +7,8 @@
 export const ERROR_CODES = {
   FAILURE: "The branch refused for good: the global transaction is rolled back.",
   ONGOING: "The branch isn't done yet: the coordinator asks again at the fixed interval.",
-  DUPLICATED: "The local transaction of this message was decided before: nothing was done.",
+  DUPLICATED:
+    "The local transaction of this message was decided before, by an earlier attempt or by the coordinator's question: this one did nothing.",
   COORDINATOR_UNREACHABLE:
     "No answer came from the coordinator; whether it acted is unknown, and the same gid may be used again.",
   COORDINATOR_ERROR:

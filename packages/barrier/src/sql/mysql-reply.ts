@@ -1,5 +1,5 @@
 /** The answers of MySQL's drivers: `[result, fields]`, or the result alone. */
-import { isRecord, type Reply, rowsOf, type Statement } from "./statement.js";
+import { isRecord, Raw, type Reply, rowsOf, type Statement } from "./statement.js";
 
 /** SERVER_STATUS_IN_TRANS of the OK packet. */
 const IN_TRANSACTION = 1;
@@ -15,6 +15,7 @@ export function mysqlReply(statement: Statement, answer: unknown): Reply {
       const status = isRecord(header) ? header["serverStatus"] : undefined;
       return {
         affected: affectedRows(header),
+        rowId: insertId(header),
         open: typeof status === "number" ? (status & IN_TRANSACTION) !== 0 : undefined,
       };
     }
@@ -25,4 +26,9 @@ function affectedRows(header: unknown): number | undefined {
   if (!isRecord(header)) return undefined;
   const count = header["affectedRows"];
   return typeof count === "number" ? count : typeof count === "bigint" ? Number(count) : undefined;
+}
+
+function insertId(header: unknown): Raw | undefined {
+  const id = isRecord(header) ? String(header["insertId"]) : "";
+  return /^[1-9]\d*$/.test(id) ? new Raw(id) : undefined;
 }

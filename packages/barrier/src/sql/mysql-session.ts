@@ -1,5 +1,5 @@
 /** A connection that a pool of one of MySQL's drivers gave, for one transaction: their names for it are the same. */
-import { mariadbOpening } from "./mariadb-opening.js";
+import { BEGIN_ANEW, beginsAnew, mariadbOpening } from "./mariadb-opening.js";
 import type { PoolAdapter, Session } from "./transaction.js";
 
 interface MysqlPool {
@@ -8,6 +8,7 @@ interface MysqlPool {
 
 interface PooledConnection {
   readonly threadId?: unknown;
+  query(sql: string): Promise<unknown>;
   beginTransaction(): Promise<unknown>;
   commit(): Promise<unknown>;
   rollback(): Promise<unknown>;
@@ -19,7 +20,12 @@ interface PooledConnection {
 export async function mysqlConnect(given: unknown, transaction: PoolAdapter["transaction"]): Promise<Session> {
   const pool = given as MysqlPool;
   const connection = await pool.getConnection();
-  const begin = (): Promise<unknown> => connection.beginTransaction();
+  /** What somebody left open on the connection is rolled back: BEGIN alone would commit his half-done work. */
+  const begin = async (): Promise<unknown> => {
+    if (beginsAnew(pool)) return await connection.query(BEGIN_ANEW);
+    await connection.rollback();
+    return await connection.beginTransaction();
+  };
   return {
     tx: connection,
     begin,

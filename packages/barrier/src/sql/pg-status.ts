@@ -1,4 +1,5 @@
-import { type Executor, isRecord, type Left } from "./statement.js";
+import { hasCode } from "./error-codes.js";
+import { type Executor, isRecord, type Left, type Reply, rows } from "./statement.js";
 
 /** What the server's last answer said (since pg 8.17 the client keeps it); where it isn't kept, the server is to be asked. */
 export function pgStatus(client: unknown): Executor["open"] {
@@ -15,6 +16,22 @@ export function pgLeft(client: unknown): Promise<Left> | Left {
   const settled = pgSettled(client);
   return settled === null ? leftOf(client) : settled.then(() => leftOf(client));
 }
+
+/**
+ * {@link pgLeft} where nothing keeps what the server said: asked by a statement, which a transaction refuses in which another one has failed.
+ */
+export async function pgAsked(send: Executor<PromiseLike<Reply>>["send"]): Promise<Left> {
+  try {
+    await send(rows`select 1 as whole`);
+    return "open";
+  } catch (cause) {
+    if (hasCode(cause, IN_FAILED_TRANSACTION)) return "aborted";
+    throw cause;
+  }
+}
+
+/** in_failed_sql_transaction. */
+const IN_FAILED_TRANSACTION: ReadonlySet<unknown> = new Set(["25P02"]);
 
 /** Until the server has answered all that was sent; null when there is nothing to wait for, or nobody knows. */
 export function pgSettled(client: unknown): Promise<void> | null {

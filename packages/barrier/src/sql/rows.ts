@@ -22,12 +22,18 @@ interface BarrierRow {
   readonly reason: string;
 }
 
+/** Which rows were new. */
+interface Written extends Inserted {
+  /** Stands for the id of the own one, where the work is to run and the driver says it. */
+  readonly rowId?: Raw | undefined;
+}
+
 /** Inserts the rows of a guard and says which of them were new. */
 export function* insertRows(
   guard: Guard,
   table: TableName,
   at: Pick<Executor, "dialect" | "open" | "asksPid" | "counts">,
-): Steps<Inserted> {
+): Steps<Written> {
   const { branch, origin } = guard;
   if (at.open === "unasked" && at.dialect === "postgres") yield askPostgres(table);
   const counts = at.dialect === "mysql" || at.counts === true;
@@ -39,7 +45,7 @@ export function* insertRows(
     if (reply.affected !== 0) yield takeBack(table, guard);
     throw notOpen();
   }
-  return counts ? fromCount(reply, origin !== null) : fromOps(reply, branch.op, origin);
+  return counts ? { ...fromCount(reply, origin !== null), rowId: reply.rowId } : fromOps(reply, branch.op, origin);
 }
 
 /** Answers the coordinator's question whether the local transaction of a message was committed (protocol.md 6.2). */
@@ -160,6 +166,15 @@ function askPostgres(table: TableName): Statement {
 function takeBack(table: TableName, { branch, id, origin }: Guard): Statement {
   return affected`delete from ${new Raw(table.full)} where gid = ${branch.gid} and branch_id = ${branch.branchId}
     and op in (${branch.op}, ${origin ?? branch.op}) and barrier_id = ${id} and reason = ${branch.op}`;
+}
+
+/**
+ * Takes back the row of work that has failed, if it is still there after the rollback: MySQL has committed it when the work made a table or began a
+ * transaction of its own, and the next delivery would take the call for a finished one. By its id alone, since the row of another delivery that
+ * came meanwhile is that one's own, and nobody is to wait for it.
+ */
+export function* takeBackRow(table: TableName, rowId: Raw): Steps<Reply> {
+  return yield affected`delete from ${new Raw(table.full)} where id = ${rowId}`;
 }
 
 function fromOps(reply: Reply, own: string, origin: string | null): Inserted {

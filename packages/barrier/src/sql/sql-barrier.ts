@@ -1,10 +1,10 @@
 /** The barrier of a driver: `run` joins the user's own open transaction, the rest works on a pool or connection. */
-import { DtmError } from "@dtm/protocol";
-import { decide, type Guard, IN_SQL, type RunOptions, type RunResult, refuseSpaceAtEnd, settle } from "../barrier.js";
+import { decide, type Guard, IN_SQL, inCall, type RunOptions, type RunResult, refuseSpaceAtEnd, settle } from "../barrier.js";
 import { type CleanUpOptions, type CleanUpResult, cleanUpSteps, createTableSteps } from "../schema.js";
+import { requireDone, requireWork } from "./done.js";
 import { drive, driveNow, mustBeSync, requireSync } from "./drive.js";
 import { aborted, endedByWork, insertRows, notOpen, queryPrepared, transactionOpen } from "./rows.js";
-import type { Executor, Reply } from "./statement.js";
+import type { Executor, Raw, Reply } from "./statement.js";
 import { type TableName, tableName } from "./table.js";
 
 /** The options of a guarded local transaction in an SQL database. */
@@ -39,7 +39,9 @@ export interface SqlBarrier<Tx, Db> {
    *
    * @throws DtmError NOT_A_TRANSACTION, WRONG_DRIVER, NOT_IN_BRANCH, BARRIER_TABLE_MISSING, BARRIER_ID_REUSED, or DUPLICATED for the
    * local transaction of a message that was decided before: the work didn't run. TRANSACTION_ABORTED when the work went on after a
-   * statement had failed on PostgreSQL (told by pg, and by Drizzle, Knex, Sequelize and TypeORM over it). In each case the transaction is to be rolled back.
+   * statement had failed on PostgreSQL (told by pg, and by Drizzle, Knex, Sequelize and TypeORM over it; Kysely and Prisma ask the server).
+   * OPTION_INVALID for work that is a generator, or returns one, a stream, or a query of Kysely or TypeORM that isn't executed. In each case
+   * the transaction is to be rolled back.
    */
   run<T extends Tx, R>(tx: T, work: (tx: T) => PromiseLike<R> | R, options?: SqlRunOptions): Promise<RunResult<R>>;
   /**
@@ -80,13 +82,13 @@ export interface Adapter<Answer> {
 
 export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>): SqlBarrier<Tx, Db> {
   return {
-    async run(tx, work, options = {}) {
-      return await runGuarded(prepare(adapter.transaction(tx, options), options), tx, work);
-    },
-    async queryPrepared(db, options = {}) {
-      const { executor, table } = outside(adapter, db, options);
-      await drive(queryPrepared(settleIn(executor.dialect, options), table, executor), executor, table);
-    },
+    run: (tx, work, options = {}) =>
+      inCall(options, async () => runGuarded(prepare(adapter.transaction(tx, options), options), tx, work)),
+    queryPrepared: (db, options = {}) =>
+      inCall(options, async () => {
+        const { executor, table } = outside(adapter, db, options);
+        await drive(queryPrepared(settleIn(executor.dialect, options), table, executor), executor, table);
+      }),
     async createTable(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);
       await drive(createTableSteps(executor.dialect, table), executor, table);
@@ -98,16 +100,27 @@ export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>)
   };
 }
 
-/** The rows, then the work or not; whoever began commits. */
+/**
+ * The rows, then the work or not; whoever began commits.
+ *
+ * @param onFailure - Told of the own row's id, where it is known, when the work itself has failed.
+ */
 export async function runGuarded<Tx, R>(
   { guard, executor, table }: Prepared<PromiseLike<Reply> | Reply>,
   tx: Tx,
   work: (tx: Tx) => PromiseLike<R> | R,
+  onFailure?: (rowId: Raw) => void,
 ): Promise<RunResult<R>> {
   requireWork(work);
   const inserted = await drive(insertRows(guard, table, executor), executor, table);
   if (decide(guard, IN_SQL, inserted) === "skip") return { ran: false, verdict: "skip" };
-  const value = await work(tx);
+  let value: R;
+  try {
+    value = requireDone(await work(tx));
+  } catch (cause) {
+    if (inserted.rowId !== undefined) onFailure?.(inserted.rowId);
+    throw cause;
+  }
   const left = await executor.left?.();
   if (left === "aborted") throw aborted();
   if (left === "ended") throw endedByWork();
@@ -122,7 +135,7 @@ export function syncSqlBarrier<Tx>(adapter: Adapter<Reply>): SyncSqlBarrier<Tx> 
       requireSync(work);
       const inserted = driveNow(insertRows(guard, table, executor), executor, table);
       if (decide(guard, IN_SQL, inserted) === "skip") return { ran: false, verdict: "skip" };
-      return { ran: true, value: mustBeSync(work(tx)) };
+      return { ran: true, value: requireDone(mustBeSync(work(tx))) };
     },
     queryPrepared(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);
@@ -137,12 +150,6 @@ export function syncSqlBarrier<Tx>(adapter: Adapter<Reply>): SyncSqlBarrier<Tx> 
       return driveNow(cleanUpSteps(executor.dialect, table, options), executor, table);
     },
   };
-}
-
-/** From JavaScript anything may come; found out before anything is written. @throws DtmError OPTION_INVALID. */
-export function requireWork(work: unknown): void {
-  if (typeof work === "function") return;
-  throw new DtmError("OPTION_INVALID", `work: expected a function, found ${work === null ? "null" : typeof work}`);
 }
 
 /** A guard, and where its rows go. */

@@ -22,6 +22,8 @@ export interface Reply {
   readonly rows?: readonly Row[] | undefined;
   /** Rows inserted or deleted; absent when the driver doesn't say. */
   readonly affected?: number | undefined;
+  /** What stands for the id of the first row that was inserted; absent when the driver doesn't say. */
+  readonly rowId?: Raw | undefined;
   /** Whether a transaction is open after the statement; absent when the driver doesn't say. */
   readonly open?: boolean | undefined;
 }

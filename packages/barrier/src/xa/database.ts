@@ -1,5 +1,6 @@
 /** What a database must be able to do for XA branches; postgres.ts and mysql.ts do it. */
 import { type Branch, DtmError } from "@dtm/protocol";
+import type { Room } from "./room.js";
 import type { Xid, XidLimit } from "./xid.js";
 
 /**
@@ -10,6 +11,8 @@ import type { Xid, XidLimit } from "./xid.js";
 export interface XaDatabase<Connection> extends XidLimit {
   /** How long a prepared transaction may be unknown to other connections, because the server hasn't seen its own one go. */
   readonly detachMs: number;
+  /** Where first phases come in before they take a connection; absent where none can be kept free for phase 2. */
+  readonly room?: Room | undefined;
   /**
    * Takes a connection for one branch alone.
    *
@@ -60,6 +63,11 @@ export const XA_ROW = { op: "action", barrierId: "01" } as const;
 export interface XaOptions {
   /** The barrier's table. Default: `dtm_barrier.barrier`. */
   readonly table?: string;
+  /**
+   * How many connections the pool has at most. First phases take one less at a time, so that phase 2 always finds one. Default: what the pool
+   * says, as pg's and mysql2's do; mariadb's doesn't, so there nothing is kept free unless it is given.
+   */
+  readonly poolSize?: number;
 }
 
 export function wrongPool(expected: string, found: unknown): DtmError {

@@ -17,6 +17,7 @@ import {
   type XaOptions,
   type XaSession,
 } from "./database.js";
+import { type Room, roomOf } from "./room.js";
 import { parseXid, type Xid } from "./xid.js";
 
 /** A connection of a pool of `mysql2/promise`. */
@@ -47,7 +48,8 @@ export interface MariadbPoolLike<Connection extends MariadbConnectionLike> {
 /**
  * MySQL or MariaDB through mysql2, for XA branches.
  *
- * @param pool - A pool of `mysql2/promise`; a branch takes a connection out of it for its phase 1, and ends that connection.
+ * @param pool - A pool of `mysql2/promise`; a branch takes a connection out of it for its phase 1, and ends that connection. First phases leave one
+ * of its connections for phase 2, which needs a pool of two at least.
  * @throws DtmError WRONG_DRIVER for what isn't one.
  */
 export function xaMysql2<Connection extends Mysql2ConnectionLike>(
@@ -57,7 +59,7 @@ export function xaMysql2<Connection extends Mysql2ConnectionLike>(
   const has = (name: string): boolean => typeof member(pool, name) === "function";
   if (has("promise")) throw wrongPool("a pool of mysql2/promise (pool.promise() makes one)", pool);
   if (!has("getConnection") || has("activeConnections")) throw wrongPool("a pool of mysql2/promise", pool);
-  return database(async () => {
+  const connect = async (): Promise<Link<Connection>> => {
     const connection = await pool.getConnection();
     return {
       connection,
@@ -65,13 +67,19 @@ export function xaMysql2<Connection extends Mysql2ConnectionLike>(
       release: async () => connection.release(),
       destroy: () => connection.destroy(),
     };
-  }, options);
+  };
+  // Each `promise()` of a pool is another object around the same one.
+  const inner = member(pool, "pool");
+  const limit = member(member(inner, "config"), "connectionLimit");
+  const room = roomOf(typeof inner === "object" && inner !== null ? inner : pool, options.poolSize ?? limit);
+  return database({ connect, room }, options);
 }
 
 /**
  * MySQL or MariaDB through mariadb, for XA branches.
  *
- * @param pool - A pool of `mariadb`; a branch takes a connection out of it for its phase 1, and ends that connection.
+ * @param pool - A pool of `mariadb`; a branch takes a connection out of it for its phase 1, and ends that connection. With `poolSize`, from two, first
+ * phases leave one of its connections for phase 2.
  * @throws DtmError WRONG_DRIVER for what isn't one.
  */
 export function xaMariadb<Connection extends MariadbConnectionLike>(
@@ -81,7 +89,7 @@ export function xaMariadb<Connection extends MariadbConnectionLike>(
   if (typeof pool?.getConnection !== "function" || typeof pool.activeConnections !== "function") {
     throw wrongPool("a pool of mariadb", pool);
   }
-  return database(async () => {
+  const connect = async (): Promise<Link<Connection>> => {
     const connection = await pool.getConnection();
     return {
       connection,
@@ -89,7 +97,8 @@ export function xaMariadb<Connection extends MariadbConnectionLike>(
       release: () => connection.release(),
       destroy: () => connection.destroy(),
     };
-  }, options);
+  };
+  return database({ connect, room: roomOf(pool, options.poolSize) }, options);
 }
 
 interface Link<Connection> {
@@ -100,7 +109,13 @@ interface Link<Connection> {
   destroy(): void;
 }
 
-function database<Connection>(connect: () => Promise<Link<Connection>>, options: XaOptions): XaDatabase<Connection> {
+/** Where links come from, and how many of them first phases may take. */
+interface Source<Connection> {
+  connect(): Promise<Link<Connection>>;
+  readonly room: Room | undefined;
+}
+
+function database<Connection>({ connect, room }: Source<Connection>, options: XaOptions): XaDatabase<Connection> {
   const table = tableName("mysql", options.table).full;
   let supported = false;
   let autocommit = true;
@@ -108,6 +123,7 @@ function database<Connection>(connect: () => Promise<Link<Connection>>, options:
     title: "MySQL",
     maxXidBytes: 64,
     detachMs: DETACH_MS,
+    room,
     async open() {
       const link = await connect();
       try {

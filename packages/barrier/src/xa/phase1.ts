@@ -1,6 +1,7 @@
 /** Phase 1 of an XA branch (protocol.md 6.5): the work, its row and the registration in one transaction, then prepared. */
 import { type Branch, DtmError, Failure } from "@dtm/protocol";
 import type { RunResult } from "../barrier.js";
+import { requireDone, requireWork } from "../sql/done.js";
 import type { XaDatabase, XaSession } from "./database.js";
 import { type Xid, xidOf } from "./xid.js";
 
@@ -11,8 +12,9 @@ import { type Xid, xidOf } from "./xid.js";
  * A repeated delivery of a phase 1 that is prepared or committed does nothing, and that is a success.
  *
  * @param register - Called after the work and before the transaction is prepared: from then on the coordinator knows whom to ask.
- * @throws Failure when phase 2 has rolled the branch back before; DtmError XID_TOO_LONG, XA_UNSUPPORTED, BARRIER_TABLE_MISSING,
- * DUPLICATED (another delivery is at work); and what `work` and `register` throw. In all these cases the transaction was rolled back.
+ * @throws Failure when phase 2 has rolled the branch back before; Ongoing when others of the same pool were at work for too long; DtmError
+ * XID_TOO_LONG, XA_UNSUPPORTED, BARRIER_TABLE_MISSING, OPTION_INVALID (work that nobody would do), DUPLICATED (another delivery is at work); and
+ * what `work` and `register` throw. In all these cases the transaction was rolled back.
  */
 export async function prepareXa<Connection, T>(
   database: XaDatabase<Connection>,
@@ -21,7 +23,26 @@ export async function prepareXa<Connection, T>(
   register: () => Promise<void>,
 ): Promise<RunResult<T>> {
   const xid = xidOf(branch, database);
-  const session = await database.open();
+  requireWork(work);
+  const leave = await database.room?.enter();
+  try {
+    return await onSession(await database.open(), { xid, branch, register }, work);
+  } finally {
+    leave?.();
+  }
+}
+
+interface Phase1 {
+  readonly xid: Xid;
+  readonly branch: Branch;
+  readonly register: () => Promise<void>;
+}
+
+async function onSession<Connection, T>(
+  session: XaSession<Connection>,
+  { xid, branch, register }: Phase1,
+  work: (connection: Connection) => PromiseLike<T> | T,
+): Promise<RunResult<T>> {
   let begun = false;
   try {
     if ((await session.start(xid)) === "exists") {
@@ -36,7 +57,7 @@ export async function prepareXa<Connection, T>(
       await session.close();
       return { ran: false, verdict: "skip" };
     }
-    const value = await work(session.connection);
+    const value = requireDone(await work(session.connection));
     await register();
     await session.prepare(xid);
     await session.close();

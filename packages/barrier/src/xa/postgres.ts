@@ -14,6 +14,7 @@ import {
   type XaOptions,
   type XaSession,
 } from "./database.js";
+import { roomOf } from "./room.js";
 import type { Xid } from "./xid.js";
 
 /** A client of `pg`'s pool. */
@@ -35,12 +36,14 @@ export interface PgResultLike {
 export interface PgPoolLike<Client extends PgClientLike> {
   connect(): Promise<Client>;
   readonly totalCount: number;
+  readonly options?: { readonly max?: unknown };
 }
 
 /**
  * PostgreSQL through pg, for XA branches.
  *
- * @param pool - A `Pool` of `pg`; a branch takes one of its clients for its phase 1.
+ * @param pool - A `Pool` of `pg`; a branch takes one of its clients for its phase 1. First phases leave one of its clients for phase 2, which needs
+ * a pool of two at least.
  * @throws DtmError WRONG_DRIVER for what isn't one.
  */
 export function xaPostgres<Client extends PgClientLike>(pool: PgPoolLike<Client>, options: XaOptions = {}): XaDatabase<Client> {
@@ -52,6 +55,7 @@ export function xaPostgres<Client extends PgClientLike>(pool: PgPoolLike<Client>
     // GIDSIZE of PostgreSQL is 200, with the NUL.
     maxXidBytes: 199,
     detachMs: 0,
+    room: roomOf(pool, options.poolSize ?? pool.options?.max),
     async open() {
       const session = sessionOf(await pool.connect(), table);
       try {

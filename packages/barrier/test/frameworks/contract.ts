@@ -1,4 +1,5 @@
 /** What every entry point over HTTP promises, whichever framework serves it. */
+import { Readable } from "node:stream";
 import { Failure, Ongoing, outcomeFromHttp } from "@dtm/protocol";
 import { ScriptedClient, ScriptedTransport } from "../../../client-core/test/scripted.js";
 import { type BranchCall, currentBranch } from "../../src/context.js";
@@ -199,6 +200,49 @@ export function frameworkContract(name: string, open: Serve): void {
     test("an error that is returned is an error", async () => {
       handle = () => new Error("lost");
       expect((await call("{}")).status).toBe(500);
+    });
+
+    test.each<[string, () => unknown]>([
+      [
+        "a generator",
+        function* () {
+          yield 1;
+        },
+      ],
+      [
+        "an asynchronous generator",
+        async function* () {
+          yield 1;
+        },
+      ],
+      ["a stream", () => Readable.from(["{}"])],
+    ])("%s that is returned is an error, since nobody reads it", async (_, make) => {
+      handle = () => make();
+      expect((await call("{}")).status).toBe(500);
+      expect(errors).toEqual([expect.objectContaining({ code: "OPTION_INVALID" })]);
+    });
+
+    test.each([
+      ["a success, whose body is the result", 201, '{"booked":3}', 200, '{"booked":3}'],
+      ["a refusal", 409, "sold out", 409, '{"dtm_result":"FAILURE","message":"sold out"}'],
+      ["a refusal in its body", 200, '{"dtm_result":"FAILURE","message":"sold out"}', 409, expect.stringContaining("sold out")],
+      ["one that isn't done", 425, "later", 425, '{"dtm_result":"ONGOING","message":"later"}'],
+      ["an error", 503, "the host is 10.0.0.7", 503, expect.not.stringContaining("10.0.0.7")],
+      ["a redirect", 302, "", 500, expect.anything()],
+    ])("a Response of `fetch` that is returned is taken at its word: %s", async (_, status, text, answered, body) => {
+      handle = async () => new Response(text, { status });
+      expect(await call("{}")).toMatchObject({ status: answered, body });
+      const isTold = answered >= 500;
+      expect(errors).toEqual(isTold ? [expect.objectContaining({ message: expect.stringContaining(`${status}`) })] : []);
+    });
+
+    test("a Response whose body the handler has read is a success without a result", async () => {
+      handle = async () => {
+        const response = new Response("{}");
+        await response.text();
+        return response;
+      };
+      expect(await call("{}")).toMatchObject({ status: 200, body: '{"dtm_result":"SUCCESS"}' });
     });
 
     test.each([

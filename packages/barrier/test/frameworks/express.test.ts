@@ -1,10 +1,13 @@
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { finished, pipeline } from "node:stream/promises";
 import { branch, Failure, outcomeFromHttp } from "@dtm/protocol";
 import express, { type Express, Router } from "express";
+import type { BranchCall } from "../../src/context.js";
 import { branchHandler } from "../../src/express.js";
 import { currentBranch } from "../../src/index.js";
 import { frameworkContract, type Served } from "./contract.js";
-import { BRANCH_QUERY, httpCall } from "./http-call.js";
+import { BRANCH_QUERY, httpCall, type Reply } from "./http-call.js";
 
 function listen(app: Express): Promise<Served> {
   return new Promise((resolve, reject) => {
@@ -171,23 +174,132 @@ describe("Express, bodies and payloads", () => {
     expect(reply.body).toBe('{"doubled":8}');
     expect(reply.headers["x-ip"]).toContain("127.0.0.1");
   });
+});
 
-  test("a handler that writes the response itself and then fails isn't a success", async () => {
-    const app = express();
-    app.post(
-      "/service/branch",
-      branchHandler(
-        null,
-        (_, __, response) => {
-          response.writeHead(200, { "content-length": 10 }).write("half");
-          throw new Error("then it failed");
-        },
-        { onError: (error) => errors.push(error) },
-      ),
-    );
-    const own = await listen(app);
-    await expect(httpCall(`${own.url}?${BRANCH_QUERY}`, "{}")).rejects.toThrow();
+describe("Express, a handler that answers by itself", () => {
+  type Handler = (payload: unknown, request: express.Request, response: express.Response) => unknown;
+
+  /** The answer, and what `onError` was told, with the gid of its call. */
+  async function answered(handler: Handler): Promise<{ reply: Reply | Error; errors: string[] }> {
+    const errors: string[] = [];
+    const onError = (error: unknown, call: BranchCall | null): void => void errors.push(`${call?.gid} ${error}`);
+    const own = await listen(express().all("/service/branch", branchHandler(null, handler, { onError })));
+    const reply = await httpCall(`${own.url}?${BRANCH_QUERY}`, "{}").catch((cause: Error) => cause);
     await own.close();
-    expect(errors).toHaveLength(2);
+    return { reply, errors };
+  }
+  const early = expect.stringMatching(/^g-1 .*before its handler had ended/);
+  const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30));
+
+  const ENDINGS: readonly (readonly [string, Handler])[] = [
+    ["json", (_payload, _request, response) => response.json({ accepted: true })],
+    ["send", (_payload, _request, response) => response.status(201).send('{"accepted":true}')],
+    ["end", (_payload, _request, response) => response.setHeader("content-length", 17).end('{"accepted":true}')],
+    ["sendStatus", (_payload, _request, response) => response.sendStatus(200)],
+    ["redirect", (_payload, _request, response) => response.redirect("/elsewhere")],
+  ];
+
+  test.each(ENDINGS)("%s: a refusal that comes after it is answered, at once or later", async (_, end) => {
+    for (const wait of [async () => undefined, pause]) {
+      const { reply, errors } = await answered(async (...given) => {
+        end(...given);
+        await wait();
+        throw new Failure("no money");
+      });
+      expect(reply).toMatchObject({ status: 409, body: '{"dtm_result":"FAILURE","message":"no money"}' });
+      expect(errors).toEqual([early]);
+    }
   });
+
+  test.each(ENDINGS)("%s: an error that comes after it is a 500, and told", async (_, end) => {
+    const { reply, errors } = await answered((...given) => {
+      end(...given);
+      throw new Error("database down");
+    });
+    expect(reply).toMatchObject({ status: 500 });
+    expect(errors).toEqual(["g-1 Error: database down", early]);
+  });
+
+  test("what it sent goes out when it ends well, the first time only", async () => {
+    const { reply, errors } = await answered(async (_payload, _request, response) => {
+      response.status(202).json({ accepted: true });
+      await pause();
+      return response.json({ accepted: false });
+    });
+    expect(reply).toMatchObject({ status: 202, body: '{"accepted":true}' });
+    expect(errors).toEqual([early]);
+  });
+
+  test("a result that can't be sent is an error, as it would be at once", async () => {
+    const { reply, errors } = await answered((_payload, _request, response) => void response.json({ big: 1n }));
+    expect(reply).toMatchObject({ status: 500 });
+    expect(errors).toEqual([early, expect.stringContaining("BigInt")]);
+  });
+
+  test("whoever waits until his answer is out gets on", async () => {
+    const waits: Handler[] = [
+      (_payload, _request, response) => new Promise<void>((resolve) => void response.end("{}", resolve)),
+      async (_payload, _request, response) => {
+        response.json({});
+        await finished(response);
+      },
+      (_payload, _request, response) => pipeline(Readable.from(["{", "}"]), response),
+    ];
+    for (const wait of waits) {
+      expect(await answered(wait)).toMatchObject({ reply: { status: 200, body: "{}" }, errors: [early] });
+    }
+  });
+
+  test("a Failure that comes when all is out is told, though it can't be answered", async () => {
+    const { reply, errors } = await answered(async (_payload, _request, response) => {
+      await pipeline(Readable.from(["{", "}"]), response);
+      throw new Failure("no money");
+    });
+    expect(reply).toMatchObject({ status: 200 });
+    expect(errors).toEqual([expect.stringMatching(/^g-1 .*no money/)]);
+  });
+
+  test.each<[string, Handler]>([
+    ["half of it", (_payload, _request, response) => response.writeHead(200, { "content-length": 10 }).write("half")],
+    [
+      "all but its end",
+      (_payload, _request, response) => {
+        response.write("{");
+        response.end("}");
+      },
+    ],
+  ])("where %s was written before the failure, the connection breaks", async (_, write) => {
+    const { reply, errors } = await answered(async (...given) => {
+      write(...given);
+      await pause();
+      throw new Error("then it failed");
+    });
+    expect(reply).toMatchObject({ code: "ECONNRESET" });
+    expect(errors).toEqual(["g-1 Error: then it failed", early]);
+  });
+});
+
+test.each<[string, unknown, unknown]>([
+  ["nothing as its handler", undefined, {}],
+  ["an object as its handler", {}, {}],
+  [
+    "a generator as its handler",
+    function* () {
+      yield 1;
+    },
+    {},
+  ],
+  [
+    "an asynchronous generator as its handler",
+    async function* () {
+      yield 1;
+    },
+    {},
+  ],
+  ["null as its options", () => undefined, null],
+  ["a text as its options", () => undefined, "x"],
+])("Express, %s is refused when it is made", (_, handler, options) => {
+  expect(() => Reflect.apply(branchHandler, undefined, [null, handler, options])).toThrow(
+    expect.objectContaining({ code: "OPTION_INVALID" }),
+  );
 });

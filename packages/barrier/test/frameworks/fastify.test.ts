@@ -1,5 +1,7 @@
-import { branch, Failure } from "@dtm/protocol";
+import { Readable } from "node:stream";
+import { branch, Failure, outcomeFromHttp } from "@dtm/protocol";
 import fastify, { type FastifyReply, type FastifyRequest, type FastifyServerOptions } from "fastify";
+import type { BranchCall } from "../../src/context.js";
 import { branchRoute } from "../../src/fastify.js";
 import { frameworkContract } from "./contract.js";
 import { BRANCH_QUERY, httpCall, type Reply } from "./http-call.js";
@@ -79,7 +81,7 @@ describe("Fastify, a handler that sends by itself", () => {
 
   test("an error that is sent goes out at once, Fastify's own for a slow handler too", async () => {
     const own = await answered((_payload, _request, reply) => void reply.send(new Error("database down")));
-    expect(own).toMatchObject({ reply: { status: 500 }, errors: [early] });
+    expect(own).toMatchObject({ reply: { status: 500 }, errors: ["Error: database down", early] });
     let end: () => void = () => undefined;
     const ended = new Promise<void>((resolve) => {
       end = resolve;
@@ -92,7 +94,10 @@ describe("Fastify, a handler that sends by itself", () => {
       },
       { handlerTimeout: 20 },
     );
-    expect(slow).toMatchObject({ reply: { status: 503 }, errors: [early] });
+    expect(slow).toMatchObject({
+      reply: { status: 503 },
+      errors: [expect.stringContaining("timed out"), expect.stringContaining("too late")],
+    });
   });
 
   test("what is written past Fastify can't be held, so the connection breaks", async () => {
@@ -102,7 +107,127 @@ describe("Fastify, a handler that sends by itself", () => {
       throw new Failure("no money");
     });
     expect(reply).toMatchObject({ code: "ECONNRESET" });
-    expect(errors).toEqual([early]);
+    expect(errors).toEqual([expect.stringMatching(/no money.*before its handler had ended/)]);
+  });
+
+  test.each<[string, Handler]>([
+    ["node's own response", (_payload, _request, { raw }) => void raw.end("{}")],
+    [
+      "a hijacked one",
+      (_payload, _request, reply) => {
+        reply.hijack();
+        reply.raw.end("{}");
+      },
+    ],
+  ])("a refusal that comes after the end of %s is answered; without one that goes out", async (_name, end) => {
+    const refused = await answered(async (...given) => {
+      end(...given);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      throw new Failure("no money");
+    });
+    expect(refused.reply).toMatchObject({ status: 409, body: expect.stringContaining("no money") });
+    expect(refused.errors).toEqual([early]);
+    expect(await answered(end)).toMatchObject({ reply: { status: 200, body: "{}" }, errors: [early] });
+  });
+
+  test.each<[string, Handler]>([
+    [
+      "its response ended at once",
+      (_payload, _request, reply) => {
+        reply.raw.end("{}");
+        return reply;
+      },
+    ],
+    [
+      "its response ended later",
+      (_payload, _request, reply) => {
+        reply.hijack();
+        setTimeout(() => reply.raw.end("{}"), 20);
+        return reply;
+      },
+    ],
+    [
+      "a stream goes to its response",
+      (_payload, _request, reply) => {
+        reply.hijack();
+        Readable.from(["{", "}"]).pipe(reply.raw);
+        return reply;
+      },
+    ],
+  ])("a returned reply is waited for: %s", async (_name, handler) => {
+    expect(await answered(handler)).toMatchObject({ reply: { status: 200, body: "{}" }, errors: [early] });
+  });
+
+  test("a hijacked reply that nothing was written to is answered all the same", async () => {
+    const { reply } = await answered((_payload, _request, reply) => void reply.hijack());
+    expect(reply).toMatchObject({ status: 200, body: '{"dtm_result":"SUCCESS"}' });
+  });
+});
+
+describe("Fastify, an application that answers 200 for every error", () => {
+  const errors: unknown[] = [];
+  const calls: (string | undefined)[] = [];
+  let ran = false;
+  let url: string;
+  const app = fastify();
+
+  beforeAll(async () => {
+    app.setErrorHandler((_error, _request, reply) => reply.code(200).send({ ok: false }));
+    app.addHook("preHandler", async (request, reply) => {
+      const { refuse } = request.query as { readonly refuse?: string };
+      if (refuse === undefined) return;
+      reply.code(Number(refuse));
+      throw new Error("a FAILURE of the session database");
+    });
+    const onError = (error: unknown, call: BranchCall | null): void => {
+      errors.push(error);
+      calls.push(call?.gid);
+    };
+    const handler = (payload: unknown, _request: FastifyRequest, reply: FastifyReply): unknown => {
+      ran = true;
+      return payload === "send" ? reply.send(new Error("database down")) : undefined;
+    };
+    await app.register(branchRoute("/branch", null, handler, { onError }));
+    app.get("/own", () => Promise.reject(new Error("own")));
+    url = await app.listen({ port: 0, host: "127.0.0.1" });
+  });
+  beforeEach(() => {
+    errors.length = 0;
+    calls.length = 0;
+    ran = false;
+  });
+  afterAll(() => app.close());
+
+  test.each([
+    ["no status", 200, 500],
+    ["a status", 503, 503],
+    ["the status of a refusal", 409, 500],
+    ["the status of one that isn't done", 425, 500],
+  ])("a hook that fails with %s is no success and no verdict, and is told with its call", async (_, status, expected) => {
+    const reply = await httpCall(`${url}/branch?${BRANCH_QUERY}&refuse=${status}`, "{}");
+    expect(reply.status).toBe(expected);
+    expect(outcomeFromHttp(reply.status, reply.body).kind).toBe("unknown");
+    expect(errors).toEqual([new Error("a FAILURE of the session database")]);
+    expect(calls).toEqual(["g-1"]);
+    expect(ran).toBe(false);
+  });
+
+  test("a body that is too long is a 413", async () => {
+    const reply = await httpCall(`${url}/branch?${BRANCH_QUERY}`, JSON.stringify("x".repeat(4 * 1024 * 1024)));
+    expect(reply.status).toBe(413);
+    expect(errors).toEqual([expect.objectContaining({ code: "FST_ERR_CTP_BODY_TOO_LARGE" })]);
+  });
+
+  test("an error that the handler sends is a 500 without its text", async () => {
+    const reply = await httpCall(`${url}/branch?${BRANCH_QUERY}`, '"send"');
+    expect(reply.status).toBe(500);
+    expect(reply.body).not.toContain("database");
+    expect(errors).toContainEqual(new Error("database down"));
+  });
+
+  test("its own routes are answered as it says", async () => {
+    expect(await httpCall(`${url}/own`)).toMatchObject({ status: 200, body: '{"ok":false}' });
+    expect(await httpCall(`${url}/branch?${BRANCH_QUERY}`)).toMatchObject({ status: 200, body: '{"dtm_result":"SUCCESS"}' });
   });
 });
 
@@ -153,4 +278,35 @@ describe("Fastify, bodies and payloads", () => {
     expect(reply.headers["x-ip"]).toBe("127.0.0.1");
     await app.close();
   });
+});
+
+test.each<[string, unknown, unknown]>([
+  ["nothing as its handler", undefined, {}],
+  ["an object as its handler", {}, {}],
+  [
+    "a generator as its handler",
+    function* () {
+      yield 1;
+    },
+    {},
+  ],
+  [
+    "an asynchronous generator as its handler",
+    async function* () {
+      yield 1;
+    },
+    {},
+  ],
+  ["null as its options", () => undefined, null],
+  ["a text as its options", () => undefined, "x"],
+])("Fastify, %s is refused when it is made", (_, handler, options) => {
+  expect(() => Reflect.apply(branchRoute, undefined, ["/branch", null, handler, options])).toThrow(
+    expect.objectContaining({ code: "OPTION_INVALID" }),
+  );
+});
+
+test.each([undefined, null, 1, "branch"])("Fastify, %p as its path is refused when it is made", (path) => {
+  expect(() => Reflect.apply(branchRoute, undefined, [path, null, () => undefined])).toThrow(
+    expect.objectContaining({ code: "OPTION_INVALID" }),
+  );
 });

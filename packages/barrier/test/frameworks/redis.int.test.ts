@@ -47,6 +47,39 @@ interface Host {
 
 const NAMES = ["ioredis", "node-redis"] as const;
 
+describe("the barrier of Redis, given what is none", () => {
+  let sent = 0;
+  const client: RedisLike = {
+    defineCommand: () => undefined,
+    // As where there is no balance.
+    async eval() {
+      sent++;
+      return ["FAILURE"];
+    },
+  };
+  const given = (...parts: unknown[]): Promise<unknown> => Reflect.apply(barrier.adjustAmount, barrier, [client, ...parts]);
+  const branch: Branch = { gid: "g", transType: "saga", branchId: "01", op: "action" };
+
+  test.each([undefined, null, "", 5, {}])("%p as the key is no refusal for good", async (key) => {
+    await expect(given(key, 10, { branch })).rejects.toEqual(code("OPTION_INVALID"));
+    expect(sent).toBe(0);
+  });
+
+  test.each([undefined, null, Number.NaN, Number.POSITIVE_INFINITY, 1.5, "10", 10n, 2 ** 53])(
+    "%p as the amount is no refusal for good",
+    async (amount) => {
+      await expect(given("key", amount, { branch })).rejects.toEqual(code("OPTION_INVALID"));
+      expect(sent).toBe(0);
+    },
+  );
+
+  test.each([null, 1, "x"])("%p as the options is refused", async (options) => {
+    await expect(given("key", 10, options)).rejects.toEqual(code("OPTION_INVALID"));
+    await expect(Reflect.apply(barrier.queryPrepared, barrier, [client, options])).rejects.toEqual(code("OPTION_INVALID"));
+    expect(sent).toBe(0);
+  });
+});
+
 withServer({ name: "Redis", variable: "DTM_TEST_REDIS" }, () => {
   describe.each(NAMES)("the barrier of Redis through %s", (driver) => {
     let redis: Redis;

@@ -62,7 +62,7 @@ export function openDatabase(driver: Driver, address: string, table: string, con
     case "mariadb": {
       const pool = mariadb.createPool({ ...mysqlParts(address), connectionLimit: connections, acquireTimeout: 60_000 });
       return {
-        database: withExecute(xaMariadb(pool, { table }), (connection) => (sql) => connection.query(sql)),
+        database: withExecute(xaMariadb(pool, { table, poolSize: connections }), (connection) => (sql) => connection.query(sql)),
         close: () => pool.end(),
       };
     }

@@ -194,6 +194,16 @@ function suite(driver: Driver): void {
     expect(await gained()).toBe(0);
   });
 
+  test("work that nobody would do is refused, and nothing is prepared", async () => {
+    async function* lazy(execute: Execute) {
+      yield await add(30)(execute);
+    }
+    type Work = (execute: Execute) => Promise<unknown>;
+    await expect(serve("action", lazy as unknown as Work)).rejects.toEqual(code("OPTION_INVALID"));
+    await expect(serve("action", async (execute) => lazy(execute))).rejects.toEqual(code("OPTION_INVALID"));
+    expect(await isPrepared()).toBe(false);
+  });
+
   test("a missing table is named, and nothing stays prepared", async () => {
     const opened = openDatabase(driver, bed.address, "no_such_place.barrier");
     const call = () => runInBranch(at("action"), () => xaBranch(opened.database, { register: registered }, add(30)));
@@ -218,6 +228,30 @@ function suite(driver: Driver): void {
     await opened.close();
     expect(await gained()).toBe(3);
   });
+
+  test.each([2, 3])(
+    "phase 2 finds a connection while more first phases wait for its row than the pool of %i has",
+    async (size) => {
+      const opened = openDatabase(driver, bed.address, bed.table, size);
+      const on = (op: string, of: string) =>
+        runInBranch(at(op, of), () => xaBranch(opened.database, { register: registered }, add(1)));
+      await on("action", gid);
+      const others = Array.from({ length: 5 }, async (_, i) => {
+        await on("action", `${gid}-${i}`);
+        await on("commit", `${gid}-${i}`);
+      });
+      // Until they wait for the row.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const left = await recoverXa(opened.database, { query: async () => "prepared" });
+      expect(left.map((found) => found.gid)).toContain(gid);
+      const asked = Date.now();
+      await on("commit", gid);
+      expect(Date.now() - asked).toBeLessThan(5_000);
+      await Promise.all(others);
+      await opened.close();
+      expect(await gained()).toBe(6);
+    },
+  );
 
   if (driver === "pg") {
     test("an error that the work swallowed is no prepared transaction", async () => {

@@ -9,9 +9,13 @@ import { markIn } from "./kept.js";
 /** Who named the execution: nobody knows a new gid; a caller's may have been used before; what the coordinator resumes was begun before. */
 export type Origin = "new" | "named" | "resumed";
 
-/** The coordinator's default. One that calls back earlier by its own settings has runs overlap that its workflows' own calls can't see. */
 const DEFAULT_INTERVAL_SECONDS = 10;
 const MARK_BYTES = 9;
+
+/** Stored with every workflow: a coordinator that called back earlier, by a setting of its own, would have runs overlap that can't know of it. */
+export function intervalOf(given: number | undefined): number {
+  return given === undefined || given === 0 ? DEFAULT_INTERVAL_SECONDS : given;
+}
 
 export class Freshness {
   /** Stored with a named workflow: whoever finds his own has begun it. A new gid needs none. */
@@ -21,11 +25,11 @@ export class Freshness {
   readonly #endsAt: number;
 
   /** Made before the workflow is stored, from when on the coordinator's interval runs. */
-  constructor(origin: Origin, { time, intervalSeconds }: { readonly time: Time; readonly intervalSeconds: number | undefined }) {
+  constructor(origin: Origin, { time, intervalSeconds }: { readonly time: Time; readonly intervalSeconds: number }) {
     this.mark = origin === "named" ? randomBytes(MARK_BYTES).toString("base64url") : null;
     this.#origin = origin;
     this.#time = time;
-    this.#endsAt = time.monotonic() + (intervalSeconds || DEFAULT_INTERVAL_SECONDS) * 1000;
+    this.#endsAt = time.monotonic() + intervalSeconds * 1000;
   }
 
   /** `customData`: as it is stored; empty where nobody tells. */

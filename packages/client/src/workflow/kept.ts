@@ -11,7 +11,7 @@ const MARK = "run";
 
 /** No step has this id: a result that is too long for its column, and a decision that a later run couldn't make again. */
 export const RESULT: StepKey = { branchId: "00", op: "result" };
-/** Which workflow it is, where the coordinator's answers don't tell. */
+/** Which workflow it is, and its input, where the coordinator's answers don't tell: what {@link customDataOf} makes, without a mark. */
 export const NAME: StepKey = { branchId: "00", op: "name" };
 export const UNDONE: StepKey = { branchId: "00", op: "rollback" };
 
@@ -64,20 +64,30 @@ function fits(text: string): boolean {
 
 /** The name in what {@link customDataOf} made; null for anything else. */
 export function nameIn(customData: string): string | null {
-  return textIn(customData, "name");
+  return textOrNull(memberOf(customData, "name"));
+}
+
+/** Likewise the input, for which dtm's Go client writes null when there is none. */
+export function dataIn(customData: string): Uint8Array | null {
+  const data = memberOf(customData, "data");
+  if (data === null) return new Uint8Array();
+  return typeof data === "string" ? Buffer.from(data, "base64") : null;
 }
 
 /** Likewise the mark of who has begun it. */
 export function markIn(customData: string): string | null {
-  return textIn(customData, MARK);
+  return textOrNull(memberOf(customData, MARK));
 }
 
-function textIn(customData: string, key: string): string | null {
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function memberOf(customData: string, key: string): unknown {
   try {
     const value: unknown = JSON.parse(customData);
-    const text: unknown = typeof value === "object" && value !== null ? Reflect.get(value, key) : null;
-    return typeof text === "string" ? text : null;
+    return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
   } catch {
-    return null;
+    return undefined;
   }
 }

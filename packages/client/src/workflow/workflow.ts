@@ -215,10 +215,12 @@ export class Workflow {
           async (connection) => {
             value = encodeResult(await work(connection));
           },
-          () => this.#progress.record(business, "succeed", new Uint8Array()),
+          async () => {
+            const { isOwn } = await this.#progress.record(business, "succeed", new Uint8Array());
+            if (!isOwn) throw this.#preparedElsewhere(branch);
+          },
         );
-        // Another process is at this step, or was: what its work returned is known there, and recorded as nothing it would be lost.
-        if (!ran) throw new Ongoing(`the XA step ${branch.branchId} of workflow ${this.gid} was prepared by another execution`);
+        if (!ran) throw this.#preparedElsewhere(branch);
         return value;
       });
       return decodeResult<AsJson<T>>(data);
@@ -274,7 +276,9 @@ export class Workflow {
     }
     // Another way through the handler than the one that a later run takes: its steps would get the ids of other ones.
     if (this.#open !== null) return inItsTurn(this.#open.error);
-    const work = take({ gid: this.gid, transType: "workflow", branchId: this.#ids.next(), op: "action" });
+    const branchId = this.#ids.next();
+    this.#progress.take(branchId);
+    const work = take({ gid: this.gid, transType: "workflow", branchId, op: "action" });
     const promise = StepPromise.of(work);
     const ended = work.then(
       () => {
@@ -291,6 +295,12 @@ export class Workflow {
     return promise;
   }
 
+  /** Another process is at this step, or was: what its work returned is known there, and recorded as nothing it would be lost. */
+  #preparedElsewhere({ branchId }: Branch): Ongoing {
+    const found = `the XA step ${branchId} of workflow ${this.gid} was prepared by another execution`;
+    return new Ongoing(`${found}: ask for the outcome under the same gid, and don't begin it anew under another one`);
+  }
+
   /** A step that refused is never confirmed, and takes its callbacks along. */
   async #once(branch: Branch, work: () => Promise<Uint8Array>): Promise<Uint8Array> {
     try {
@@ -305,7 +315,7 @@ export class Workflow {
   }
 
   #refused(branch: Branch): void {
-    const mayArrive = !this.#fresh();
+    const mayArrive = this.#progress.isShared || !this.#fresh();
     const { compensateErrorBranch = mayArrive } = this.#settings;
     if (!compensateErrorBranch) return this.#forget(branch);
     const { commit, rollback } = this.#callbacks;

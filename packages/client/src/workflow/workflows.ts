@@ -1,5 +1,6 @@
 /** The workflows of one service: registered by name, executed here, and resumed when the coordinator calls back (protocol.md 6.6). */
-import { type Client, randomGid, TransactionError, type TransactionOptions } from "@dtm/client-core";
+import { isDeepStrictEqual } from "node:util";
+import { type Client, randomGid, TransactionError } from "@dtm/client-core";
 import {
   type Coordinator,
   checkGid,
@@ -18,8 +19,8 @@ import {
 import { DtmError, Failure, Ongoing } from "@dtm/protocol";
 import type { AsJson } from "./as-json.js";
 import { Clock } from "./clock.js";
-import { Freshness, type Origin } from "./fresh.js";
-import { customDataOf, encodeInput, NAME, nameIn, needsRow, RESULT, UNDONE } from "./kept.js";
+import { Freshness, intervalOf, type Origin } from "./fresh.js";
+import { customDataOf, dataIn, encodeInput, NAME, nameIn, needsRow, RESULT, UNDONE } from "./kept.js";
 import { Progress } from "./progress.js";
 import { decodeInput, decodeResult, encodeResult, Workflow, type WorkflowSettings } from "./workflow.js";
 
@@ -39,11 +40,11 @@ export interface ExecuteOptions {
   /** Ends it as `timeoutMs` does: the call under way at once, a local step when it has ended. Of who joined it only the wait is ended. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Names the execution: the same gid resumes it, joins it while this process is at it, or gives its result again. Who joins keeps his own
-   * limits, and runs it himself when those of the other caller end it. Default: a new one.
+   * Names the execution: the same gid with the same input resumes it, joins it while this process is at it, or gives its result again. Who joins
+   * keeps his own limits, and runs it himself when those of the other caller end it. Default: a new one.
    */
   readonly gid?: string | undefined;
-  /** Base of the coordinator's interval of callbacks, in seconds. Default: the coordinator's. */
+  /** Base of the coordinator's interval of callbacks, in seconds. Default and 0: 10, whatever the coordinator's own setting. */
   readonly retryIntervalSeconds?: number | undefined;
 }
 
@@ -56,8 +57,10 @@ export interface DefinedWorkflow<Input, Output> {
    * @param input - Given to the handler, also when another process resumes it. JSON.
    * @returns What the handler returned, as JSON carries it.
    * @throws DtmError DEADLINE_EXCEEDED by its limits, and CLIENT_CLOSED, which leave it open, with the `gid` of what is stored;
-   * TRANSACTION_FAILED when it was rolled back; TRANSACTION_CONFLICT when the gid is another transaction's. Any other error leaves it open, and the coordinator calls back and has it resumed: BRANCH_UNKNOWN also for the
-   * failure of another transaction that the handler passed on, which is its `cause`.
+   * TRANSACTION_FAILED when it was rolled back; TRANSACTION_CONFLICT when the gid is another transaction's, or was begun with another input, and when
+   * this run ended without a step that an earlier one has carried out, or otherwise than that had begun to end, which leave it open. Any other error
+   * leaves it open too, and the coordinator calls back and has it resumed: TRANSACTION_RUNNING when what a step returned couldn't be recorded;
+   * BRANCH_UNKNOWN also for the failure of another transaction that the handler passed on, which is its `cause`.
    */
   execute(input: Input, options?: ExecuteOptions): Promise<AsJson<Output>>;
 }
@@ -85,6 +88,7 @@ interface Execution extends ExecuteOptions {
 
 interface Running {
   readonly name: string;
+  readonly data: Uint8Array;
   readonly clock: Clock;
   readonly result: Promise<Uint8Array>;
 }
@@ -183,6 +187,7 @@ export class Workflows {
     if (!isRealTime(this.#coordinator.settings.time)) return run();
     for (let running = this.#running.get(gid); running !== undefined; running = this.#running.get(gid)) {
       if (running.name !== name) throw conflict(gid, `workflow ${running.name} is being executed under it`);
+      requireInput(running.data, data, gid);
       try {
         return await clock.wait(running.result);
       } catch (error) {
@@ -193,7 +198,7 @@ export class Workflows {
     }
     // Forgotten before anybody hears of its end, so whoever runs it again then doesn't find this one.
     const result = run().finally(() => this.#running.delete(gid));
-    this.#running.set(gid, { name, clock, result });
+    this.#running.set(gid, { name, data, clock, result });
     return result;
   }
 
@@ -218,31 +223,53 @@ export class Workflows {
     }
     const { gid, origin } = options;
     const { time } = this.#coordinator.settings;
-    const freshness = new Freshness(origin, { time, intervalSeconds: options.retryIntervalSeconds });
-    const state = await this.#prepare(gid, customDataOf(name, data, freshness.mark), options, clock);
+    const freshness = new Freshness(origin, { time, intervalSeconds: intervalOf(options.retryIntervalSeconds) });
+    const customData = customDataOf(name, data, freshness.mark);
+    const state = await this.#prepare(gid, customData, options, clock);
     if (state.status === "prepared") clock.stored();
-    requireOurs(state, name, gid);
-    const progress = new Progress(this.#coordinator, gid, state.progresses);
+    // The coordinator has both from the workflow itself.
+    const asked: Asked = { gid, name, data: origin === "named" ? data : null };
+    requireOurs(state, asked);
+    const progress = new Progress(this.#coordinator, { ...state, gid }, () => this.#prepare(gid, customData, options, clock));
     const untold = origin === "named" && this.#coordinator.transport.name !== "http";
-    const customData = untold ? await this.#requireName(name, state, progress, clock) : state.customData;
-    if (state.status === "succeed") return progress.dataOf(RESULT) ?? this.#resultIn(state, clock);
-    if (state.status === "failed") throw failed(gid, state.rollbackReason);
-    if (state.status !== "prepared") throw conflict(gid, `its status is ${describe(state.status)}, which no workflow has`);
+    const stored = untold ? await this.#requireUntold(asked, state, progress, clock) : state.customData;
+    if (state.status !== "prepared") return this.#endIn(state, progress, clock);
     const workflow = new Workflow({
       name,
       data,
       progress,
       clock,
-      fresh: freshness.of(customData),
+      fresh: freshness.of(stored),
       settings: definition.settings,
     });
-    const ended = await run(definition.handler, workflow, data);
+    try {
+      return await this.#carryOut(definition.handler, workflow, progress);
+    } catch (error) {
+      // Another run was faster: how the workflow ended counts, not what this run has met.
+      if (progress.endedBeside === null) throw error;
+      return this.#endIn(progress.endedBeside, progress, clock);
+    }
+  }
+
+  /** @throws TransactionError TRANSACTION_FAILED when it was rolled back, TRANSACTION_CONFLICT when it hasn't ended as workflows do. */
+  async #endIn(state: WorkflowState, progress: Progress, clock: Clock): Promise<Uint8Array> {
+    const { gid } = progress;
+    if (state.status === "succeed") return progress.dataOf(RESULT) ?? this.#resultIn(state, clock);
+    if (state.status === "failed") throw failed(gid, state.rollbackReason);
+    throw conflict(gid, `its status is ${describe(state.status)}, which no workflow has`);
+  }
+
+  async #carryOut(handler: Definition["handler"], workflow: Workflow, progress: Progress): Promise<Uint8Array> {
+    const { gid } = progress;
+    const ended = await run(handler, workflow);
     const settled = await workflow.settle();
     // A step whose outcome nobody knows: what the handler made of it doesn't decide anything.
     if (settled?.kind === "open") throw settled.error;
     if (!ended.ok && !(ended.error instanceof Failure)) throw ended.error;
     const refusal = this.#refusalIn(ended, settled?.refusal, progress);
-    requireSameDirection(progress, refusal === null ? "commit" : "rollback");
+    const direction = refusal === null ? "commit" : "rollback";
+    requireSameSteps(progress, direction);
+    requireSameDirection(progress, direction);
     if (refusal === null && ended.ok) {
       const result = encodeResult(ended.value);
       if (needsRow(result, gid)) {
@@ -264,22 +291,24 @@ export class Workflows {
   }
 
   /**
-   * A gid that the caller chose may be another workflow's, and the gRPC answer doesn't tell (protocol.md 9, Q4): what is stored is asked for,
-   * or, where there is no way to ask, kept in a row of our own.
+   * A gid that the caller chose may be another workflow's, or its own with another input, and the gRPC answer doesn't tell (protocol.md 9, Q4): what
+   * is stored is asked for, or, where there is no way to ask, kept in a row of our own.
    *
    * @returns What is stored with the workflow; empty where there is no way to ask.
    */
-  async #requireName(name: string, { status }: WorkflowState, progress: Progress, clock: Clock): Promise<string> {
-    const { gid } = progress;
+  async #requireUntold(asked: Asked, { status }: WorkflowState, progress: Progress, clock: Clock): Promise<string> {
     if (canQuery(this.#coordinator.transport)) {
-      const found = await this.#coordinator.query(gid, clock.limits());
+      const found = await this.#coordinator.query(asked.gid, clock.limits());
       if (found === null) return "";
-      requireOurs(found, name, gid);
+      requireOurs(found, asked);
       return found.customData;
     }
+    if (status === "prepared" && progress.isEmpty) {
+      const own = customDataOf(asked.name, asked.data ?? new Uint8Array(), null);
+      await progress.record(NAME, "succeed", Buffer.from(own));
+    }
     const kept = progress.dataOf(NAME);
-    if (kept !== null) requireName(Buffer.from(kept).toString("utf8"), name, gid);
-    else if (status === "prepared" && progress.isEmpty) await progress.record(NAME, "succeed", Buffer.from(name));
+    if (kept !== null) requireOurs({ transType: "", customData: Buffer.from(kept).toString("utf8") }, asked);
     return "";
   }
 
@@ -301,11 +330,10 @@ export class Workflows {
   }
 
   #prepare(gid: string, customData: string, { retryIntervalSeconds }: ExecuteOptions, clock: Clock): Promise<WorkflowState> {
-    const wire: TransactionOptions = retryIntervalSeconds === undefined ? {} : { retryIntervalSeconds };
     const request = {
       gid,
       transType: "workflow" as const,
-      options: toWireOptions(wire),
+      options: toWireOptions({ retryIntervalSeconds: intervalOf(retryIntervalSeconds) }),
       queryPrepared: this.#callback,
       customData,
     };
@@ -363,27 +391,48 @@ function ownError(error: unknown, gid: string): unknown {
 
 type HandlerEnd = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
-async function run(handler: Definition["handler"], workflow: Workflow, data: Uint8Array): Promise<HandlerEnd> {
+async function run(handler: Definition["handler"], workflow: Workflow): Promise<HandlerEnd> {
   try {
-    return { ok: true, value: await handler(workflow, decodeInput(data)) };
+    return { ok: true, value: await handler(workflow, decodeInput(workflow.data)) };
   } catch (error) {
     return { ok: false, error };
   }
 }
 
-/** As far as the answer tells: over gRPC it has neither the type nor the name. */
-function requireOurs(
-  { transType, customData }: Pick<WorkflowState, "transType" | "customData">,
-  name: string,
-  gid: string,
-): void {
-  if (transType !== "" && transType !== "workflow") throw conflict(gid, `it is a ${transType}'s`);
-  const stored = nameIn(customData);
-  if (stored !== null) requireName(stored, name, gid);
+/** What the workflow under the gid has to be; `data` is null where the coordinator itself brings the input. */
+interface Asked {
+  readonly gid: string;
+  readonly name: string;
+  readonly data: Uint8Array | null;
 }
 
-function requireName(stored: string, name: string, gid: string): void {
-  if (stored !== name) throw conflict(gid, `it is workflow ${stored}'s`);
+/** As far as the answer tells: over gRPC it has neither the type nor what is kept with it. */
+function requireOurs(
+  { transType, customData }: Pick<WorkflowState, "transType" | "customData">,
+  { gid, name, data }: Asked,
+): void {
+  if (transType !== "" && transType !== "workflow") throw conflict(gid, `it is a ${transType}'s`);
+  const storedName = nameIn(customData);
+  if (storedName !== null && storedName !== name) throw conflict(gid, `it is workflow ${storedName}'s`);
+  const storedData = dataIn(customData);
+  if (storedName !== null && storedData !== null && data !== null) requireInput(storedData, data, gid);
+}
+
+/** By what the JSON says, since a client in another language may write the same differently. */
+function requireInput(stored: Uint8Array, data: Uint8Array, gid: string): void {
+  if (isDeepStrictEqual(decodeInput(stored), decodeInput(data))) return;
+  throw conflict(gid, "it was begun with another input, and its steps may have been carried out with that");
+}
+
+/** What an earlier run has carried out, and this one didn't come to, would be neither confirmed nor undone, and nobody would hear of it. */
+function requireSameSteps(progress: Progress, direction: "commit" | "rollback"): void {
+  const missed = progress.missed(direction);
+  if (missed === null) return;
+  const message =
+    `a handler must take the same steps at every run: expected workflow ${progress.gid} to take step ${missed.branchId}, which an earlier run has ` +
+    "carried out, found that this run ended without it: it stays open, and goes on once the handler takes that step again. What the handler's way " +
+    "depends on (time, chance, a check of something that the steps change) belongs into a step of its own, wf.local, whose answer is kept";
+  throw new TransactionError("TRANSACTION_CONFLICT", message, { gid: progress.gid });
 }
 
 /** Phase 2 has begun: whichever way it went, half of it can't be undone, nor the other half be done. */

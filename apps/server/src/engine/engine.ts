@@ -5,13 +5,13 @@
 
 import type { Participants } from "../participants/participant.js";
 import type { TransactionStore } from "../stores/store.js";
-import { TransientMap } from "../transient-map.js";
 import type { Clock } from "./clock.js";
 import type { Log, Telemetry } from "./coordinator.js";
 import type { Destinations } from "./destinations.js";
 import { type AlertEvent, Drive, type DriveContext, type DriveStart, type Ended, patienceMs } from "./drive.js";
 import type { EngineSettings } from "./settings.js";
 import { isFinal, type Loaded, type Millis, type Owner, type Transaction } from "./transaction.js";
+import { TransientMap } from "./transient-map.js";
 
 export interface EngineParts {
   readonly store: TransactionStore;

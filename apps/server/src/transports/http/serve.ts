@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Telemetry } from "../../engine/coordinator.js";
 import { Refusal } from "../../engine/refusal.js";
-import { TransientMap } from "../../transient-map.js";
+import { TransientMap } from "../../engine/transient-map.js";
 import { type AccessRules, admit, type Exposure } from "./access.js";
 import { type Answer, NOT_FOUND, withHeader } from "./answer.js";
 import { BODY_LIMIT, discard, readBody } from "./body.js";

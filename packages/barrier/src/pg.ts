@@ -2,6 +2,7 @@
 
 import { doubt, learn, mayName } from "./sql/pg-named.js";
 import { type PgWire, sendOpening, wireOf } from "./sql/pg-opening.js";
+import { type PgReleased, pooled, released } from "./sql/pg-pooled.js";
 import { pgLeft, pgSettled, pgStatus } from "./sql/pg-status.js";
 import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
 import { aborted, leftOpen } from "./sql/rows.js";
@@ -40,7 +41,7 @@ const adapter: PoolAdapter = {
   },
   async connect(pool) {
     poolOf("pg", pool);
-    const client = await (pool as { connect(): Promise<PgPooled> }).connect();
+    const client = await pooled<PgPooled>(pool);
     const session = sessionOf(client);
     // Whoever had it before may not have waited for his COMMIT.
     await pgSettled(client);
@@ -73,9 +74,6 @@ const adapter: PoolAdapter = {
 export const barrier: PoolBarrier<PgTransactionLike, PgDatabaseLike, PgPoolLike> = poolBarrier(adapter);
 
 function sessionOf(client: PgPooled): Session {
-  // Without a listener the loss of a connection would end the process; whoever waits for an answer is told by it.
-  const lost = (): void => undefined;
-  client.on?.("error", lost);
   return {
     tx: client,
     begin: () => client.query("begin"),
@@ -89,14 +87,7 @@ function sessionOf(client: PgPooled): Session {
       if (isRecord(answer) && answer["command"] === "ROLLBACK") throw aborted();
     },
     rollback: () => client.query("rollback"),
-    release(broken) {
-      try {
-        // The pool listens again before we stop.
-        client.release(broken);
-      } finally {
-        client.off?.("error", lost);
-      }
-    },
+    release: (broken) => released(client, broken),
   };
 }
 
@@ -150,11 +141,7 @@ async function answerOf(target: PgSender, statement: Statement, prepared: Prepar
 }
 
 /** What a pool of pg gives. */
-interface PgPooled extends PgSender {
-  release(destroy: boolean): void;
-  on?(event: "error", listener: () => void): unknown;
-  off?(event: "error", listener: () => void): unknown;
-}
+interface PgPooled extends PgSender, PgReleased {}
 
 /** What pg's own clients take. */
 interface PgSender {

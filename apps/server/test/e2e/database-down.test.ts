@@ -67,7 +67,13 @@ describe(`a database that goes away, from seed ${SEED}`, () => {
         const client = new DtmClient(server.api);
         const accounts = await openAccounts(banks, `down-${seed}`);
 
-        const { records, cuts, kills, refused } = await suffer(victim, client, { banks, accounts, seed });
+        const { records, cuts, kills, refused } = await suffer(victim, client, { banks, accounts, seed }).catch(
+          (cause: unknown) => {
+            throw new Error(`${server.running ? "the server runs on" : "the server is gone"}; it said:\n${server.lastWords}`, {
+              cause,
+            });
+          },
+        );
         const ended = await waitForTheEnds(client, () => server.lastWords);
         const problems = [
           ...(await checkPromises(records, ended, client)),

@@ -1,5 +1,6 @@
 /** XA on PostgreSQL: PREPARE TRANSACTION takes the transaction off its connection at once, so that connections go back to the pool. */
 import { type Branch, DtmError } from "@dtm/protocol";
+import { pooled, released } from "../sql/pg-pooled.js";
 import { pgSettled, pgStatus } from "../sql/pg-status.js";
 import { leftOpen } from "../sql/rows.js";
 import { tableName } from "../sql/table.js";
@@ -57,7 +58,7 @@ export function xaPostgres<Client extends PgClientLike>(pool: PgPoolLike<Client>
     detachMs: 0,
     room: roomOf(pool, options.poolSize ?? pool.options?.max),
     async open() {
-      const session = sessionOf(await pool.connect(), table);
+      const session = sessionOf(await pooled<Client>(pool), table);
       try {
         // What somebody left open would be prepared with the branch, and committed.
         await pgSettled(session.connection);
@@ -84,14 +85,6 @@ async function requireEnabled(client: PgClientLike): Promise<void> {
 }
 
 function sessionOf<Client extends PgClientLike>(client: Client, table: string): XaSession<Client> {
-  // A client that is out of its pool has no listener, and an error without one ends the process. Its next query fails in any case.
-  const ignore = (): void => undefined;
-  client.on("error", ignore);
-  const release = (error?: boolean): void => {
-    client.off("error", ignore);
-    client.release(error);
-  };
-
   const query = async (text: string, values?: unknown[]): Promise<PgResultLike> => {
     try {
       return await client.query(text, values);
@@ -174,9 +167,9 @@ function sessionOf<Client extends PgClientLike>(client: Client, table: string): 
       return rows.map((row): Prepared => ({ xid: String(member(row, "gid")), ageSeconds: Number(member(row, "age")) }));
     },
     async close() {
-      release();
+      released(client);
     },
-    destroy: () => release(true),
+    destroy: () => released(client, true),
   };
 }
 

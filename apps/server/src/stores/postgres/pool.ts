@@ -48,6 +48,9 @@ export class Pool {
     this.#pool = new pg.Pool({ ...this.#config, max, idleTimeoutMillis: IDLE_MS, allowExitOnIdle: true });
     // An idle connection that ends is replaced when it is needed.
     this.#pool.on("error", () => undefined);
+    // The pool stops listening when it hands one out, and whoever waits for it begins a turn later: a server that says good-bye in
+    // between would end the process.
+    this.#pool.on("connect", (client) => void client.on("error", () => undefined));
   }
 
   connect(): Promise<pg.PoolClient> {

@@ -52,13 +52,17 @@ export class Server {
     return this.#running().pid;
   }
 
+  get running(): boolean {
+    return this.#process?.running === true;
+  }
+
   get lastWords(): string {
     return this.#process?.lastWords ?? "";
   }
 
   /** After `kill` or `stop`: the same ports, the same data. */
   async restart(): Promise<void> {
-    if (this.#process?.running === true) throw new Error("the server is still running");
+    if (this.running) throw new Error("the server is still running");
     const child = new NodeProcess("apps/server/bin/dtm.js", ["serve"], {
       cwd: this.#options.dataDir,
       env: {
@@ -87,7 +91,7 @@ export class Server {
   }
 
   async kill(): Promise<void> {
-    if (this.#process?.running === true) await this.#process.kill();
+    if (this.running) await this.#process?.kill();
   }
 
   async stop(withinMs?: number): Promise<Ended> {

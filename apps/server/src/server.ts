@@ -16,7 +16,7 @@ import { isPair, PemUnusable, readCertificate, readKey } from "./pem.js";
 import { Epochs } from "./scheduler/epoch.js";
 import { Retention } from "./scheduler/retention.js";
 import { type Service, StartError } from "./service.js";
-import { explainOpening, openStore } from "./stores/open.js";
+import { opened, openStore } from "./stores/open.js";
 import type { Store } from "./stores/store.js";
 import { openAlerts } from "./telemetry/alert.js";
 import { createMetrics, type Metrics } from "./telemetry/metrics.js";
@@ -90,7 +90,7 @@ export async function buildServer(config: Config, log: Log, overrides: ServerOve
   });
   return {
     services: [
-      { name: "store", start: () => opened(store), stop: () => store.close() },
+      { name: "store", start: () => opened(store, log), stop: () => store.close() },
       { name: "alerts", start: async () => undefined, stop: () => alerts.close() },
       { name: "participants", start: () => registered(config), stop: () => participants.close() },
       { name: "engine", start: () => core.join(), stop: (deadline) => core.stop(deadline) },
@@ -126,14 +126,6 @@ function checksOf(store: Store, core: Core): readonly HealthCheck[] {
 /** How long finished transactions are kept (R30). */
 function keepMs({ Store, Retention }: Config): number {
   return (Store.Driver === "redis" ? Store.FinishedDataExpire : Retention) * 1000;
-}
-
-async function opened(store: Store): Promise<void> {
-  try {
-    await store.open();
-  } catch (cause) {
-    throw explainOpening(cause);
-  }
 }
 
 function participantsFrom(config: Config): Participants {

@@ -17,7 +17,8 @@ afterEach(() => rmSync(folder, { recursive: true }));
 async function migrate(env: Readonly<Record<string, string>>, options: { check: boolean }): Promise<[boolean, string[]]> {
   const lines: string[] = [];
   const { config } = loadConfig({ env: { DATA_DIR: join(folder, "data"), ...env } });
-  const well = await migrateStore(config, { ...options, say: (line) => lines.push(line), pause: async () => undefined });
+  const say = (line: string): number => lines.push(line);
+  const well = await migrateStore(config, { ...options, say, progress: say, pause: async () => undefined });
   return [well, lines];
 }
 

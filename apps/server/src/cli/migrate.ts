@@ -2,7 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Config } from "../config/schema.js";
 import { type Migrator, titleOf } from "../stores/migrate.js";
-import { explainOpening, openMigrator } from "../stores/open.js";
+import { explainOpening, openMigrator, patiently } from "../stores/open.js";
 
 /** Longer than a dtm with due work pauses between two looks for it (TransCronInterval, 3 s). */
 const LOOK_MS = 4_000;
@@ -10,6 +10,8 @@ const LOOK_MS = 4_000;
 export interface Migrating {
   readonly check: boolean;
   readonly say: (line: string) => void;
+  /** Of work that takes long. */
+  readonly progress: (line: string) => unknown;
   /** Between the two looks of `--check`. Default: four seconds. */
   readonly pause?: () => Promise<void>;
 }
@@ -28,8 +30,11 @@ export async function migrateStore(config: Config, asked: Migrating): Promise<bo
   }
 }
 
-async function migrated(migrator: Migrator, { say }: Migrating): Promise<true> {
-  const applied = await migrator.migrate();
+async function migrated(migrator: Migrator, { say, progress }: Migrating): Promise<true> {
+  const applied = await patiently(
+    () => migrator.migrate(),
+    (why) => progress(`not done yet: ${why}`),
+  );
   for (const migration of applied) say(`applied: ${titleOf(migration)}`);
   if (applied.length === 0) say(`up to date: ${newest(migrator)}`);
   return true;

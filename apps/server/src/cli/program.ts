@@ -76,7 +76,10 @@ async function migrate(flags: Flags & { readonly check?: true }): Promise<void> 
   await orExplain(async () => {
     const { config } = load(flags);
     const { migrateStore } = await import("./migrate.js");
-    if (!(await migrateStore(config, { check: flags.check === true, say }))) process.exitCode = 1;
+    if (
+      !(await migrateStore(config, { check: flags.check === true, say, progress: (line) => process.stderr.write(`${line}\n`) }))
+    )
+      process.exitCode = 1;
   });
 }
 

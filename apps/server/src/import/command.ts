@@ -4,7 +4,7 @@ import type { LoadedConfig } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import type { Log } from "../engine/coordinator.js";
 import { StartError } from "../service.js";
-import { explainOpening, openStore } from "../stores/open.js";
+import { opened, openStore } from "../stores/open.js";
 import type { Store } from "../stores/store.js";
 import { openLog } from "../telemetry/log.js";
 import { sourceFrom } from "./address.js";
@@ -40,7 +40,7 @@ export async function importFrom({ config }: LoadedConfig, flags: ImportFlags): 
         flags.dryRun === true
           ? null
           : async () => {
-              const store = await opened(config, log);
+              const store = await target(config, log);
               open.unshift(store);
               return store;
             },
@@ -57,14 +57,10 @@ export async function importFrom({ config }: LoadedConfig, flags: ImportFlags): 
   }
 }
 
-async function opened(config: Config, log: Log): Promise<Store> {
+async function target(config: Config, log: Log): Promise<Store> {
   // What is fatal to a store fails the operation that waits for it, which is told.
   const store = await openStore(config, { log, onFatal: () => undefined, flushed: () => undefined });
-  try {
-    await store.open();
-  } catch (cause) {
-    throw explainOpening(cause);
-  }
+  await opened(store, log);
   return store;
 }
 

@@ -52,6 +52,13 @@ export interface Migrator {
   check(pause: () => Promise<void>): Promise<readonly string[]>;
 }
 
+/** How long a start waits for another server that migrates. */
+export const MIGRATION_PATIENCE_S = 120;
+
+export function somebodyMigrates(database: string): string {
+  return `another server migrates ${database} since ${MIGRATION_PATIENCE_S} s: start again when it is done`;
+}
+
 export class MigrationRefused extends Error {
   override readonly name = "MigrationRefused";
 }

@@ -1,5 +1,6 @@
 import { loadConfig } from "../config/load.js";
-import { openStore } from "./open.js";
+import { openMemory } from "./memory/store.js";
+import { opened, openStore } from "./open.js";
 
 const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -17,4 +18,25 @@ test.each(["postgres", "mysql"])("an address in brackets is asked for without th
 test.each(["postgres", "mysql"])("in a container localhost is the container's host: %s (protocol.md 3.2)", async (driver) => {
   expect(await lookedFor({ STORE_DRIVER: driver })).toContain(" at localhost:1: ");
   expect(await lookedFor({ STORE_DRIVER: driver, IS_DOCKER: "1" })).toContain(" at host.docker.internal:1: ");
+});
+
+test("an opening that takes long is told over and over, one that doesn't isn't", async () => {
+  jest.useFakeTimers();
+  try {
+    const store = openMemory({ now: () => Date.now() });
+    let open = (): void => undefined;
+    const opening = jest.spyOn(store, "open");
+    opening.mockReturnValueOnce(new Promise<void>((resolve) => (open = resolve)));
+    const info = jest.fn();
+    const slow = opened(store, { ...log, info });
+    jest.advanceTimersByTime(25_000);
+    expect(info.mock.calls.map(([, event]) => event)).toEqual(Array(2).fill(expect.stringContaining("isn't open yet")));
+    open();
+    await slow;
+    await opened(store, { ...log, info });
+    jest.advanceTimersByTime(25_000);
+    expect(info).toHaveBeenCalledTimes(2);
+  } finally {
+    jest.useRealTimers();
+  }
 });

@@ -15,6 +15,9 @@ import { DatabaseUnusable as ServerUnusable } from "./relational/errors.js";
 import { DatabaseUnusable, FolderInUse, FolderUnusable } from "./sqlite/errors.js";
 import type { Store } from "./store.js";
 
+/** How long a start or a migration says nothing. */
+const SILENT_MS = 10_000;
+
 export interface StoreParts {
   readonly log: Log;
   /** It can't go on, and neither can the process (R25). */
@@ -53,6 +56,30 @@ export async function openStore(config: Config, { log, onFatal, flushed }: Store
   } catch (cause) {
     // Files that settings name are read before anything is opened.
     throw explainOpening(cause);
+  }
+}
+
+/** Opens it and says which setting leads out of what keeps it from that. */
+export async function opened(store: Store, log: Log): Promise<void> {
+  try {
+    await patiently(
+      () => store.open(),
+      (why) => log.info({}, `the store isn't open yet: ${why}`),
+    );
+  } catch (cause) {
+    throw explainOpening(cause);
+  }
+}
+
+/** What takes long is told, over and over: a large database migrates for minutes. */
+export async function patiently<T>(work: () => Promise<T>, tell: (why: string) => void): Promise<T> {
+  const telling = setInterval(() => {
+    tell("its database migrates, another server migrates it, or it is slow to answer");
+  }, SILENT_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(telling);
   }
 }
 

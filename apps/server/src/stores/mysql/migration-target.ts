@@ -1,10 +1,14 @@
 import type { Connection, RowDataPacket } from "mysql2/promise";
-import type { Migration, MigrationSession, MigrationTarget, Schema } from "../migrate.js";
+import {
+  MIGRATION_PATIENCE_S,
+  type Migration,
+  type MigrationSession,
+  type MigrationTarget,
+  type Schema,
+  somebodyMigrates,
+} from "../migrate.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import { schemaOf, statementsOf } from "./schema.js";
-
-/** How long a start waits for another server that migrates. */
-const PATIENCE_SECONDS = 120;
 
 /**
  * MySQL ends a transaction at every change of the schema, so a lock of its own keeps others away, and a migration is noted before it
@@ -14,9 +18,8 @@ export function migrationTarget(connection: Connection, database: string): Migra
   return async (work) => {
     const lock = lockOf(database);
     await liftTimeLimit(connection);
-    const [[row]] = await connection.query<RowDataPacket[]>("SELECT get_lock(?, ?) AS held", [lock, PATIENCE_SECONDS]);
-    if (row?.["held"] !== 1)
-      throw new DatabaseUnusable(`another server migrates ${database} since ${PATIENCE_SECONDS} s: start again when it is done`);
+    const [[row]] = await connection.query<RowDataPacket[]>("SELECT get_lock(?, ?) AS held", [lock, MIGRATION_PATIENCE_S]);
+    if (row?.["held"] !== 1) throw new DatabaseUnusable(somebodyMigrates(database));
     try {
       return await work(new Session(connection));
     } finally {

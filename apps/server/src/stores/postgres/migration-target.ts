@@ -1,7 +1,18 @@
 import type pg from "pg";
-import type { Migration, MigrationSession, MigrationTarget, Schema } from "../migrate.js";
+import {
+  MIGRATION_PATIENCE_S,
+  type Migration,
+  type MigrationSession,
+  type MigrationTarget,
+  type Schema,
+  somebodyMigrates,
+} from "../migrate.js";
+import { DatabaseUnusable } from "../relational/errors.js";
+import { codeOf } from "./errors.js";
 import { schemaOf } from "./schema.js";
 import type { Tables } from "./tables.js";
+
+const LOCK_NOT_AVAILABLE = "55P03";
 
 /** Waits for whoever migrates; released with the transaction, which a pooler keeps on one connection. The number is "dtm" in letters' codes. */
 const LOCK = "SELECT pg_advisory_xact_lock(6583405, $1)";
@@ -19,7 +30,7 @@ export function migrationTarget(client: pg.Client, tables: Tables): MigrationTar
     try {
       // An operator's limit for statements: large tables take as long as they take.
       await client.query("SET LOCAL statement_timeout = 0");
-      await client.query(LOCK, [hash(tables.schema)]);
+      await locked(client, tables);
       const result = await work(new Session(client, tables));
       await client.query("COMMIT");
       return result;
@@ -28,6 +39,18 @@ export function migrationTarget(client: pg.Client, tables: Tables): MigrationTar
       throw cause;
     }
   };
+}
+
+async function locked(client: pg.Client, { schema }: Tables): Promise<void> {
+  await client.query(`SET LOCAL lock_timeout = '${MIGRATION_PATIENCE_S}s'`);
+  try {
+    await client.query(LOCK, [hash(schema)]);
+  } catch (cause) {
+    if (codeOf(cause) !== LOCK_NOT_AVAILABLE) throw cause;
+    throw new DatabaseUnusable(somebodyMigrates(`schema ${schema}`), { cause });
+  }
+  // An operator's own counts for the rest.
+  await client.query("SET LOCAL lock_timeout TO DEFAULT");
 }
 
 export async function isMigrating(client: pg.Client, tables: Tables): Promise<boolean> {

@@ -1,5 +1,7 @@
 /** One connection to MySQL or MariaDB: statements with bound values, rows as arrays, and an end to every wait. */
+import type { Socket } from "node:net";
 import type { Connection as Driver, QueryOptions, QueryResult, ResultSetHeader } from "mysql2/promise";
+import { within } from "../relational/line.js";
 import type { Zone } from "./zone.js";
 
 export type Cell = string | number | Uint8Array | null;
@@ -141,8 +143,26 @@ export class Connection implements Query {
   }
 }
 
+/** One that must not commit any more: the socket is cut, and what was asked fails. The driver would say good-bye, which a silent server never answers. */
+export function cut(driver: Driver): void {
+  withCallbacks(driver).stream?.destroy();
+}
+
+/** How long a good-bye may take. */
+const LEAVE_MS = 2_000;
+
+/** In order, if that is possible soon: the driver would wait for the answers to all that was asked. */
+export async function leave(driver: Driver): Promise<void> {
+  try {
+    await within(performance.now() + LEAVE_MS, driver.end());
+  } catch {
+    cut(driver);
+  }
+}
+
 interface WithCallbacks {
   query(options: QueryOptions, answered: (cause: Error | null, result: QueryResult) => void): void;
+  readonly stream?: Socket;
 }
 
 /** What mysql2's promises stand for: they capture a stack at each query, which costs more than the query's own share of JavaScript. */

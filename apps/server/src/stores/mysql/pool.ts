@@ -1,9 +1,11 @@
 /** How connections are made: one for the lane, for everything else a small pool; never more than the setting allows. */
 import { isIP } from "node:net";
+import { createConnection } from "mysql2";
 import mysql, { type ConnectionOptions, type PoolConnection, type SslOptions } from "mysql2/promise";
 import { DatabaseUnusable } from "../relational/errors.js";
 import { PATIENCE_MS } from "../relational/line.js";
 import { readTlsFiles, type Tls } from "../relational/tls.js";
+import { cut } from "./connection.js";
 import { Zone } from "./zone.js";
 
 export interface MysqlAddress {
@@ -90,17 +92,29 @@ export class Pool {
   }
 
   /** A connection of one's own, outside of the pool. */
-  async dedicated(): Promise<mysql.Connection> {
+  dedicated(): Promise<mysql.Connection> {
+    return this.dedicatedTo(async (connection) => connection);
+  }
+
+  /**
+   * What `first` makes of one. A server that greets and then is silent is left after the patience, or each try would leave a connection behind.
+   */
+  async dedicatedTo<T>(first: (connection: mysql.Connection) => Promise<T>): Promise<T> {
     // A lane's statements that nobody waits for travel together; every value in them is escaped by the driver (connection.ts).
-    const connection = await mysql.createConnection({ ...this.#config, multipleStatements: true });
-    connection.on("error", () => undefined);
+    const core = createConnection({ ...this.#config, multipleStatements: true });
+    core.on("error", () => undefined);
+    const connection = core.promise();
+    const late = setTimeout(() => cut(connection), this.patienceMs);
     try {
+      // Wait for the greeting, and fail as it does.
       for (const sql of SETTINGS) await connection.query(sql);
+      return await first(connection);
     } catch (cause) {
-      connection.destroy();
+      cut(connection);
       throw cause;
+    } finally {
+      clearTimeout(late);
     }
-    return connection;
   }
 
   async end(): Promise<void> {

@@ -1,6 +1,6 @@
 /** The start on a MySQL or MariaDB database: is it one that we can use, is its schema current, and what was left in it. */
 import { types } from "node:util";
-import type { Connection as Driver, RowDataPacket } from "mysql2/promise";
+import type { Connection as Driver } from "mysql2/promise";
 import { type Migration, MigrationRefused, migrate, requireCurrent } from "../migrate.js";
 import { type Preparation, requireAdopted, tellAdopted } from "../relational/adopted.js";
 import { contended } from "../relational/contended.js";
@@ -8,7 +8,7 @@ import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import type { Limits } from "../relational/texts.js";
 import { type Tls, tlsTrouble } from "../relational/tls.js";
-import { Connection, NoAnswer } from "./connection.js";
+import { Connection, leave, NoAnswer } from "./connection.js";
 import { errnoOf, troubleOf } from "./errors.js";
 import { migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
@@ -67,25 +67,25 @@ export async function onServer<T>(pool: Pool, address: MysqlAddress, work: (serv
   try {
     driver = await pool.dedicated();
     const db = new Connection(driver, pool.zone);
-    await checkServer(driver, address);
+    await checkServer(db, address);
     checkPacket(await packetBytes(db), address);
     return await work({ driver, db });
   } catch (cause) {
     throw explained(cause, address);
   } finally {
-    await driver?.end().catch(() => undefined);
+    if (driver !== null) await leave(driver);
   }
 }
 
-async function checkServer(driver: Driver, { host, port }: MysqlAddress): Promise<void> {
-  const [[row]] = await driver.query<RowDataPacket[]>("SELECT version() AS version, @@global.read_only AS readOnly");
-  const version = String(row?.["version"] ?? "");
+async function checkServer(db: Connection, { host, port }: MysqlAddress): Promise<void> {
+  const [[told, readOnly] = []] = await db.rows("SELECT version(), @@global.read_only", []);
+  const version = String(told ?? "");
   const [major = 0, minor = 0] = version.split(/[.-]/).map(Number);
   const isMariadb = /mariadb/i.test(version);
   const tooOld = isMariadb ? major < 10 || (major === 10 && minor < 6) : major < 8;
   if (tooOld)
     throw new DatabaseUnusable(`the server at ${host}:${port} is ${version}: MySQL 8 or MariaDB 10.6, or newer, is needed`);
-  if (Number(row?.["readOnly"] ?? 0) > 0)
+  if (Number(readOnly ?? 0) > 0)
     throw new DatabaseUnusable(`the server at ${host}:${port} is read-only: name the primary (Store.Host, STORE_HOST)`);
 }
 

@@ -3,7 +3,7 @@ import { endsConnection } from "../relational/database.js";
 import { answerLimit, Pulse } from "../relational/pulse.js";
 import { paged, positionOf, repeated, unanswered } from "../relational/reading.js";
 import type { Reads } from "../relational/store.js";
-import { Connection, type Query } from "./connection.js";
+import { Connection, cut, leave, type Query } from "./connection.js";
 import { troubleOf } from "./errors.js";
 import type { Pool } from "./pool.js";
 import { findKeys, keysBefore } from "./sql/keys.js";
@@ -24,8 +24,10 @@ export function readsThrough(pool: Pool): Reads {
       if (endsConnection(troubleOf(cause, connection.broken))) connection.broken = true;
       throw cause;
     } finally {
-      if (connection.broken) client.destroy();
-      else client.release();
+      if (connection.broken) {
+        client.destroy();
+        cut(client);
+      } else client.release();
     }
   };
   const read = <T>(work: (db: Query) => Promise<T>): Promise<T> =>
@@ -74,7 +76,7 @@ function pulseThrough(pool: Pool): Pulse<Query> {
   return new Pulse<Query>({
     async connect() {
       const driver = await pool.dedicated();
-      return { db: new Connection(driver, pool.zone), cut: () => driver.destroy(), close: () => driver.end() };
+      return { db: new Connection(driver, pool.zone), cut: () => cut(driver), close: () => leave(driver) };
     },
     troubleOf: (cause) => troubleOf(cause, false),
   });

@@ -2,7 +2,7 @@
 import type { Connection as Driver, RowDataPacket } from "mysql2/promise";
 import { HALTED_S, type Session, type Trouble } from "../relational/database.js";
 import type { Statements } from "../relational/statements.js";
-import { Connection } from "./connection.js";
+import { Connection, cut, leave } from "./connection.js";
 import { GidTooAlike, troubleOf } from "./errors.js";
 import { forgetLane, lastBatch, noteBatch } from "./sql/lanes.js";
 import { statementsOn } from "./statements.js";
@@ -25,19 +25,13 @@ const clock = (usualS: number): Along => ({
   end: [`SET SESSION wait_timeout = ${usualS}`],
 });
 
-/** The connection is closed if it isn't fit for a lane. */
 export async function openSession(driver: Driver, zone: Zone): Promise<MysqlSession> {
-  try {
-    const asked = "SHOW SESSION VARIABLES WHERE variable_name IN ('idle_transaction_timeout', 'wait_timeout')";
-    const [rows] = await driver.query<RowDataPacket[]>(asked);
-    const seconds = new Map(rows.map((row) => [row["Variable_name"], Number(row["Value"])]));
-    const counts = seconds.has("idle_transaction_timeout");
-    if (counts) await driver.query(`SET SESSION idle_transaction_timeout = ${HALTED_S}`);
-    return new MysqlSession(new Connection(driver, zone), counts ? NOTHING : clock(seconds.get("wait_timeout") ?? USUAL_S));
-  } catch (cause) {
-    driver.destroy();
-    throw cause;
-  }
+  const asked = "SHOW SESSION VARIABLES WHERE variable_name IN ('idle_transaction_timeout', 'wait_timeout')";
+  const [rows] = await driver.query<RowDataPacket[]>(asked);
+  const seconds = new Map(rows.map((row) => [row["Variable_name"], Number(row["Value"])]));
+  const counts = seconds.has("idle_transaction_timeout");
+  if (counts) await driver.query(`SET SESSION idle_transaction_timeout = ${HALTED_S}`);
+  return new MysqlSession(new Connection(driver, zone), counts ? NOTHING : clock(seconds.get("wait_timeout") ?? USUAL_S));
 }
 
 class MysqlSession implements Session {
@@ -103,10 +97,10 @@ class MysqlSession implements Session {
   }
 
   destroy(): void {
-    this.connection.driver.destroy();
+    cut(this.connection.driver);
   }
 
-  async close(): Promise<void> {
-    await this.connection.driver.end();
+  close(): Promise<void> {
+    return leave(this.connection.driver);
   }
 }

@@ -22,7 +22,7 @@ export function openMysql(options: MysqlOptions): Store {
   const pool = new Pool(options, readers(options.maxConnections));
   return new RelationalStore({
     ...(options.flushed === undefined ? {} : { flushed: options.flushed }),
-    connect: async () => openSession(await pool.dedicated(), pool.zone),
+    connect: () => pool.dedicatedTo((driver) => openSession(driver, pool.zone)),
     patienceMs: options.patienceMs,
     prepare: () => prepareDatabase(pool, options, { autoMigrate: options.autoMigrate ?? true, log: options.log }),
     reads: readsThrough(pool),

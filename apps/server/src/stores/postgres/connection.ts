@@ -1,6 +1,7 @@
 /** One connection to PostgreSQL: statements with bound parameters, rows as arrays, and an end to every wait. */
 import type { Socket } from "node:net";
 import pg from "pg";
+import { within } from "../relational/line.js";
 import type { Prepared } from "./prepared.js";
 import type { Tables } from "./tables.js";
 
@@ -253,6 +254,18 @@ function asked(
 export function cut(client: pg.Client | pg.PoolClient): void {
   client.on("error", () => undefined);
   streamOf(client)?.destroy();
+}
+
+/** How long a good-bye may take. */
+const LEAVE_MS = 2_000;
+
+/** In order, if that is possible soon: the driver would wait for the answers to all that was asked. */
+export async function leave(client: pg.Client): Promise<void> {
+  try {
+    await within(performance.now() + LEAVE_MS, client.end());
+  } catch {
+    cut(client);
+  }
 }
 
 function streamOf(client: pg.Client | pg.PoolClient): Socket | undefined {

@@ -58,17 +58,28 @@ export class Pool {
   }
 
   /** A connection of one's own, outside of the pool; what isn't waited for is sent nevertheless. */
-  async dedicated(): Promise<pg.Client> {
+  dedicated(): Promise<pg.Client> {
+    return this.dedicatedTo(async (client) => client);
+  }
+
+  /**
+   * What `first` makes of one. A server that greets and is silent when `first` asks is left after the patience, or each try would leave a connection
+   * behind.
+   */
+  async dedicatedTo<T>(first: (client: pg.Client) => Promise<T>): Promise<T> {
     const client = new pg.Client({ ...this.#config, pipeline: true });
     client.on("error", () => undefined);
+    const late = setTimeout(() => cut(client), this.patienceMs);
     try {
       await client.connect();
+      return await first(client);
     } catch (cause) {
       // After an answer that it doesn't like the driver leaves the socket open.
       cut(client);
       throw cause;
+    } finally {
+      clearTimeout(late);
     }
-    return client;
   }
 
   async end(): Promise<void> {

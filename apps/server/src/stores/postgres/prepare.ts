@@ -8,7 +8,7 @@ import { messageOf } from "../relational/database.js";
 import { DatabaseUnusable } from "../relational/errors.js";
 import { type Limits, NO_LIMITS } from "../relational/texts.js";
 import { tlsTrouble } from "../relational/tls.js";
-import { Connection, NoAnswer } from "./connection.js";
+import { Connection, leave, NoAnswer } from "./connection.js";
 import { codeOf, troubleOf } from "./errors.js";
 import { migrationTarget } from "./migration-target.js";
 import { MIGRATIONS } from "./migrations/index.js";
@@ -49,20 +49,20 @@ export async function onServer<T>(pool: Pool, address: PostgresAddress, work: (c
   let client: pg.Client | null = null;
   try {
     client = await pool.dedicated();
-    await checkServer(client, address);
+    await checkServer(new Connection(client, pool.tables), address);
     return await work(client);
   } catch (cause) {
     throw explained(cause, address);
   } finally {
-    await client?.end().catch(() => undefined);
+    if (client !== null) await leave(client);
   }
 }
 
-async function checkServer(client: pg.Client, { host, port, database }: PostgresAddress): Promise<void> {
-  const { rows } = await client.query<{ version: string; encoding: string; standby: boolean }>(
-    `SELECT current_setting('server_version_num') AS version, current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby`,
+async function checkServer(db: Connection, { host, port, database }: PostgresAddress): Promise<void> {
+  const [[version, encoding, standby] = []] = await db.rows(
+    "SELECT current_setting('server_version_num'), current_setting('server_encoding'), pg_is_in_recovery()",
+    [],
   );
-  const [{ version, encoding, standby } = { version: "0", encoding: "", standby: false }] = rows;
   if (Number(version) < LEAST_VERSION)
     throw new DatabaseUnusable(
       `PostgreSQL at ${host}:${port} is version ${Math.floor(Number(version) / 10_000)}: 13 or newer is needed`,
@@ -71,7 +71,7 @@ async function checkServer(client: pg.Client, { host, port, database }: Postgres
     throw new DatabaseUnusable(
       `the database ${database} is encoded in ${encoding}: make one with ENCODING 'UTF8' (Store.Db, STORE_DB)`,
     );
-  if (standby)
+  if (standby === true)
     throw new DatabaseUnusable(
       `PostgreSQL at ${host}:${port} is a standby and takes no writes: name the primary (Store.Host, STORE_HOST)`,
     );

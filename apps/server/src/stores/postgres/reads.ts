@@ -4,7 +4,7 @@ import { endsConnection } from "../relational/database.js";
 import { answerLimit, Pulse } from "../relational/pulse.js";
 import { paged, positionOf, repeated, unanswered } from "../relational/reading.js";
 import type { Reads } from "../relational/store.js";
-import { Connection, cut, type Query } from "./connection.js";
+import { Connection, cut, leave, type Query } from "./connection.js";
 import { troubleOf } from "./errors.js";
 import type { Pool } from "./pool.js";
 import { findKeys, keysBefore } from "./sql/keys.js";
@@ -80,7 +80,7 @@ function pulseThrough(pool: Pool): Pulse<Query> {
   return new Pulse<Query>({
     async connect() {
       const client = await pool.dedicated();
-      return { db: new Connection(client, pool.tables), cut: () => cut(client), close: () => client.end() };
+      return { db: new Connection(client, pool.tables), cut: () => cut(client), close: () => leave(client) };
     },
     troubleOf: (cause) => troubleOf(cause, false),
   });

@@ -4,7 +4,7 @@ import type { Flushed } from "../lane.js";
 import { readers } from "../relational/connections.js";
 import { RelationalStore } from "../relational/store.js";
 import type { Store } from "../store.js";
-import { Connection } from "./connection.js";
+import { Connection, leave } from "./connection.js";
 import { Pool, type PostgresAddress } from "./pool.js";
 import { prepareDatabase } from "./prepare.js";
 import { Naming } from "./prepared.js";
@@ -25,10 +25,11 @@ export function openPostgres(options: PostgresOptions): Store {
   const pool = new Pool(options, readers(options.maxConnections));
   return new RelationalStore({
     ...(options.flushed === undefined ? {} : { flushed: options.flushed }),
-    connect: async () => {
-      const client = await pool.dedicated();
-      return new PostgresSession(new Connection(client, pool.tables, await naming.on(client)), naming, () => client.end());
-    },
+    connect: () =>
+      pool.dedicatedTo(async (client) => {
+        const connection = new Connection(client, pool.tables, await naming.on(client));
+        return new PostgresSession(connection, naming, () => leave(client));
+      }),
     patienceMs: options.patienceMs,
     prepare: () => prepareDatabase(pool, options, { autoMigrate: options.autoMigrate ?? true, log: options.log }),
     reads: readsThrough(pool),

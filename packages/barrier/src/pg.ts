@@ -2,7 +2,7 @@
 
 import { doubt, learn, mayName } from "./sql/pg-named.js";
 import { type PgWire, sendOpening, wireOf } from "./sql/pg-opening.js";
-import { type PgReleased, pooled, released } from "./sql/pg-pooled.js";
+import { pooled } from "./sql/pg-pooled.js";
 import { pgLeft, pgSettled, pgStatus } from "./sql/pg-status.js";
 import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
 import { aborted, leftOpen } from "./sql/rows.js";
@@ -41,13 +41,17 @@ const adapter: PoolAdapter = {
   },
   async connect(pool) {
     poolOf("pg", pool);
-    const client = await pooled<PgPooled>(pool);
+    const client = await pooled(pool as { connect(): Promise<PgPooled> });
     const session = sessionOf(client);
-    // Whoever had it before may not have waited for his COMMIT.
-    await pgSettled(client);
-    if (pgStatus(client) !== true) return session;
-    await session.release(true);
-    throw leftOpen();
+    try {
+      // Whoever had it before may not have waited for his COMMIT.
+      await pgSettled(client);
+      if (pgStatus(client) === true) throw leftOpen();
+    } catch (cause) {
+      await session.release(true);
+      throw cause;
+    }
+    return session;
   },
 };
 
@@ -87,7 +91,7 @@ function sessionOf(client: PgPooled): Session {
       if (isRecord(answer) && answer["command"] === "ROLLBACK") throw aborted();
     },
     rollback: () => client.query("rollback"),
-    release: (broken) => released(client, broken),
+    release: (broken) => client.release(broken),
   };
 }
 
@@ -141,7 +145,10 @@ async function answerOf(target: PgSender, statement: Statement, prepared: Prepar
 }
 
 /** What a pool of pg gives. */
-interface PgPooled extends PgSender, PgReleased {}
+interface PgPooled extends PgSender {
+  release(destroy: boolean): void;
+  on?(event: "error", listener: () => void): unknown;
+}
 
 /** What pg's own clients take. */
 interface PgSender {

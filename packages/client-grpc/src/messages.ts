@@ -69,6 +69,11 @@ export function workflowFrom(bytes: Buffer): WorkflowState {
 const SILENT: ReadonlySet<number> = new Set([status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.CANCELLED]);
 const BROKEN: ReadonlySet<number> = new Set([status.UNKNOWN, status.INTERNAL, status.DATA_LOSS]);
 
+/** grpc-js' own words, with INTERNAL or UNKNOWN, when whoever is in between ends a call that has no status: the coordinator may carry it out nevertheless. */
+function isBrokenOff(details: string): boolean {
+  return details.startsWith("Received RST_STREAM with code ");
+}
+
 /**
  * @param waiting - The code may be a branch's own then (2.2): it says nothing about the request.
  */
@@ -78,7 +83,8 @@ export function replyFrom<T>(answer: UnaryAnswer, read: (bytes: Buffer) => T, wa
   const message = `${status[code] ?? code}: ${details}`;
   if (code === GRPC.aborted) return { kind: "conflict", message: details };
   if (code === GRPC.failedPrecondition) return { kind: "ongoing", message: details };
-  if (SILENT.has(code)) return { kind: "silent", message, cause, timedOut: code === status.DEADLINE_EXCEEDED };
+  if (SILENT.has(code) || isBrokenOff(details))
+    return { kind: "silent", message, cause, timedOut: code === status.DEADLINE_EXCEEDED };
   if (waiting) return { kind: "error", message };
   return {
     kind: BROKEN.has(code) && !isRefusalText(details) ? "error" : "refused",

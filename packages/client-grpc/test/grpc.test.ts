@@ -2,7 +2,7 @@
 import { getEventListeners } from "node:events";
 import { createServer } from "node:http";
 import { constants, createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
-import { connect, createServer as createTcpServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { coordinatorOf, toWireOptions } from "@dtm/client-core/internal";
 import { BRANCH_KEYS, dtmgimp } from "@dtm/protocol";
 import {
@@ -105,23 +105,50 @@ test("an address that only a coordinator may know is refused before a branch is 
 });
 
 test("a try is sent once, also when its server refuses the stream", async () => {
+  const { target, streams, close } = await resetting(constants.NGHTTP2_REFUSED_STREAM);
+  const parts = { try: `${target}/b.B/try`, confirm: `${target}/b.B/confirm`, cancel: `${target}/b.B/cancel` };
+  await expect(open().tcc((tcc) => tcc.branch(parts))).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
+  expect(streams).toEqual(["/b.B/try"]);
+  await close();
+});
+
+test("a waiting submit whose stream was broken off may still arrive: it isn't told as refused, though nothing is stored yet", async () => {
+  const { target, streams, close } = await resetting(constants.NGHTTP2_INTERNAL_ERROR);
+  const nothing = createServer((_, response) => void response.end('{"branches":[],"transaction":null}'));
+  await new Promise<void>((resolve) => nothing.listen(0, "127.0.0.1", resolve));
+  const client = open({ server: target, httpServer: `http://127.0.0.1:${portOf(nothing)}` });
+  const saga = client.saga({ gid: "g1" }).step({ action: "b:1/b.B/c", compensate: noCompensation() });
+  await expect(saga.submit({ waitResult: true })).rejects.toMatchObject({ code: "COORDINATOR_UNREACHABLE" });
+  expect(streams.length).toBeGreaterThan(1);
+  await close();
+  nothing.close();
+});
+
+/** A server of gRPC that ends each stream with the code. */
+async function resetting(code: number): Promise<{ target: string; streams: readonly string[]; close: () => Promise<void> }> {
   const streams: string[] = [];
   const sessions: ServerHttp2Session[] = [];
   const server = createHttp2Server().on("session", (session) => void sessions.push(session));
   server.on("stream", (stream, headers) => {
     streams.push(String(headers[":path"]));
     stream.on("error", () => undefined);
-    stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    stream.close(code);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    target: `127.0.0.1:${portOf(server)}`,
+    streams,
+    close: async () => {
+      for (const session of sessions) session.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function portOf(server: { address(): AddressInfo | string | null }): number {
   const address = server.address();
-  const target = `127.0.0.1:${address !== null && typeof address === "object" ? address.port : 0}`;
-  const parts = { try: `${target}/b.B/try`, confirm: `${target}/b.B/confirm`, cancel: `${target}/b.B/cancel` };
-  await expect(open().tcc((tcc) => tcc.branch(parts))).rejects.toMatchObject({ code: "BRANCH_UNKNOWN" });
-  expect(streams).toEqual(["/b.B/try"]);
-  for (const session of sessions) session.destroy();
-  await new Promise((resolve) => server.close(resolve));
-});
+  return address !== null && typeof address === "object" ? address.port : 0;
+}
 
 test("payloads and addresses that gRPC can't carry", () => {
   const client = open();

@@ -2,6 +2,7 @@
  * MySQL's statements outside a transaction. A session may have autocommit off, where a statement begins a transaction and leaves it open: what
  * `queryPrepared` and `cleanUp` say by it could still be rolled back. So each is committed before its answer is believed.
  */
+import { rolledBack } from "./rollback.js";
 import { transactionOpen } from "./rows.js";
 import { type Executor, nothing, type Reply } from "./statement.js";
 import { fails, type Session } from "./transaction.js";
@@ -34,7 +35,7 @@ export function onPool(connect: () => Promise<Session>, executorOf: (connection:
       await session.commit();
       return reply;
     } catch (cause) {
-      broken = await fails(session.rollback());
+      broken = await fails(rolledBack(session.rollback()));
       throw cause;
     } finally {
       await session.release(broken);
@@ -51,7 +52,7 @@ export function onConnection(executor: Executor, connection: Pick<Session, "comm
       await connection.commit();
       return reply;
     } catch (cause) {
-      await fails(connection.rollback());
+      await fails(rolledBack(connection.rollback()));
       throw cause;
     }
   };

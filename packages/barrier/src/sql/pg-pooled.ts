@@ -1,37 +1,35 @@
 /**
  * A client out of a pool of `pg`. The pool stops listening for its loss as it hands it out, and whoever awaits `connect()` begins a turn later: a server
- * that ends the connection in between would end the process. So it is asked by a callback, which listens at once.
+ * that ends the connection in between would end the process. So each client is listened to, once and for its whole life, from its beginning.
  */
 
-export interface PgReleased {
-  release(destroy?: boolean): unknown;
+interface PgLosable {
   on?(event: "error", listener: () => void): unknown;
-  off?(event: "error", listener: () => void): unknown;
 }
 
-type Given<Client> = (cause: unknown, client: Client | undefined) => void;
-
-/** A loss is told by the next query's error. */
-const lost = (): void => undefined;
-
-export function pooled<Client extends PgReleased>(pool: unknown): Promise<Client> {
-  return new Promise((resolve, reject) => {
-    const taken = (client: Client): void => {
-      client.on?.("error", lost);
-      resolve(client);
-    };
-    const given: Given<Client> = (cause, client) => (client === undefined ? reject(cause) : taken(client));
-    // Of a pool that was wrapped by somebody who knows promises only, the promise counts.
-    const promised = (pool as { connect(given: Given<Client>): Promise<Client> | undefined }).connect(given);
-    promised?.then(taken, reject);
-  });
+interface PgPool<Client> {
+  connect(): Promise<Client>;
+  on?(event: "connect", listener: (client: PgLosable) => void): unknown;
 }
 
-export function released(client: PgReleased, destroy?: boolean): void {
-  try {
-    // The pool listens again before we stop.
-    client.release(destroy);
-  } finally {
-    client.off?.("error", lost);
-  }
+/** The pools and clients that we listen to. */
+const known = new WeakSet<object>();
+
+export async function pooled<Client extends PgLosable>(pool: PgPool<Client>): Promise<Client> {
+  if (isNew(pool)) pool.on?.("connect", listen);
+  const client = await pool.connect();
+  // It may be older than our acquaintance with its pool.
+  listen(client);
+  return client;
+}
+
+function listen(client: PgLosable): void {
+  // A loss is told by the next query's error.
+  if (isNew(client)) client.on?.("error", () => undefined);
+}
+
+function isNew(one: object): boolean {
+  if (known.has(one)) return false;
+  known.add(one);
+  return true;
 }

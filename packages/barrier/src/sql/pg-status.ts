@@ -33,7 +33,10 @@ export async function pgAsked(send: Executor<PromiseLike<Reply>>["send"]): Promi
 /** in_failed_sql_transaction. */
 const IN_FAILED_TRANSACTION: ReadonlySet<unknown> = new Set(["25P02"]);
 
-/** Until the server has answered all that was sent; null when there is nothing to wait for, or nobody knows. */
+/**
+ * Until the server has answered all that was sent; null when there is nothing to wait for, or nobody knows. Where the application has limited its queries
+ * (`query_timeout`), this wait is one of them: a query that met its limit is still unanswered.
+ */
 export function pgSettled(client: unknown): Promise<void> | null {
   return statusOf(client) !== undefined && isBusy(client) ? idle(client) : null;
 }
@@ -61,15 +64,32 @@ function isBusy(client: unknown): client is BusyClient {
 }
 
 function idle(client: BusyClient): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
+  return new Promise((resolve, reject) => {
+    const limitMs = queryTimeoutOf(client);
+    const end = (): void => {
+      clearTimeout(timer);
       client.off("drain", done);
       client.off("end", done);
+    };
+    const done = (): void => {
+      end();
       resolve();
     };
+    const late = (): void => {
+      end();
+      reject(new Error(`expected the server to have answered what this connection was asked, found no answer in ${limitMs} ms`));
+    };
+    const timer = limitMs === null ? undefined : setTimeout(late, limitMs);
     client.on("drain", done);
     client.on("end", done);
   });
+}
+
+function queryTimeoutOf(client: unknown): number | null {
+  const told = isRecord(client) ? client["connectionParameters"] : undefined;
+  // In a connection string it is a text.
+  const limitMs = Number(isRecord(told) ? told["query_timeout"] : 0);
+  return limitMs > 0 ? limitMs : null;
 }
 
 function statusOf(client: unknown): string | undefined {

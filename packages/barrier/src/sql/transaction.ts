@@ -2,6 +2,7 @@
 import { inCall, type RunResult, settle } from "../barrier.js";
 import { requireWork } from "./done.js";
 import { drive } from "./drive.js";
+import { rolledBack } from "./rollback.js";
 import { takeBackRow } from "./rows.js";
 import {
   type Adapter,
@@ -87,7 +88,7 @@ export function poolBarrier<Tx, Db, Pool>(adapter: PoolAdapter): PoolBarrier<Tx,
       await session.commit();
       return result;
     } catch (cause) {
-      broken = await fails(session.rollback());
+      broken = await fails(rolledBack(session.rollback()));
       if (!broken && failed.takeBack !== undefined) broken = await fails(failed.takeBack());
       throw cause;
     } finally {

@@ -2,6 +2,7 @@
 import { type Branch, DtmError, Failure } from "@dtm/protocol";
 import type { RunResult } from "../barrier.js";
 import { requireDone, requireWork } from "../sql/done.js";
+import { rolledBack } from "../sql/rollback.js";
 import type { XaDatabase, XaSession } from "./database.js";
 import { type Xid, xidOf } from "./xid.js";
 
@@ -71,7 +72,7 @@ async function onSession<Connection, T>(
 /** Ending the connection has the server undo what isn't prepared, so nothing depends on whether it could be asked to. */
 async function undo(session: XaSession<unknown>, begun: Xid | null): Promise<void> {
   try {
-    if (begun !== null) await session.abandon(begun);
+    if (begun !== null) await rolledBack(session.abandon(begun));
     await session.close();
   } catch {
     session.destroy();

@@ -1,6 +1,6 @@
 /** XA on PostgreSQL: PREPARE TRANSACTION takes the transaction off its connection at once, so that connections go back to the pool. */
 import { type Branch, DtmError } from "@dtm/protocol";
-import { pooled, released } from "../sql/pg-pooled.js";
+import { pooled } from "../sql/pg-pooled.js";
 import { pgSettled, pgStatus } from "../sql/pg-status.js";
 import { leftOpen } from "../sql/rows.js";
 import { tableName } from "../sql/table.js";
@@ -58,7 +58,7 @@ export function xaPostgres<Client extends PgClientLike>(pool: PgPoolLike<Client>
     detachMs: 0,
     room: roomOf(pool, options.poolSize ?? pool.options?.max),
     async open() {
-      const session = sessionOf(await pooled<Client>(pool), table);
+      const session = sessionOf(await pooled(pool), table);
       try {
         // What somebody left open would be prepared with the branch, and committed.
         await pgSettled(session.connection);
@@ -167,9 +167,9 @@ function sessionOf<Client extends PgClientLike>(client: Client, table: string): 
       return rows.map((row): Prepared => ({ xid: String(member(row, "gid")), ageSeconds: Number(member(row, "age")) }));
     },
     async close() {
-      released(client);
+      client.release();
     },
-    destroy: () => released(client, true),
+    destroy: () => client.release(true),
   };
 }
 

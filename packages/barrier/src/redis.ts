@@ -6,6 +6,7 @@
  * app.post("/debit-undo", branchHandler(debit, ({ amount }) => barrier.adjustAmount(redis, "account:1", amount)));
  * ```
  */
+import { randomBytes } from "node:crypto";
 import { DtmError, Failure, MSG_BRANCH } from "@dtm/protocol";
 import { decide, inCall, type RunOptions, type RunResult, settle } from "./barrier.js";
 import type { Inserted } from "./judge.js";
@@ -45,18 +46,30 @@ export interface RedisQueryPreparedOptions extends RedisExpiry, Pick<RunOptions,
 const EXPIRE_SECONDS = 7 * 86_400;
 
 /**
- * KEYS: the balance, the call's own key, and for an undo its origin's key. ARGV: the amount, the expiry in seconds.
+ * KEYS: the balance, the call's own key, and for an undo its origin's key. ARGV: the amount, the expiry in seconds, the attempt's token.
  * Replies `{"DUPLICATE"}`, `{"EMPTY"}` (an undo without its origin), `{"FAILURE"}` or `{"RUN", new balance}`.
  *
  * Whether the call is a repeated one is asked first: a repeated debit must not be refused because the first one emptied the account. INCRBY is
  * the first to write, since it can fail (an overflow, a balance that isn't a whole number), and nothing of a script is taken back.
+ *
+ * ioredis sends a command again by itself where the connection was lost before the reply. The script knows such an attempt by its token and
+ * replies as it did, so the own key holds `op <token> <new balance, or EMPTY>`. Services in other languages, which write `op`, only ask
+ * whether there is a value, and whether it is `rollback`. Without its format a large balance would be written as 1e+15.
  */
 const ADJUST = `
-if redis.call('EXISTS', KEYS[2]) == 1 then
-  return {'DUPLICATE'}
+local own = redis.call('GET', KEYS[2])
+if own then
+  local token, result = string.match(own, '^op (%S+) (%S+)$')
+  if token ~= ARGV[3] then
+    return {'DUPLICATE'}
+  end
+  if result == 'EMPTY' then
+    return {'EMPTY'}
+  end
+  return {'RUN', result}
 end
 if KEYS[3] and redis.call('EXISTS', KEYS[3]) == 0 then
-  redis.call('SET', KEYS[2], 'op', 'EX', ARGV[2])
+  redis.call('SET', KEYS[2], 'op ' .. ARGV[3] .. ' EMPTY', 'EX', ARGV[2])
   redis.call('SET', KEYS[3], 'rollback', 'EX', ARGV[2])
   return {'EMPTY'}
 end
@@ -64,8 +77,8 @@ local balance = redis.call('GET', KEYS[1])
 if balance == false or balance + ARGV[1] < 0 then
   return {'FAILURE'}
 end
-local after = redis.call('INCRBY', KEYS[1], ARGV[1])
-redis.call('SET', KEYS[2], 'op', 'EX', ARGV[2])
+local after = string.format('%.0f', redis.call('INCRBY', KEYS[1], ARGV[1]))
+redis.call('SET', KEYS[2], 'op ' .. ARGV[3] .. ' ' .. after, 'EX', ARGV[2])
 return {'RUN', after}
 `;
 
@@ -121,7 +134,7 @@ async function adjust(client: RedisLike, { key, amount }: Adjustment, options: R
   const { branch, id, origin } = guard;
   const own = barrierKey(branch, branch.op, id);
   const keys = origin === null ? [key, own] : [key, own, barrierKey(branch, origin, id)];
-  const reply = await evaluate(client, ADJUST, { keys, values: [String(amount), String(expiry)] });
+  const reply = await evaluate(client, ADJUST, { keys, values: [String(amount), String(expiry), newToken()] });
   const [outcome, after]: readonly unknown[] = Array.isArray(reply) ? reply : [];
   const inserted = insertedOf(outcome);
   if (inserted === null) throw new Failure(`${key} has no balance, or one that adding ${amount} would make negative`);
@@ -151,6 +164,11 @@ function requireKey(key: unknown): void {
 /** As dtm's Go SDK names them. */
 function barrierKey({ gid, branchId }: { readonly gid: string; readonly branchId: string }, op: string, id: string): string {
   return `${gid}-${branchId}-${op}-${id}`;
+}
+
+/** Tells the attempts at one key apart, which are few: 72 random bits. */
+function newToken(): string {
+  return randomBytes(9).toString("base64url");
 }
 
 /** Null for a refusal, which leaves no key. */

@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type Branch, Failure } from "@dtm/protocol";
 import { Cluster, Redis } from "ioredis";
 import { createClient, createCluster } from "redis";
@@ -116,7 +118,7 @@ withServer({ name: "Redis", variable: "DTM_TEST_REDIS" }, () => {
       expect(await adjust("action", -30, { expireSeconds: 100 })).toEqual({ ran: true, value: 70 });
       expect(await adjust("action", -30)).toEqual(skipped);
       expect(await balance()).toBe(70);
-      expect(await redis.get(`${gid}-01-action-01`)).toBe("op");
+      expect(await redis.get(`${gid}-01-action-01`)).toMatch(/^op \S{12} 70$/);
       expect(await redis.ttl(`${gid}-01-action-01`)).toBeLessThanOrEqual(100);
       expect(await adjust("action", -5, { id: 2 })).toEqual({ ran: true, value: 65 });
       expect(await redis.exists(`${gid}-01-action-02`)).toBe(1);
@@ -147,6 +149,7 @@ withServer({ name: "Redis", variable: "DTM_TEST_REDIS" }, () => {
       expect(await adjust(origin, -30)).toEqual(skipped);
       expect(await balance()).toBe(100);
       expect(await redis.get(`${gid}-01-${origin}-01`)).toBe("rollback");
+      expect(await redis.ttl(`${gid}-01-${undo}-01`)).toBeGreaterThan(0);
     });
 
     test("too little, or no account, is a Failure that leaves nothing, so that a repeat decides anew", async () => {
@@ -213,6 +216,83 @@ withServer({ name: "Redis", variable: "DTM_TEST_REDIS" }, () => {
   });
 });
 
+withServer({ name: "Redis", variable: "DTM_TEST_REDIS" }, () => {
+  describe("a reply that is lost, after which ioredis sends the command again by itself", () => {
+    let redis: Redis;
+    let client: Redis;
+    let proxy: LosingProxy;
+    let gid: string;
+    let key: string;
+
+    beforeAll(async () => {
+      redis = new Redis(URL_GIVEN);
+      proxy = await losingProxy(new URL(URL_GIVEN));
+      client = new Redis(proxy.url);
+      await client.ping();
+    });
+    afterAll(async () => {
+      client.disconnect();
+      redis.disconnect();
+      await proxy.close();
+    });
+    beforeEach(async () => {
+      gid = `resent-${randomBytes(8).toString("hex")}`;
+      key = `account-${gid}`;
+      await redis.set(key, 100, "EX", 600);
+    });
+    afterEach(async () => {
+      for await (const keys of redis.scanStream({ match: `*${gid}*`, count: 1_000 }))
+        if (keys.length > 0) await redis.unlink(keys);
+    });
+
+    const adjustLosing = async (branch: Branch, amount: number) => {
+      const lost = proxy.loseNext();
+      const result = await barrier.adjustAmount(client, key, amount, { branch });
+      await lost;
+      return result;
+    };
+    const saga = (op: string): Branch => ({ gid, branchId: "01", op, transType: "saga" });
+    const skipped = { ran: false, verdict: "skip" };
+
+    test.each([
+      ["an action", -30, 70],
+      ["a message", -30, 70],
+      ["an action", 2 ** 52, 2 ** 52 + 100],
+    ])("%s that adds %p tells what it did, and the next delivery is a repeated one", async (of, amount, after) => {
+      const branch = (): Branch => (of === "a message" ? { gid, branchId: "00", op: "msg", transType: "msg" } : saga("action"));
+      expect(await adjustLosing(branch(), amount)).toEqual({ ran: true, value: after });
+      const again = barrier.adjustAmount(client, key, amount, { branch: branch() });
+      if (of === "a message") {
+        await expect(again).rejects.toEqual(code("DUPLICATED"));
+        await barrier.queryPrepared(client, { branch: branch() });
+      } else {
+        expect(await again).toEqual(skipped);
+      }
+      expect(await redis.get(key)).toBe(String(after));
+    });
+
+    test("an undo tells what it did", async () => {
+      await barrier.adjustAmount(client, key, -30, { branch: saga("action") });
+      expect(await adjustLosing(saga("compensate"), 30)).toEqual({ ran: true, value: 100 });
+    });
+
+    test("an empty undo has not run, nor has the work that comes after it", async () => {
+      expect(await adjustLosing(saga("compensate"), 30)).toEqual(skipped);
+      expect(await adjustLosing(saga("action"), -30)).toEqual(skipped);
+      expect(await redis.get(`${gid}-01-action-01`)).toBe("rollback");
+      expect(await redis.get(key)).toBe("100");
+    });
+
+    test("a message that was asked about before has not run", async () => {
+      const message: Branch = { gid, branchId: "00", op: "msg", transType: "msg" };
+      await expect(barrier.queryPrepared(client, { branch: message })).rejects.toBeInstanceOf(Failure);
+      await expect(adjustLosing({ ...message }, -30)).rejects.toEqual(code("DUPLICATED"));
+      expect(await redis.get(`${gid}-00-msg-01`)).toBe("rollback");
+      expect(await redis.get(key)).toBe("100");
+    });
+  });
+});
+
 withServer({ name: "Redis Cluster", variable: "DTM_TEST_REDIS_CLUSTER" }, () => {
   test.each(NAMES)("%s in a Cluster: one hash tag keeps the keys together, and without one it is refused", async (driver) => {
     const hosts = CLUSTER_GIVEN.replace(/^rediss?:\/\/(?:[^@]*@)?/, "")
@@ -236,3 +316,42 @@ withServer({ name: "Redis Cluster", variable: "DTM_TEST_REDIS_CLUSTER" }, () => 
     }
   });
 });
+
+interface LosingProxy {
+  readonly url: string;
+  /** Breaks the connection in place of the next answer, when the server has done what was asked; resolves then. */
+  loseNext(): Promise<void>;
+  close(): Promise<unknown>;
+}
+
+async function losingProxy(target: URL): Promise<LosingProxy> {
+  let lose: (() => void) | null = null;
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname);
+    for (const [socket, other] of [[client, upstream] as const, [upstream, client] as const]) {
+      sockets.add(socket);
+      socket.on("error", () => undefined).on("close", () => [other.destroy(), sockets.delete(socket)]);
+    }
+    client.on("data", (bytes) => upstream.write(bytes));
+    upstream.on("data", (bytes) => {
+      if (lose === null) return client.write(bytes);
+      lose();
+      lose = null;
+      return client.destroy();
+    });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: Object.assign(new URL(target), { host: `127.0.0.1:${port}` }).href,
+    loseNext: () =>
+      new Promise((resolve) => {
+        lose = resolve;
+      }),
+    close() {
+      for (const socket of sockets) socket.destroy();
+      return once(server.close(), "close");
+    },
+  };
+}

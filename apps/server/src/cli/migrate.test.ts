@@ -17,7 +17,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 async function migrate(env: Readonly<Record<string, string>>, options: { check: boolean }): Promise<[boolean, string[]]> {
   const lines: string[] = [];
   const { config } = loadConfig({ env: { DATA_DIR: join(folder, "data"), ...env } });
-  const say = (line: string): number => lines.push(line);
+  const say = (line: string): void => void lines.push(line);
   const well = await migrateStore(config, { ...options, say, progress: say, pause: async () => undefined });
   return [well, lines];
 }

@@ -11,7 +11,7 @@ export interface Migrating {
   readonly check: boolean;
   readonly say: (line: string) => void;
   /** Of work that takes long. */
-  readonly progress: (line: string) => unknown;
+  readonly progress: (line: string) => void;
   /** Between the two looks of `--check`. Default: four seconds. */
   readonly pause?: () => Promise<void>;
 }

@@ -76,10 +76,7 @@ async function migrate(flags: Flags & { readonly check?: true }): Promise<void> 
   await orExplain(async () => {
     const { config } = load(flags);
     const { migrateStore } = await import("./migrate.js");
-    if (
-      !(await migrateStore(config, { check: flags.check === true, say, progress: (line) => process.stderr.write(`${line}\n`) }))
-    )
-      process.exitCode = 1;
+    if (!(await migrateStore(config, { check: flags.check === true, say, progress }))) process.exitCode = 1;
   });
 }
 
@@ -103,4 +100,9 @@ async function orExplain(work: () => void | Promise<void>): Promise<void> {
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** What isn't the command's answer. */
+function progress(text: string): void {
+  process.stderr.write(`${text}\n`);
 }

@@ -32,7 +32,7 @@ export class NoAnswer extends Error {
 }
 
 /** Above any ordinary statement, below what a caller waits for. */
-const ANSWER_MS = 15_000;
+export const ANSWER_MS = 15_000;
 
 export class Connection implements Query {
   changes = 0;
@@ -130,10 +130,10 @@ export class Connection implements Query {
 
   #answered({ sql, values }: QueryOptions): Promise<QueryResult> {
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
+      const late = onSilence(ANSWER_MS, (cause) => {
         this.broken = true;
-        reject(new NoAnswer(`the database gave no answer for ${ANSWER_MS / 1000} s`));
-      }, ANSWER_MS);
+        reject(cause);
+      });
       withCallbacks(this.driver).query({ sql, values, rowsAsArray: true }, (cause, result) => {
         clearTimeout(late);
         if (cause === null) resolve(result);
@@ -141,6 +141,18 @@ export class Connection implements Query {
       });
     });
   }
+}
+
+/** Rejects with NoAnswer when it takes longer; what was asked may still be done. */
+export function inTime<T>(work: Promise<T>, limitMs = ANSWER_MS): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = onSilence(limitMs, reject);
+    work.then(resolve, reject).finally(() => clearTimeout(late));
+  });
+}
+
+function onSilence(limitMs: number, late: (cause: NoAnswer) => void): NodeJS.Timeout {
+  return setTimeout(() => late(new NoAnswer(`the database gave no answer for ${limitMs / 1000} s`)), limitMs);
 }
 
 /** One that must not commit any more: the socket is cut, and what was asked fails. The driver would say good-bye, which a silent server never answers. */

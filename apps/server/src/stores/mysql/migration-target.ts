@@ -8,7 +8,11 @@ import {
   somebodyMigrates,
 } from "../migrate.js";
 import { DatabaseUnusable } from "../relational/errors.js";
+import { ANSWER_MS, inTime, NoAnswer } from "./connection.js";
 import { schemaOf, statementsOf } from "./schema.js";
+
+/** The server itself gives up before. */
+const LOCKED_MS = MIGRATION_PATIENCE_S * 1_000 + ANSWER_MS;
 
 /**
  * MySQL ends a transaction at every change of the schema, so a lock of its own keeps others away, and a migration is noted before it
@@ -18,25 +22,33 @@ export function migrationTarget(connection: Connection, database: string): Migra
   return async (work) => {
     const lock = lockOf(database);
     await liftTimeLimit(connection);
-    const [[row]] = await connection.query<RowDataPacket[]>("SELECT get_lock(?, ?) AS held", [lock, MIGRATION_PATIENCE_S]);
+    const asked = connection.query<RowDataPacket[]>("SELECT get_lock(?, ?) AS held", [lock, MIGRATION_PATIENCE_S]);
+    const [[row]] = await inTime(asked, LOCKED_MS);
     if (row?.["held"] !== 1) throw new DatabaseUnusable(somebodyMigrates(database));
+    let isSilent = false;
     try {
       return await work(new Session(connection));
+    } catch (cause) {
+      isSilent = cause instanceof NoAnswer;
+      throw cause;
     } finally {
-      await connection.query("SELECT release_lock(?)", [lock]).catch(() => undefined);
+      // A silent server would not answer this either; the lock ends with the connection.
+      if (!isSilent) await inTime(connection.query("SELECT release_lock(?)", [lock])).catch(() => undefined);
     }
   };
 }
 
 /** An operator's limit for statements, which only MariaDB has for changes: large tables take as long as they take. */
 async function liftTimeLimit(connection: Connection): Promise<void> {
-  const [rows] = await connection.query<RowDataPacket[]>("SHOW SESSION VARIABLES WHERE variable_name = 'max_statement_time'");
-  if (rows.length > 0) await connection.query("SET SESSION max_statement_time = 0");
+  const [rows] = await inTime(
+    connection.query<RowDataPacket[]>("SHOW SESSION VARIABLES WHERE variable_name = 'max_statement_time'"),
+  );
+  if (rows.length > 0) await inTime(connection.query("SET SESSION max_statement_time = 0"));
 }
 
 /** Somebody holds the lock: what is begun and not done is under way. */
 export async function isMigrating(connection: Connection, database: string): Promise<boolean> {
-  const [[row]] = await connection.query<RowDataPacket[]>("SELECT is_free_lock(?) AS free", [lockOf(database)]);
+  const [[row]] = await inTime(connection.query<RowDataPacket[]>("SELECT is_free_lock(?) AS free", [lockOf(database)]));
   return row?.["free"] === 0;
 }
 
@@ -48,7 +60,7 @@ class Session implements MigrationSession {
   constructor(private readonly connection: Connection) {}
 
   async prepare(): Promise<void> {
-    await this.connection.query(`
+    await this.#quick(`
       CREATE TABLE IF NOT EXISTS dtm_migration (
         version    int          NOT NULL,
         name       varchar(128) NOT NULL,
@@ -65,13 +77,18 @@ class Session implements MigrationSession {
 
   async apply(migration: Migration, checksum: string): Promise<void> {
     const { version, name } = migration;
-    await this.connection.query(
+    await this.#quick(
       // Noted before where it broke off and left nothing.
       `INSERT INTO dtm_migration (version, name, checksum, begun_at) VALUES (?, ?, ?, utc_timestamp())
        ON DUPLICATE KEY UPDATE begun_at = VALUES(begun_at)`,
       [version, name, checksum],
     );
+    // Without a limit: large tables take as long as they take.
     for (const statement of statementsOf(migration)) await this.connection.query(statement);
-    await this.connection.query("UPDATE dtm_migration SET applied_at = utc_timestamp() WHERE version = ?", [version]);
+    await this.#quick("UPDATE dtm_migration SET applied_at = utc_timestamp() WHERE version = ?", [version]);
+  }
+
+  async #quick(sql: string, values?: unknown[]): Promise<void> {
+    await inTime(this.connection.query(sql, values));
   }
 }

@@ -1,6 +1,6 @@
 /** Against a server that greets and falls silent, as one does that hangs. */
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, Socket } from "node:net";
 import { leave } from "./connection.js";
 import { troubleOf } from "./errors.js";
 import { Pool } from "./pool.js";
@@ -43,6 +43,15 @@ test("a connection is left, answered or not", async () => {
   const connection = await pool.dedicated();
   const unanswered = connection.query("SELECT 1");
   await Promise.all([leave(connection), closed, expect(unanswered).rejects.toThrow(/lost/)]);
+});
+
+test("a machine that is gone is noticed long before the system would by itself", async () => {
+  const keepAlive = jest.spyOn(Socket.prototype, "setKeepAlive");
+  const { pool } = await poolOn(answering(3));
+  const connection = await pool.dedicated();
+  expect(keepAlive).toHaveBeenCalledWith(true, 10_000);
+  await leave(connection);
+  await pool.end();
 });
 
 /** That many packets of the client are answered: its introduction, and what is set first. */

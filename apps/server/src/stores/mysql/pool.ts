@@ -24,6 +24,11 @@ export interface MysqlAddress {
 /** Reads are short: more of them at once than the server has cores only wait there instead of here. */
 const READERS = 16;
 const IDLE_MS = 30_000;
+/**
+ * When the system begins to ask whether the other side is still there. Without it that is after two hours of silence, and what waits without a
+ * limit, as a migration's own SQL does, would wait as long for a machine that is gone.
+ */
+const KEEP_ALIVE_MS = 10_000;
 
 /**
  * Whatever the server's defaults are: nothing is cut off silently, neither a text nor the rows of an answer, a quote is escaped as the driver
@@ -56,6 +61,7 @@ export class Pool {
       charset: "UTF8MB4_BIN",
       connectTimeout: this.patienceMs,
       enableKeepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
       dateStrings: true,
       decimalNumbers: true,
       supportBigNumbers: true,

@@ -2,6 +2,7 @@
 import type { Connection, RowDataPacket } from "mysql2/promise";
 import { type AppliedMigration, checksumOf, type Migration, type Schema } from "../migrate.js";
 import { columnsMadeBy, nameOf, tablesOf } from "../relational/columns.js";
+import { inTime } from "./connection.js";
 import { errnoOf } from "./errors.js";
 import { MIGRATIONS } from "./migrations/index.js";
 
@@ -38,7 +39,7 @@ function leftNothing(migration: Migration, columns: ReadonlySet<string>): boolea
 
 async function columnsThere(connection: Connection): Promise<ReadonlySet<string>> {
   const made = columnsMadeBy(MIGRATIONS);
-  const [rows] = await connection.query<RowDataPacket[]>(COLUMNS, [tablesOf(made)]);
+  const [rows] = await inTime(connection.query<RowDataPacket[]>(COLUMNS, [tablesOf(made)]));
   const found = new Set(rows.map((row) => nameOf({ table: String(row["place"]), name: String(row["name"]) })));
   const unseen = made.filter((column) => !found.has(nameOf(column)));
   for (const table of tablesOf(unseen))
@@ -53,7 +54,7 @@ async function columnsThere(connection: Connection): Promise<ReadonlySet<string>
 /** The catalogue hides what the user has no right on; asking for it fails with the server's own words then. */
 async function requireAbsent(connection: Connection, table: string, columns: readonly string[]): Promise<void> {
   try {
-    await connection.query("SELECT ?? FROM ?? WHERE 1 = 0", [columns, table]);
+    await inTime(connection.query("SELECT ?? FROM ?? WHERE 1 = 0", [columns, table]));
   } catch (cause) {
     const errno = errnoOf(cause);
     if (errno !== NO_SUCH_TABLE && errno !== NO_SUCH_COLUMN) throw cause;
@@ -63,8 +64,10 @@ async function requireAbsent(connection: Connection, table: string, columns: rea
 /** None where the table of them is absent. */
 async function appliedMigrations(connection: Connection): Promise<readonly AppliedMigration[]> {
   try {
-    const [rows] = await connection.query<(RowDataPacket & Omit<AppliedMigration, "done"> & { readonly done: number })[]>(
-      "SELECT version, name, checksum, applied_at IS NOT NULL AS done FROM dtm_migration ORDER BY version",
+    const [rows] = await inTime(
+      connection.query<(RowDataPacket & Omit<AppliedMigration, "done"> & { readonly done: number })[]>(
+        "SELECT version, name, checksum, applied_at IS NOT NULL AS done FROM dtm_migration ORDER BY version",
+      ),
     );
     return rows.map(({ version, name, checksum, done }) => ({ version, name, checksum, done: done === 1 }));
   } catch (cause) {

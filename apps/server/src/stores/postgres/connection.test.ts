@@ -1,5 +1,5 @@
 import pg from "pg";
-import { Connection, HasNul, literal } from "./connection.js";
+import { Connection, HasNul, literal, NoAnswer } from "./connection.js";
 import { Prepared } from "./prepared.js";
 import { tablesIn } from "./tables.js";
 
@@ -22,4 +22,20 @@ test("a NUL is sent to nobody, and leaves no name that the server doesn't know",
 
 test("what is no text is written as it is", () => {
   expect([null, 7, -0.5, true, false].map(literal)).toEqual(["NULL", "7", "-0.5", "true", "false"]);
+});
+
+test("a connection that gave no answer is used no more", async () => {
+  jest.useFakeTimers();
+  try {
+    const client = new pg.Client();
+    jest.spyOn(client, "query").mockReturnValue(undefined);
+    const db = new Connection(client, tablesIn("public"));
+    const ended = jest.fn();
+    void db.rows("SELECT 1", []).catch(ended);
+    await jest.advanceTimersByTimeAsync(15_000);
+    expect(ended).toHaveBeenCalledWith(new NoAnswer("the database gave no answer for 15 s"));
+    expect(db.broken).toBe(true);
+  } finally {
+    jest.useRealTimers();
+  }
 });

@@ -35,7 +35,7 @@ export class HasNul extends Error {
 }
 
 /** Above any ordinary statement, below what a caller waits for. */
-const ANSWER_MS = 15_000;
+export const ANSWER_MS = 15_000;
 const INT8 = 20;
 
 /** Ids, versions and milliseconds are far below 2^53. */
@@ -181,19 +181,10 @@ export class Connection implements Query {
     throw this.#failure.cause;
   }
 
-  async #inTime<T>(work: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        this.broken = true;
-        reject(new NoAnswer(`the database gave no answer for ${ANSWER_MS / 1000} s`));
-      }, ANSWER_MS);
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    return inTime(work, ANSWER_MS, () => {
+      this.broken = true;
     });
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   #unanswered(work: Promise<unknown>): void {
@@ -203,6 +194,22 @@ export class Connection implements Query {
         this.#failure ??= { cause };
       },
     );
+  }
+}
+
+/** Rejects with NoAnswer when it takes longer, and `late` is told first; what was asked may still be done. */
+export async function inTime<T>(work: Promise<T>, limitMs = ANSWER_MS, late?: () => void): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      late?.();
+      reject(new NoAnswer(`the database gave no answer for ${limitMs / 1000} s`));
+    }, limitMs);
+  });
+  try {
+    return await Promise.race([work, silence]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   somebodyMigrates,
 } from "../migrate.js";
 import { DatabaseUnusable } from "../relational/errors.js";
+import { ANSWER_MS, inTime, NoAnswer } from "./connection.js";
 import { codeOf } from "./errors.js";
 import { schemaOf } from "./schema.js";
 import type { Tables } from "./tables.js";
@@ -20,41 +21,45 @@ const LOCK = "SELECT pg_advisory_xact_lock(6583405, $1)";
 /** Shared, so that two who only look don't meet; it ends with the statement. */
 const LOCK_IS_FREE = "SELECT pg_try_advisory_xact_lock_shared(6583405, $1) AS free";
 
+/** The server itself gives up before. */
+const LOCKED_MS = MIGRATION_PATIENCE_S * 1_000 + ANSWER_MS;
+
 /** In place of the migrations' own. */
 const BLOCK_QUOTE = "$dtm_migration_block$";
 
 /** Everything in one transaction, schema changes too: an interrupted migration leaves nothing. */
 export function migrationTarget(client: pg.Client, tables: Tables): MigrationTarget {
   return async (work) => {
-    await client.query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+    await inTime(client.query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"));
     try {
       // An operator's limit for statements: large tables take as long as they take.
-      await client.query("SET LOCAL statement_timeout = 0");
+      await inTime(client.query("SET LOCAL statement_timeout = 0"));
       await locked(client, tables);
       const result = await work(new Session(client, tables));
-      await client.query("COMMIT");
+      await inTime(client.query("COMMIT"));
       return result;
     } catch (cause) {
-      await client.query("ROLLBACK").catch(() => undefined);
+      // A silent server would not answer this either; it rolls back when the connection ends.
+      if (!(cause instanceof NoAnswer)) await inTime(client.query("ROLLBACK")).catch(() => undefined);
       throw cause;
     }
   };
 }
 
 async function locked(client: pg.Client, { schema }: Tables): Promise<void> {
-  await client.query(`SET LOCAL lock_timeout = '${MIGRATION_PATIENCE_S}s'`);
+  await inTime(client.query(`SET LOCAL lock_timeout = '${MIGRATION_PATIENCE_S}s'`));
   try {
-    await client.query(LOCK, [hash(schema)]);
+    await inTime(client.query(LOCK, [hash(schema)]), LOCKED_MS);
   } catch (cause) {
     if (codeOf(cause) !== LOCK_NOT_AVAILABLE) throw cause;
     throw new DatabaseUnusable(somebodyMigrates(`schema ${schema}`), { cause });
   }
   // An operator's own counts for the rest.
-  await client.query("SET LOCAL lock_timeout TO DEFAULT");
+  await inTime(client.query("SET LOCAL lock_timeout TO DEFAULT"));
 }
 
 export async function isMigrating(client: pg.Client, tables: Tables): Promise<boolean> {
-  const { rows } = await client.query<{ free: boolean }>(LOCK_IS_FREE, [hash(tables.schema)]);
+  const { rows } = await inTime(client.query<{ free: boolean }>(LOCK_IS_FREE, [hash(tables.schema)]));
   return rows[0]?.free === false;
 }
 
@@ -66,9 +71,9 @@ class Session implements MigrationSession {
 
   async prepare(): Promise<void> {
     const { name, schema, migration } = this.tables;
-    const { rowCount } = await this.client.query("SELECT 1 FROM pg_namespace WHERE nspname = $1", [name]);
-    if (rowCount === 0) await this.client.query(`CREATE SCHEMA ${schema}`);
-    await this.client.query(`
+    const { rowCount } = await this.#quick("SELECT 1 FROM pg_namespace WHERE nspname = $1", [name]);
+    if (rowCount === 0) await this.#quick(`CREATE SCHEMA ${schema}`);
+    await this.#quick(`
       CREATE TABLE IF NOT EXISTS ${migration} (
         version    integer      NOT NULL PRIMARY KEY,
         name       varchar(128) NOT NULL,
@@ -82,11 +87,16 @@ class Session implements MigrationSession {
   }
 
   async apply(migration: Migration, checksum: string): Promise<void> {
+    // Without a limit: large tables take as long as they take.
     await this.client.query(inSchema(migration.sql, this.tables.schema));
-    await this.client.query(
+    await this.#quick(
       `INSERT INTO ${this.tables.migration} (version, name, checksum, applied_at) VALUES ($1, $2, $3, clock_timestamp())`,
       [migration.version, migration.name, checksum],
     );
+  }
+
+  #quick(sql: string, values?: unknown[]): Promise<pg.QueryResult> {
+    return inTime(this.client.query(sql, values));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Against servers that say good-bye, or fall silent, at moments in which PostgreSQL does so when it is killed or hangs. */
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, Socket } from "node:net";
 import { leave } from "./connection.js";
 import { troubleOf } from "./errors.js";
 import { Pool } from "./pool.js";
@@ -43,6 +43,15 @@ test("a connection is left, answered or not", async () => {
   const client = await pool.dedicated();
   const unanswered = client.query("SELECT 1");
   await Promise.all([leave(client), closed, expect(unanswered).rejects.toThrow(/terminated/)]);
+  await pool.end();
+});
+
+test("a machine that is gone is noticed long before the system would by itself", async () => {
+  const keepAlive = jest.spyOn(Socket.prototype, "setKeepAlive");
+  const { pool } = await poolOn((socket) => void socket.write(GREETING));
+  const client = await pool.dedicated();
+  expect(keepAlive).toHaveBeenCalledWith(true, 10_000);
+  await leave(client);
   await pool.end();
 });
 

@@ -21,6 +21,11 @@ export interface PostgresAddress {
 /** Reads are short: more of them at once than the server has cores only wait there instead of here. */
 const READERS = 16;
 const IDLE_MS = 30_000;
+/**
+ * When the system begins to ask whether the other side is still there. Without it that is after two hours of silence, and what waits without a
+ * limit, as a migration's own SQL does, would wait as long for a machine that is gone.
+ */
+const KEEP_ALIVE_MS = 10_000;
 
 export class Pool {
   readonly tables: Tables;
@@ -42,6 +47,7 @@ export class Pool {
       types: TYPES,
       connectionTimeoutMillis: this.patienceMs,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
       application_name: "dtm",
     };
     const max = Math.max(1, Math.min(READERS, maxReaders));

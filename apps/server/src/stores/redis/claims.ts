@@ -3,7 +3,7 @@
  * if it is still as it was seen. So the order over all shards is exact, and each goes to one claimer only (R1).
  */
 import type { Loaded, Millis, Owner } from "../../engine/transaction.js";
-import type { Claim, Claimed } from "../store.js";
+import { type Claim, type Claimed, StoreUnavailable } from "../store.js";
 import type { Call, Dispatcher } from "./dispatch.js";
 import { NotDone } from "./errors.js";
 import { ALL_SHARDS, byOrder, type Candidate, candidate, type Keys, padded, WIDTH } from "./keys.js";
@@ -244,8 +244,12 @@ export class Claims {
     const calls = this.#perShard(CLAIM, chosen, [owner, String(now), destination], true, ({ order }) => [order]);
     const taken = new Map<string, Loaded>();
     for (const [at, reply] of (await this.#claimed(calls.map(({ call }) => call))).entries()) {
-      for (const [place, gid] of (calls[at]?.gids ?? []).entries()) {
-        const loaded = loadedFrom(gid, Array.isArray(reply) ? reply[place] : null);
+      // It is sure that this one took nothing.
+      if (reply instanceof NotDone) continue;
+      const gids = calls[at]?.gids ?? [];
+      const rows = rowsIn(reply, gids.length);
+      for (const [place, gid] of gids.entries()) {
+        const loaded = loadedFrom(gid, rows[place]);
         if (loaded !== null) taken.set(gid, loaded);
       }
     }
@@ -314,6 +318,12 @@ function seenIn(reply: unknown, shard: number): Seen {
   const lists = [undo, other, left].map((list) => texts(list).map((text) => candidate(text, shard)));
   const next = [nextUndo, nextOther].map(textOf).filter((text) => text !== "");
   return { shard, lists, next: next.map((text) => candidate(text, shard).due), unsure: texts(unsure) };
+}
+
+/** What the claim's script answers. Anything else tells nothing of whose the rows are now, and they may be ours (R7). */
+function rowsIn(reply: unknown, count: number): readonly unknown[] {
+  if (Array.isArray(reply) && reply.length === count && reply.every(Array.isArray)) return reply;
+  throw new StoreUnavailable("Redis gave an answer that is none of the claim's");
 }
 
 function chunks<T>(all: readonly T[], size: number): T[][] {

@@ -157,15 +157,16 @@ function idReused({ branch, id }: Guard): DtmError {
 }
 
 /** A branch that the application made by hand is remembered as long as its object lives. */
-const byHand = new WeakMap<Branch, Set<string>>();
+const byHand = new WeakMap<Branch, string[]>();
 
 /** Remembers that a local transaction of this call was guarded at `place`; true when one was before. */
 export function guarded(branch: Branch, place: string): boolean {
   if (branch instanceof BranchCall || isCall(branch)) return branch.guard(place);
-  const places = byHand.get(branch) ?? new Set<string>();
-  const before = places.has(place);
-  byHand.set(branch, places.add(place));
-  return before;
+  const places = byHand.get(branch);
+  if (places === undefined) byHand.set(branch, [place]);
+  else if (places.includes(place)) return true;
+  else places.push(place);
+  return false;
 }
 
 /** A call that another copy of this package made: an application can load the ES module and the CommonJS build. */

@@ -54,7 +54,9 @@ export class BranchCall implements Branch {
 const STORAGE = Symbol.for("dtm.branch-call");
 
 /** One per process: an application can load the ES module and the CommonJS build, and both must see the same call. */
-function storage(): AsyncLocalStorage<BranchCall> {
+const storage: AsyncLocalStorage<BranchCall> = sharedStorage();
+
+function sharedStorage(): AsyncLocalStorage<BranchCall> {
   const existing: unknown = Reflect.get(globalThis, STORAGE);
   if (existing instanceof AsyncLocalStorage) return existing;
   const created = new AsyncLocalStorage<BranchCall>();
@@ -64,12 +66,12 @@ function storage(): AsyncLocalStorage<BranchCall> {
 
 /** Runs `work` as the handler of `call`; everything it awaits sees it through {@link currentBranch}. */
 export function runInBranch<T>(call: BranchCall, work: () => T): T {
-  return storage().run(call, work);
+  return storage.run(call, work);
 }
 
 /** The branch call that this code serves; undefined outside the handler of a branch. */
 export function servedBranch(): BranchCall | undefined {
-  return storage().getStore();
+  return storage.getStore();
 }
 
 /**

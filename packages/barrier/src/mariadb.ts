@@ -30,14 +30,14 @@ const adapter: PoolAdapter = {
   transaction(tx, { prepared }) {
     const found = ofDriver("mariadb", tx);
     if (found.role === "pool") throw notATransaction(found);
-    return executor(tx as MariadbSender, tx, prepared);
+    return begun(tx, prepared);
   },
   database(db) {
     if (ofDriver("mariadb", db).role === "pool") {
-      const connect = () => mysqlConnect(db, adapter.transaction);
+      const connect = () => mysqlConnect(db, begun);
       return committed(
         executor(db as MariadbSender, null, false),
-        onPool(connect, (connection) => executor(connection as MariadbSender, connection, false)),
+        onPool(connect, (connection) => begun(connection, false)),
       );
     }
     const made = executor(db as MariadbSender, db, false);
@@ -45,7 +45,7 @@ const adapter: PoolAdapter = {
   },
   async connect(pool) {
     poolOf("mariadb", pool);
-    return await mysqlConnect(pool, adapter.transaction);
+    return await mysqlConnect(pool, begun);
   },
 };
 
@@ -81,6 +81,10 @@ interface MariadbEnding {
 interface MariadbSender {
   query(query: string | object, values: unknown): Promise<unknown>;
   execute(query: string | object, values: unknown): Promise<unknown>;
+}
+
+function begun(connection: unknown, prepared: PreparedOption["prepared"]): Executor<Promise<Reply>> {
+  return executor(connection as MariadbSender, connection, prepared);
 }
 
 /** `connection` is where the driver keeps the server's last status; null for a pool, whose statements stand alone. */

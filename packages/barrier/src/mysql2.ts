@@ -34,17 +34,16 @@ const adapter: PoolAdapter = {
   transaction(tx, { prepared }) {
     const found = ofDriver("mysql2", tx);
     if (found.role === "pool") throw notATransaction(found);
-    // mysql2 doesn't keep the server's status, so whether a transaction is open is read from the insert's own answer.
-    return executor(tx, "unasked", prepared);
+    return begun(tx, prepared);
   },
   database(db) {
     const { role } = ofDriver("mysql2", db);
     const target = withPromises(db);
     if (role === "pool") {
-      const connect = () => mysqlConnect(target, adapter.transaction);
+      const connect = () => mysqlConnect(target, begun);
       return committed(
         executor(target, false, false),
-        onPool(connect, (connection) => executor(connection, "unasked", false)),
+        onPool(connect, (connection) => begun(connection, false)),
       );
     }
     const made = executor(target, "unasked", false);
@@ -53,7 +52,7 @@ const adapter: PoolAdapter = {
   async connect(pool) {
     poolOf("mysql2", pool);
     if (hasCallbacks(pool)) throw notPromises();
-    return await mysqlConnect(pool, adapter.transaction);
+    return await mysqlConnect(pool, begun);
   },
 };
 
@@ -80,6 +79,11 @@ const adapter: PoolAdapter = {
 export const barrier: PoolBarrier<Mysql2TransactionLike, Mysql2DatabaseLike, Mysql2PoolLike> = poolBarrier(adapter);
 
 type Send = (query: string | object, values: unknown[], done?: (cause: unknown, answer: unknown) => void) => unknown;
+
+/** mysql2 doesn't keep the server's status, so whether a transaction is open is read from the insert's own answer. */
+function begun(connection: unknown, prepared: PreparedOption["prepared"]): Executor<Promise<Reply>> {
+  return executor(connection, "unasked", prepared);
+}
 
 function executor(target: unknown, open: Executor["open"], prepared: PreparedOption["prepared"]): Executor<Promise<Reply>> {
   return {
@@ -122,9 +126,19 @@ function notPromises(): DtmError {
   return new DtmError("NOT_A_POOL", "expected a pool of mysql2/promise, found one with callbacks: give pool.promise()");
 }
 
+/**
+ * A promise connection takes down the stack of every call, for the error's sake, which costs more than all else that it does: the barrier's
+ * own statements go to the connection inside, unless somebody has put a query method of his own around it.
+ */
+function innermost(target: Record<string, unknown>): Record<string, unknown> {
+  const { connection } = target;
+  const plain = target["query"] === Reflect.get(Object.getPrototypeOf(target) ?? target, "query");
+  return plain && isRecord(connection) && hasCallbacks(connection) ? connection : target;
+}
+
 function senderOf(target: unknown, method: "query" | "execute"): { owner: unknown; send: Send; later: boolean } {
-  const send: unknown = isRecord(target) ? target[method] : undefined;
-  if (!isRecord(target) || typeof send !== "function")
-    throw new Error(`expected a mysql2 object to have a ${method} method, found none`);
-  return { owner: target, send: send as Send, later: !hasCallbacks(target) };
+  const owner = isRecord(target) ? innermost(target) : undefined;
+  const send = owner?.[method];
+  if (typeof send !== "function") throw new Error(`expected a mysql2 object to have a ${method} method, found none`);
+  return { owner, send: send as Send, later: !hasCallbacks(owner) };
 }

@@ -19,7 +19,9 @@ type Opened = Set<NestedScope> | "ended";
 const OPENED = Symbol.for("dtm.nested-scopes");
 
 /** One per process: an application can load the ES module and the CommonJS build, and a scope of either holds the same call back. */
-function opened(): WeakMap<object, Opened> {
+const opened: WeakMap<object, Opened> = sharedOpened();
+
+function sharedOpened(): WeakMap<object, Opened> {
   const existing: unknown = Reflect.get(globalThis, OPENED);
   if (existing instanceof WeakMap) return existing;
   const created = new WeakMap<object, Opened>();
@@ -34,13 +36,13 @@ function opened(): WeakMap<object, Opened> {
  */
 export async function runAsBranch<T>(call: BranchCall, work: () => PromiseLike<T> | T): Promise<T> {
   const scopes = new Set<NestedScope>();
-  opened().set(call, scopes);
+  opened.set(call, scopes);
   let failed: { readonly error: unknown } | null;
   let value: T;
   try {
     value = await runInBranch(call, async () => work());
   } finally {
-    opened().set(call, "ended");
+    opened.set(call, "ended");
     call.end();
     failed = await settleAll(scopes);
   }
@@ -72,7 +74,7 @@ export function nest(parent: Pick<Branch, "gid" | "branchId">, scope: NestedScop
 function holderOf(parent: Pick<Branch, "gid" | "branchId">): Opened | undefined {
   const served = servedBranch();
   const isAround = served !== undefined && served.gid === parent.gid && served.branchId === parent.branchId;
-  return opened().get(parent) ?? (isAround ? opened().get(served) : undefined);
+  return opened.get(parent) ?? (isAround ? opened.get(served) : undefined);
 }
 
 /**

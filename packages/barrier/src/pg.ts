@@ -1,13 +1,13 @@
 /** The barrier inside a transaction of `pg`. */
 
+import { type PgWire, sendInsert, wireOf } from "./sql/pg-insert.js";
 import { doubt, learn, mayName } from "./sql/pg-named.js";
-import { type PgWire, sendOpening, wireOf } from "./sql/pg-opening.js";
 import { pooled } from "./sql/pg-pooled.js";
 import { pgLeft, pgSettled, pgStatus } from "./sql/pg-status.js";
 import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
 import { aborted, leftOpen } from "./sql/rows.js";
 import type { PreparedOption } from "./sql/sql-barrier.js";
-import { type Executor, isRecord, type Reply, rowsOf, type Statement, withNumbers } from "./sql/statement.js";
+import { type Executor, isRecord, type Left, type Reply, rowsOf, type Statement, withNumbers } from "./sql/statement.js";
 import { type PoolAdapter, type PoolBarrier, poolBarrier, type Session } from "./sql/transaction.js";
 
 /** A `Client` of pg, or the client that `pool.connect()` gave. */
@@ -33,7 +33,7 @@ const adapter: PoolAdapter = {
   transaction(tx, { prepared }) {
     const found = ofDriver("pg", tx);
     if (found.role === "pool") throw notATransaction(found);
-    return executor(tx as PgSender, pgStatus(tx), prepared);
+    return begun(tx as PgSender, prepared);
   },
   database(db) {
     const { role } = ofDriver("pg", db);
@@ -42,16 +42,16 @@ const adapter: PoolAdapter = {
   async connect(pool) {
     poolOf("pg", pool);
     const client = await pooled(pool as { connect(): Promise<PgPooled> });
-    const session = sessionOf(client);
     try {
       // Whoever had it before may not have waited for his COMMIT.
-      await pgSettled(client);
+      const settled = pgSettled(client);
+      if (settled !== null) await settled;
       if (pgStatus(client) === true) throw leftOpen();
     } catch (cause) {
-      await session.release(true);
+      client.release(true);
       throw cause;
     }
-    return session;
+    return new PgSession(client);
   },
 };
 
@@ -77,42 +77,72 @@ const adapter: PoolAdapter = {
  */
 export const barrier: PoolBarrier<PgTransactionLike, PgDatabaseLike, PgPoolLike> = poolBarrier(adapter);
 
-function sessionOf(client: PgPooled): Session {
-  return {
-    tx: client,
-    begin: () => client.query("begin"),
-    opening({ prepared }) {
-      const wire = mayName(client, prepared) ? wireOf(client) : null;
-      return wire === null ? null : opening(client, wire);
-    },
-    async commit() {
-      const answer = await client.query("commit");
-      // With a pg that doesn't keep the server's status, an error that the work swallowed is seen here.
-      if (isRecord(answer) && answer["command"] === "ROLLBACK") throw aborted();
-    },
-    rollback: () => client.query("rollback"),
-    release: (broken) => client.release(broken),
-  };
+class PgSession implements Session {
+  constructor(readonly tx: PgPooled) {}
+
+  async begin({ prepared }: PreparedOption): Promise<Executor> {
+    const wire = mayName(this.tx, prepared) ? wireOf(this.tx) : null;
+    if (wire !== null) return new Counting(this.tx, wire, true);
+    await this.tx.query("begin");
+    return begun(this.tx, prepared);
+  }
+
+  async commit(): Promise<void> {
+    const answer = await this.tx.query("commit");
+    // With a pg that doesn't keep the server's status, an error that the work swallowed is seen here.
+    if (isRecord(answer) && answer["command"] === "ROLLBACK") throw aborted();
+  }
+
+  rollback(): Promise<unknown> {
+    return this.tx.query("rollback");
+  }
+
+  release(broken: boolean): void {
+    this.tx.release(broken);
+  }
 }
 
-/** The connection's transaction is begun by its first statement. */
-function opening(client: PgPooled, wire: PgWire): Executor<Promise<Reply>> {
-  return {
-    dialect: "postgres",
-    open: true,
-    counts: true,
-    left: () => pgLeft(client),
-    async send(statement) {
-      const { name, values } = statement;
-      if (name === undefined) throw new Error("expected a transaction to begin with the barrier's insert, which has a name");
-      try {
-        return { affected: await sendOpening(wire, { name, text: withNumbers(statement), values }) };
-      } catch (cause) {
-        doubt(client, name, cause);
-        throw cause;
-      }
-    },
-  };
+/** A connection that knows the barrier's insert by its name. */
+class Counting implements Executor<Promise<Reply>> {
+  readonly dialect = "postgres";
+  readonly open = true;
+  readonly counts = true;
+
+  /** @param begins - The connection's transaction is begun by its first statement. */
+  constructor(
+    private readonly client: PgSender,
+    private readonly wire: PgWire,
+    private readonly begins: boolean,
+  ) {}
+
+  left(): Promise<Left> | Left {
+    return pgLeft(this.client);
+  }
+
+  async send(statement: Statement): Promise<Reply> {
+    const { name, values } = statement;
+    const text = withNumbers(statement);
+    if (name === undefined) {
+      if (this.begins) throw new Error("expected a transaction to begin with the barrier's insert, which has a name");
+      await this.client.query(text, values);
+      return {};
+    }
+    try {
+      const affected = await sendInsert(this.wire, { name, text, values }, this.begins);
+      return { affected, open: openAfter(this.client) };
+    } catch (cause) {
+      doubt(this.client, name, cause);
+      throw cause;
+    }
+  }
+}
+
+/** On a connection on which somebody has begun a transaction. */
+function begun(client: PgSender, prepared: PreparedOption["prepared"]): Executor<Promise<Reply>> {
+  const open = pgStatus(client);
+  // Without the server's status nobody would know that the insert stood alone.
+  const wire = open === true && mayName(client, prepared) ? wireOf(client) : null;
+  return wire === null ? executor(client, open, prepared) : new Counting(client, wire, false);
 }
 
 function executor(target: PgSender, open: Executor["open"], prepared: PreparedOption["prepared"]): Executor<Promise<Reply>> {
@@ -125,11 +155,15 @@ function executor(target: PgSender, open: Executor["open"], prepared: PreparedOp
     async send(statement) {
       const rows = rowsOf(await answerOf(target, statement, prepared));
       if (prepared === undefined) learn(target, rows);
-      // A COMMIT that nobody awaited was sent before it, and the statement stood alone.
-      const after = pgStatus(target);
-      return { rows, affected: rows?.length, open: after === "unasked" ? undefined : after };
+      return { rows, affected: rows?.length, open: openAfter(target) };
     },
   };
+}
+
+/** A COMMIT that nobody awaited was sent before the statement, which stood alone then. */
+function openAfter(client: unknown): Reply["open"] {
+  const status = pgStatus(client);
+  return status === "unasked" ? undefined : status;
 }
 
 async function answerOf(target: PgSender, statement: Statement, prepared: PreparedOption["prepared"]): Promise<unknown> {

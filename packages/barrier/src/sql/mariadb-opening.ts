@@ -5,50 +5,21 @@
  * What somebody left open on the connection is rolled back with it, since BEGIN would commit it.
  */
 import { hasCode } from "./error-codes.js";
-import { type Executor, isRecord, Raw, rows, type Statement, withQuestionMarks } from "./statement.js";
+import { type Executor, isRecord, type Left, Raw, type Reply, rows, type Statement, withQuestionMarks } from "./statement.js";
 
-/** A connection that a transaction is to be begun on. */
-interface Beginning {
-  readonly pool: object;
-  readonly connection: { readonly threadId?: unknown };
-  begin(): PromiseLike<unknown>;
-}
-
-/** Null where it takes a statement of its own to begin. `executor` works on the same connection. */
-export async function mariadbOpening({ pool, connection, begin }: Beginning, executor: Executor): Promise<Executor | null> {
-  const key = lasting(pool);
-  if ((WAYS.get(key) ?? (await asks(key, connection, executor))) !== "block") return null;
-  let sent = false;
-  return {
-    ...executor,
-    open: true,
-    async send(statement) {
-      if (sent) return await executor.send(statement);
-      sent = true;
-      try {
-        return { ...(await executor.send(inBlock(statement))), rowId: ROW_ID };
-      } catch (cause) {
-        if (!hasCode(cause, SYNTAX_ERROR)) throw cause;
-        // A block is parsed whole before anything of it is done. Should a trigger have said so, the insert comes to the same end again.
-        WAYS.set(key, "apart");
-        await begin();
-        return await executor.send(statement);
-      }
-    },
-  };
+/** A connection that has been greeted by its server. */
+export interface Greeted {
+  readonly threadId?: unknown;
 }
 
 /** Rolls back and begins in one statement, with the level that is set for the next transaction. */
 export const BEGIN_ANEW = "rollback and chain";
 
-/** Whether {@link BEGIN_ANEW} may be said on a connection of the pool: a proxy that reads along may see no more in it than its ROLLBACK. */
-export function beginsAnew(pool: object): boolean {
-  const way = WAYS.get(lasting(pool));
-  return way === "block" || way === "anew";
-}
-
-/** How a transaction is begun: by a block with the insert, by a statement of its own that ends what was there, or by one after another. */
-type Way = "block" | "anew" | "apart";
+/**
+ * How a transaction is begun: by a block with the insert, by {@link BEGIN_ANEW}, or by one statement after another, since a proxy that reads along
+ * may see no more in that than its ROLLBACK.
+ */
+export type Way = "block" | "anew" | "apart";
 
 /** What the servers of a pool take, as far as it is known. */
 const WAYS = new WeakMap<object, Way>();
@@ -59,13 +30,18 @@ const ROW_ID = new Raw("@dtm_barrier_row");
 /** ER_PARSE_ERROR. */
 const SYNTAX_ERROR: ReadonlySet<unknown> = new Set([1064, "1064", "ER_PARSE_ERROR"]);
 
+/** Undefined as long as nobody has asked. */
+export function wayOf(pool: object): Way | undefined {
+  return WAYS.get(lasting(pool));
+}
+
 /** Whether who answers is who greeted the connection: nobody is in between. A question that fails is asked again next time. */
-async function asks(key: object, { threadId }: Beginning["connection"], executor: Executor): Promise<Way> {
+export async function askWay(pool: object, { threadId }: Greeted, executor: Executor): Promise<Way> {
   try {
     const reply = await executor.send(rows`select version() as version, connection_id() as id`);
     const { version, id } = reply.rows?.[0] ?? {};
     const way = String(id) !== String(threadId) ? "apart" : /mariadb/i.test(String(version)) ? "block" : "anew";
-    WAYS.set(key, way);
+    WAYS.set(lasting(pool), way);
     return way;
   } catch {
     return "apart";
@@ -76,6 +52,42 @@ async function asks(key: object, { threadId }: Beginning["connection"], executor
 function lasting(pool: object): object {
   const inner: unknown = Reflect.get(pool, "pool");
   return isRecord(inner) ? inner : pool;
+}
+
+/** Begins a transaction by the first statement that it is given. */
+export class Block implements Executor<Promise<Reply>> {
+  readonly dialect = "mysql";
+  readonly open = true;
+  private sent = false;
+
+  /**
+   * @param executor - Works on the connection that the transaction is to be begun on.
+   * @param beginApart - Begins it there by statements of their own.
+   */
+  constructor(
+    private readonly pool: object,
+    private readonly executor: Executor<Promise<Reply>>,
+    private readonly beginApart: () => Promise<void>,
+  ) {}
+
+  left(): PromiseLike<Left> | Left {
+    return this.executor.left?.() ?? "open";
+  }
+
+  async send(statement: Statement): Promise<Reply> {
+    if (this.sent) return await this.executor.send(statement);
+    this.sent = true;
+    try {
+      const { affected, open } = await this.executor.send(inBlock(statement));
+      return { affected, open, rowId: ROW_ID };
+    } catch (cause) {
+      if (!hasCode(cause, SYNTAX_ERROR)) throw cause;
+      // A block is parsed whole before anything of it is done. Should a trigger have said so, the insert comes to the same end again.
+      WAYS.set(lasting(this.pool), "apart");
+      await this.beginApart();
+      return await this.executor.send(statement);
+    }
+  }
 }
 
 const BLOCKS = new WeakMap<readonly string[], readonly string[]>();

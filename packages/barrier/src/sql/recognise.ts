@@ -58,15 +58,22 @@ const SHAPES: readonly ((value: Shape) => Found | null)[] = [
 /** Whose object it is; null when nobody's that is known. */
 export function recognise(value: unknown): Found | null {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) return null;
-  const known = KNOWN.get(value);
+  const known = KNOWN.get(value) ?? KNOWN.get(Object.getPrototypeOf(value));
   if (known !== undefined) return known;
   const found = byShape(value);
-  if (found !== null) KNOWN.set(value, found);
+  if (found !== null) KNOWN.set(lasting(value, found), found);
   return found;
 }
 
 /** A connection is looked at for every transaction on it, and what it is doesn't change. */
 const KNOWN = new WeakMap<object, Found>();
+
+/** mysql2/promise makes another object around its connection for everybody who takes it out of the pool: their class is what stays. */
+function lasting(value: object, { driver, role }: Found): object {
+  const proto: unknown = Object.getPrototypeOf(value);
+  const tells = driver === "mysql2" && isRecord(proto) && mysql2(new Shape(proto))?.role === role;
+  return tells ? proto : value;
+}
 
 function byShape(value: object): Found | null {
   const shape = new Shape(value);

@@ -38,14 +38,13 @@ export function* insertRows(
   if (at.open === "unasked" && at.dialect === "postgres") yield askPostgres(table);
   const counts = at.dialect === "mysql" || at.counts === true;
   const answer = counts ? "count" : at.asksPid === true ? "ops and pid" : "ops";
-  const text = insertText(at.dialect, table, { rows: origin === null ? 1 : 2, answer });
-  const reply = yield { ...text, values: valuesOf(guard) };
+  const reply = yield insertion(at.dialect, table, answer, valuesOf(guard));
   if (reply.open === false) {
     // What was inserted is committed by now: it is taken back, or the next delivery would take it for a finished one.
     if (reply.affected !== 0) yield takeBack(table, guard);
     throw notOpen();
   }
-  return counts ? { ...fromCount(reply, origin !== null), rowId: reply.rowId } : fromOps(reply, branch.op, origin);
+  return counts ? fromCount(reply, origin !== null) : fromOps(reply, branch.op, origin);
 }
 
 /** Answers the coordinator's question whether the local transaction of a message was committed (protocol.md 6.2). */
@@ -91,51 +90,52 @@ function branchOf({ branch }: Guard): Pick<BarrierRow, "transType" | "gid" | "br
   return { transType: branch.transType, gid: branch.gid, branchId: branch.branchId };
 }
 
-const COLUMNS = "trans_type, gid, branch_id, op, barrier_id, reason";
+const COLUMNS = ["trans_type", "gid", "branch_id", "op", "barrier_id", "reason"];
+const NAMES = COLUMNS.join(", ");
 
 /** How a row that is there already is left alone. */
 const INSERT: Readonly<Record<Dialect, (table: string, tuple: Tuple) => string>> = {
   // The times are named since dtm's own script gives them no default, and rows without an age could never be cleaned up. The
   // columns of the conflict rather than the constraint's name: tables of other scripts named it differently.
-  postgres: (table, tuple) => `insert into ${table}(${COLUMNS}, create_time, update_time) values ${tuple(", now(), now()")}
+  postgres: (table, tuple) => `insert into ${table}(${NAMES}, create_time, update_time) values ${tuple(", now(), now()")}
       on conflict (gid, branch_id, op, barrier_id) do nothing`,
-  mysql: (table, tuple) => `insert ignore into ${table}(${COLUMNS}) values ${tuple("")}`,
-  sqlite: (table, tuple) => `insert or ignore into ${table}(${COLUMNS}) values ${tuple("")}`,
+  mysql: (table, tuple) => `insert ignore into ${table}(${NAMES}) values ${tuple("")}`,
+  sqlite: (table, tuple) => `insert or ignore into ${table}(${NAMES}) values ${tuple("")}`,
 };
 
 /** The places of the rows' values, each row with `more` behind them. */
 type Tuple = (more: string) => string;
 
-interface InsertShape {
-  readonly rows: 1 | 2;
-  readonly answer: keyof typeof RETURNING;
-}
-
 /** What the statement answers with; the pid is PostgreSQL's only, and MySQL can't but count. */
 const RETURNING = { count: "", ops: " returning op", "ops and pid": " returning op, pg_backend_pid() as pid" } as const;
 
+type Answer = keyof typeof RETURNING;
+
 type InsertText = Pick<Statement, "parts" | "expects" | "name">;
 
-/** By table: the text is the same for every call, and building it costs as much as all else here. */
-const TEXTS = new WeakMap<TableName, Map<string, InsertText>>();
+/** One table's statements: each text is the same for every call, and building it costs as much as all else here. */
+type Texts = Partial<Record<Answer, InsertText>>;
 
-function insertText(dialect: Dialect, table: TableName, shape: InsertShape): InsertText {
-  let texts = TEXTS.get(table);
+const OF_ONE_ROW = new WeakMap<TableName, Texts>();
+const OF_TWO_ROWS = new WeakMap<TableName, Texts>();
+
+/** @param values - Of one row, or of two. */
+function insertion(dialect: Dialect, table: TableName, answer: Answer, values: string[]): Statement {
+  const count = values.length / COLUMNS.length;
+  const known = count === 1 ? OF_ONE_ROW : OF_TWO_ROWS;
+  let texts = known.get(table);
   if (texts === undefined) {
-    texts = new Map();
-    TEXTS.set(table, texts);
+    texts = {};
+    known.set(table, texts);
   }
-  const key = `${shape.rows} ${shape.answer}`;
-  let text = texts.get(key);
-  if (text === undefined) {
-    text = buildInsert(dialect, table, shape);
-    texts.set(key, text);
-  }
-  return text;
+  texts[answer] ??= buildInsert(dialect, table, answer, count);
+  const { parts, expects, name } = texts[answer];
+  return { parts, expects, name, values };
 }
 
-function buildInsert(dialect: Dialect, { full }: TableName, { rows: count, answer }: InsertShape): InsertText {
-  const tuple: Tuple = (more) => Array.from({ length: count }, () => `(?, ?, ?, ?, ?, ?${more})`).join(", ");
+function buildInsert(dialect: Dialect, { full }: TableName, answer: Answer, count: number): InsertText {
+  const places = COLUMNS.map(() => "?").join(", ");
+  const tuple: Tuple = (more) => Array.from({ length: count }, () => `(${places}${more})`).join(", ");
   const text = INSERT[dialect](full, tuple) + RETURNING[answer];
   return { parts: text.split("?"), expects: answer === "count" ? "affected" : "rows", name: nameOf(text) };
 }
@@ -154,7 +154,7 @@ function valuesOf({ branch: { transType, gid, branchId, op }, id, origin }: Guar
 function insertOne(dialect: Dialect, table: TableName, row: BarrierRow): Statement {
   const { transType, gid, branchId, op, id, reason } = row;
   const answer = dialect === "mysql" ? "count" : "ops";
-  return { ...insertText(dialect, table, { rows: 1, answer }), values: [transType, gid, branchId, op, id, reason] };
+  return insertion(dialect, table, answer, [transType, gid, branchId, op, id, reason]);
 }
 
 /** Takes the lock that the insert takes anyway, and is refused by the server outside a transaction. */
@@ -189,14 +189,14 @@ function fromOps(reply: Reply, own: string, origin: string | null): Inserted {
  * Where the answer only counts (MySQL): one of two means that the origin's row was there and the own one was not: an own row without its origin
  * can't come from any barrier, since both are written in one transaction, and `cleanUp` removes both together.
  */
-function fromCount({ affected: count }: Reply, hasOrigin: boolean): Inserted {
+function fromCount({ affected: count, rowId }: Reply, hasOrigin: boolean): Written {
   switch (count) {
     case 0:
       return { own: false, origin: false };
     case 1:
-      return { own: true, origin: false };
+      return { own: true, origin: false, rowId };
     case 2:
-      if (hasOrigin) return { own: true, origin: true };
+      if (hasOrigin) return { own: true, origin: true, rowId };
       throw unexpected("at most one inserted row", "2");
     default:
       throw unexpected("the number of inserted rows", String(count));

@@ -87,7 +87,7 @@ export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>)
     queryPrepared: (db, options = {}) =>
       inCall(options, async () => {
         const { executor, table } = outside(adapter, db, options);
-        await drive(queryPrepared(settleIn(executor.dialect, options), table, executor), executor, table);
+        await drive(queryPrepared(suitable(executor.dialect, settle(options)), table, executor), executor, table);
       }),
     async createTable(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);
@@ -100,16 +100,22 @@ export function sqlBarrier<Tx, Db>(adapter: Adapter<PromiseLike<Reply> | Reply>)
   };
 }
 
+/** What a run whose work has failed leaves behind. */
+export interface Failed {
+  /** The own row's, where it is known. */
+  rowId?: Raw | undefined;
+}
+
 /**
  * The rows, then the work or not; whoever began commits.
  *
- * @param onFailure - Told of the own row's id, where it is known, when the work itself has failed.
+ * @param failed - Filled in when the work itself has failed.
  */
 export async function runGuarded<Tx, R>(
   { guard, executor, table }: Prepared<PromiseLike<Reply> | Reply>,
   tx: Tx,
   work: (tx: Tx) => PromiseLike<R> | R,
-  onFailure?: (rowId: Raw) => void,
+  failed?: Failed,
 ): Promise<RunResult<R>> {
   requireWork(work);
   const inserted = await drive(insertRows(guard, table, executor), executor, table);
@@ -118,7 +124,7 @@ export async function runGuarded<Tx, R>(
   try {
     value = requireDone(await work(tx));
   } catch (cause) {
-    if (inserted.rowId !== undefined) onFailure?.(inserted.rowId);
+    if (failed !== undefined) failed.rowId = inserted.rowId;
     throw cause;
   }
   const left = await executor.left?.();
@@ -139,7 +145,7 @@ export function syncSqlBarrier<Tx>(adapter: Adapter<Reply>): SyncSqlBarrier<Tx> 
     },
     queryPrepared(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);
-      driveNow(queryPrepared(settleIn(executor.dialect, options), table, executor), executor, table);
+      driveNow(queryPrepared(suitable(executor.dialect, settle(options)), table, executor), executor, table);
     },
     createTable(db, options = {}) {
       const { executor, table } = outside(adapter, db, options);
@@ -160,19 +166,22 @@ export interface Prepared<Answer> {
 }
 
 /** Everything that can be refused without a statement is refused here. */
-export function prepare<Answer>(executor: Executor<Answer>, options: SqlRunOptions): Prepared<Answer> {
+export function prepare<Answer>(
+  executor: Executor<Answer>,
+  options: SqlRunOptions,
+  guard: Guard = settle(options),
+): Prepared<Answer> {
   if (executor.open === false) throw notOpen();
   const table = tableName(executor.dialect, options.table);
-  return { guard: settleIn(executor.dialect, options), executor, table };
+  return { guard: suitable(executor.dialect, guard), executor, table };
 }
 
 /**
- * {@link settle} for the rows of one database. MySQL's usual collations don't see spaces at the end, so two branches would share a row.
+ * A guard for the rows of one database. MySQL's usual collations don't see spaces at the end, so two branches would share a row.
  *
- * @throws DtmError BRANCH_INVALID, and what `settle` throws.
+ * @throws DtmError BRANCH_INVALID
  */
-function settleIn(dialect: Executor["dialect"], options: RunOptions): Guard {
-  const guard = settle(options);
+function suitable(dialect: Executor["dialect"], guard: Guard): Guard {
   if (dialect === "mysql") refuseSpaceAtEnd(guard.branch);
   return guard;
 }

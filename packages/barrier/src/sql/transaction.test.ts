@@ -10,7 +10,7 @@ test("a connection that doesn't answer to ROLLBACK is destroyed, and the work's 
     const release = jest.fn();
     const session: Session = {
       tx: {},
-      begin: async () => undefined,
+      begin: async () => executor,
       commit: async () => undefined,
       rollback: () => new Promise(() => undefined),
       release,

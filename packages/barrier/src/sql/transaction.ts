@@ -6,7 +6,9 @@ import { rolledBack } from "./rollback.js";
 import { takeBackRow } from "./rows.js";
 import {
   type Adapter,
+  type Failed,
   type Prepared,
+  type PreparedOption,
   prepare,
   runGuarded,
   type SqlBarrier,
@@ -44,9 +46,8 @@ export interface PoolBarrier<Tx, Db, Pool> extends SqlBarrier<Tx, Db> {
 /** A connection that was taken out of a pool for one transaction. */
 export interface Session {
   readonly tx: unknown;
-  begin(): PromiseLike<unknown>;
-  /** Begins with the first statement that it is given; null where this connection can't (yet). */
-  opening?(options: SqlRunOptions): PromiseLike<Executor | null> | Executor | null;
+  /** Begins a transaction: at once, or with the first statement that its executor is given. */
+  begin(options: PreparedOption): PromiseLike<Executor> | Executor;
   commit(): PromiseLike<unknown>;
   rollback(): PromiseLike<unknown>;
   /** @param broken - Nobody knows what state it is in: it is closed, not used again. */
@@ -70,26 +71,24 @@ export function poolBarrier<Tx, Db, Pool>(adapter: PoolAdapter): PoolBarrier<Tx,
     options: SqlRunOptions,
   ): Promise<RunResult<R>> {
     // Refused before anything is begun.
-    const { branch } = settle(options);
+    const guard = settle(options);
     requireWork(work);
     const session = await adapter.connect(pool);
     // What the driver's own pool gave is what its types say.
     const tx = session.tx as ConnectionOf<P>;
     let broken = false;
-    const failed: { takeBack?: () => Promise<void> } = {};
+    const failed: Failed = {};
+    let prepared: Prepared<PromiseLike<Reply> | Reply> | undefined;
     try {
-      const opening = (await session.opening?.(options)) ?? null;
-      if (opening === null) await session.begin();
-      const executor = opening ?? adapter.transaction(tx, options);
-      const prepared = prepare(executor, { ...options, branch });
-      const result = await runGuarded(prepared, tx, work, (rowId) => {
-        failed.takeBack = () => takeBackCommitted(session, prepared, rowId);
-      });
+      prepared = prepare(await session.begin(options), options, guard);
+      const result = await runGuarded(prepared, tx, work, failed);
       await session.commit();
       return result;
     } catch (cause) {
       broken = await fails(rolledBack(session.rollback()));
-      if (!broken && failed.takeBack !== undefined) broken = await fails(failed.takeBack());
+      if (!broken && prepared !== undefined && failed.rowId !== undefined) {
+        broken = await fails(takeBackCommitted(session, prepared, failed.rowId));
+      }
       throw cause;
     } finally {
       await session.release(broken);

@@ -9,7 +9,7 @@
  * Multi-document transactions need a replica set or a sharded cluster.
  */
 import { DtmError, Failure, MSG_BRANCH } from "@dtm/protocol";
-import { decide, type Guard, type RunOptions, type RunResult, settle } from "./barrier.js";
+import { decide, type Guard, inCall, type RunOptions, type RunResult, settle } from "./barrier.js";
 import type { Inserted } from "./judge.js";
 
 export type { RunOptions, RunResult } from "./barrier.js";
@@ -64,18 +64,12 @@ export const barrier = {
    * @throws DtmError NOT_A_TRANSACTION, WRONG_DRIVER, NOT_IN_BRANCH, BARRIER_TABLE_MISSING (the collection's unique index), BARRIER_ID_REUSED,
    * or DUPLICATED for the local transaction of a message that was decided before. The work didn't run, and the transaction is to be aborted.
    */
-  async run<Session extends MongoSessionLike, T>(
+  run<Session extends MongoSessionLike, T>(
     session: Session,
     work: (session: Session) => PromiseLike<T> | T,
     options: MongoRunOptions = {},
   ): Promise<RunResult<T>> {
-    requireTransaction(session);
-    const place = placeOf(options);
-    const guard = settle(options);
-    const collection = await collectionOf(options.client ?? clientOf(session), place);
-    const inserted = await insert(collection, session, guard);
-    if (decide(guard, `mongodb ${place.full}`, inserted) === "skip") return { ran: false, verdict: "skip" };
-    return { ran: true, value: await work(session) };
+    return inCall(options, () => run(session, work, options));
   },
 
   /**
@@ -85,31 +79,8 @@ export const barrier = {
    * @throws Failure when it wasn't committed; the server's error when the local transaction is still under way after `maxWaitMs`: the
    * coordinator asks again; DtmError as {@link barrier.run}.
    */
-  async queryPrepared(client: MongoClientLike, options: MongoQueryPreparedOptions = {}): Promise<void> {
-    const { maxWaitMs = MAX_WAIT_MS } = options;
-    if (!Number.isSafeInteger(maxWaitMs) || maxWaitMs < 1) {
-      throw new DtmError("OPTION_INVALID", `expected maxWaitMs to be a whole number from 1, found ${String(maxWaitMs)}`);
-    }
-    const { branch } = settle(options);
-    const collection = await collectionOf(client, placeOf(options));
-    const { branchId, op, barrierId } = MSG_BRANCH;
-    const key = { gid: branch.gid, branch_id: branchId, op, barrier_id: barrierId };
-    const found = await call(collection.findOneAndUpdate, collection, [
-      key,
-      { $setOnInsert: { trans_type: branch.transType, reason: "rollback", create_time: new Date() } },
-      // An answer that a new primary doesn't know could be answered differently the next time.
-      {
-        upsert: true,
-        returnDocument: "after",
-        includeResultMetadata: false,
-        maxTimeMS: maxWaitMs,
-        writeConcern: { w: "majority" },
-      },
-    ]);
-    const reason = member(found, "reason");
-    if (reason === "rollback") throw new Failure(`the local transaction of message ${branch.gid} was not committed`);
-    if (typeof reason !== "string")
-      throw new Error(`expected MongoDB to answer with the barrier's document, found ${typeof found}`);
+  queryPrepared(client: MongoClientLike, options: MongoQueryPreparedOptions = {}): Promise<void> {
+    return inCall(options, () => queryPrepared(client, options));
   },
 
   /** Creates the collection with its unique index, without which deliveries at once could both run. May be repeated. */
@@ -119,6 +90,47 @@ export const barrier = {
     await call(collection.createIndex, collection, [{ gid: 1, branch_id: 1, op: 1, barrier_id: 1 }, { unique: true }]);
   },
 };
+
+async function run<Session extends MongoSessionLike, T>(
+  session: Session,
+  work: (session: Session) => PromiseLike<T> | T,
+  options: MongoRunOptions,
+): Promise<RunResult<T>> {
+  requireTransaction(session);
+  const place = placeOf(options);
+  const guard = settle(options);
+  const collection = await collectionOf(options.client ?? clientOf(session), place);
+  const inserted = await insert(collection, session, guard);
+  if (decide(guard, `mongodb ${place.full}`, inserted) === "skip") return { ran: false, verdict: "skip" };
+  return { ran: true, value: await work(session) };
+}
+
+async function queryPrepared(client: MongoClientLike, options: MongoQueryPreparedOptions): Promise<void> {
+  const { maxWaitMs = MAX_WAIT_MS } = options;
+  if (!Number.isSafeInteger(maxWaitMs) || maxWaitMs < 1) {
+    throw new DtmError("OPTION_INVALID", `expected maxWaitMs to be a whole number from 1, found ${String(maxWaitMs)}`);
+  }
+  const { branch } = settle(options);
+  const collection = await collectionOf(client, placeOf(options));
+  const { branchId, op, barrierId } = MSG_BRANCH;
+  const key = { gid: branch.gid, branch_id: branchId, op, barrier_id: barrierId };
+  const found = await call(collection.findOneAndUpdate, collection, [
+    key,
+    { $setOnInsert: { trans_type: branch.transType, reason: "rollback", create_time: new Date() } },
+    // An answer that a new primary doesn't know could be answered differently the next time.
+    {
+      upsert: true,
+      returnDocument: "after",
+      includeResultMetadata: false,
+      maxTimeMS: maxWaitMs,
+      writeConcern: { w: "majority" },
+    },
+  ]);
+  const reason = member(found, "reason");
+  if (reason === "rollback") throw new Failure(`the local transaction of message ${branch.gid} was not committed`);
+  if (typeof reason !== "string")
+    throw new Error(`expected MongoDB to answer with the barrier's document, found ${typeof found}`);
+}
 
 interface Place {
   readonly full: string;

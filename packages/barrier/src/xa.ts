@@ -10,7 +10,7 @@
  * ```
  */
 import { type Branch, DtmError } from "@dtm/protocol";
-import { guarded, IN_SQL, type RunResult } from "./barrier.js";
+import { guarded, IN_SQL, inCall, type RunResult } from "./barrier.js";
 import { currentBranch } from "./context.js";
 import { XA_ROW, type XaDatabase } from "./xa/database.js";
 import { prepareXa } from "./xa/phase1.js";
@@ -62,24 +62,32 @@ export const xa = {
    *
    * @throws DtmError BRANCH_INVALID without an address for phase 2, and what {@link prepareXa} throws.
    */
-  async run<Connection, T>(
+  run<Connection, T>(
     database: XaDatabase<Connection>,
-    { register, branch = currentBranch() }: XaRunOptions,
+    options: XaRunOptions,
     work: (connection: Connection) => PromiseLike<T> | T,
   ): Promise<RunResult<T>> {
-    const { gid, branchId, phase2Url: url, coordinator } = branch;
-    if (url === undefined || url === "") {
-      throw new DtmError("BRANCH_INVALID", `expected the XA branch ${branchId} of ${gid} to come with phase2_url, found none`);
-    }
-    // The branch's row stands where a barrier inside the work would write its own: it is told so, instead of skipping its work.
-    guarded(branch, `${IN_SQL} ${XA_ROW.barrierId}`);
-    return prepareXa(database, branch, work, async () => {
-      await register({ gid, branchId, url, coordinator });
-    });
+    return inCall(options, () => phase1(database, options, work));
   },
   commit: commitXa,
   rollback: rollbackXa,
 };
+
+async function phase1<Connection, T>(
+  database: XaDatabase<Connection>,
+  { register, branch = currentBranch() }: XaRunOptions,
+  work: (connection: Connection) => PromiseLike<T> | T,
+): Promise<RunResult<T>> {
+  const { gid, branchId, phase2Url: url, coordinator } = branch;
+  if (url === undefined || url === "") {
+    throw new DtmError("BRANCH_INVALID", `expected the XA branch ${branchId} of ${gid} to come with phase2_url, found none`);
+  }
+  // The branch's row stands where a barrier inside the work would write its own: it is told so, instead of skipping its work.
+  guarded(branch, `${IN_SQL} ${XA_ROW.barrierId}`);
+  return prepareXa(database, branch, work, async () => {
+    await register({ gid, branchId, url, coordinator });
+  });
+}
 
 /**
  * The whole of an XA branch at one address: phase 1 when it is called with op `action`, and the coordinator's `commit` or `rollback` later.
@@ -87,7 +95,15 @@ export const xa = {
  * @returns For phase 1, what became of `work`; undefined for phase 2.
  * @throws DtmError BRANCH_INVALID for another op; else as {@link prepareXa}, {@link commitXa} and {@link rollbackXa}.
  */
-export async function xaBranch<Connection, T>(
+export function xaBranch<Connection, T>(
+  database: XaDatabase<Connection>,
+  options: XaRunOptions,
+  work: (connection: Connection) => PromiseLike<T> | T,
+): Promise<T | undefined> {
+  return inCall(options, () => eitherPhase(database, options, work));
+}
+
+async function eitherPhase<Connection, T>(
   database: XaDatabase<Connection>,
   options: XaRunOptions,
   work: (connection: Connection) => PromiseLike<T> | T,

@@ -1,6 +1,7 @@
 /** Phase 1 of an XA branch (protocol.md 6.5): the work, its row and the registration in one transaction, then prepared. */
 import { type Branch, DtmError, Failure } from "@dtm/protocol";
 import type { RunResult } from "../barrier.js";
+import { holdRun } from "../nested.js";
 import { requireDone, requireWork } from "../sql/done.js";
 import { rolledBack } from "../sql/rollback.js";
 import type { XaDatabase, XaSession } from "./database.js";
@@ -17,20 +18,22 @@ import { type Xid, xidOf } from "./xid.js";
  * XID_TOO_LONG, XA_UNSUPPORTED, BARRIER_TABLE_MISSING, OPTION_INVALID (work that nobody would do), DUPLICATED (another delivery is at work); and
  * what `work` and `register` throw. In all these cases the transaction was rolled back.
  */
-export async function prepareXa<Connection, T>(
+export function prepareXa<Connection, T>(
   database: XaDatabase<Connection>,
   branch: Branch,
   work: (connection: Connection) => PromiseLike<T> | T,
   register: () => Promise<void>,
 ): Promise<RunResult<T>> {
-  const xid = xidOf(branch, database);
-  requireWork(work);
-  const leave = await database.room?.enter();
-  try {
-    return await onSession(await database.open(), { xid, branch, register }, work);
-  } finally {
-    leave?.();
-  }
+  return holdRun(branch, async () => {
+    const xid = xidOf(branch, database);
+    requireWork(work);
+    const leave = await database.room?.enter();
+    try {
+      return await onSession(await database.open(), { xid, branch, register }, work);
+    } finally {
+      leave?.();
+    }
+  });
 }
 
 interface Phase1 {

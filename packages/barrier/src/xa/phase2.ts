@@ -2,8 +2,10 @@
  * Phase 2 of an XA branch: the coordinator's verdict, carried out. It is repeated until it succeeds, so a transaction that isn't there is
  * mostly one that was settled before; but not always, and then a success would be a lie: the branch's row says which it is.
  */
+
 import { setTimeout as pause } from "node:timers/promises";
 import { type Branch, DtmError } from "@dtm/protocol";
+import { holdRun } from "../nested.js";
 import type { XaDatabase, XaSession } from "./database.js";
 import { type Xid, xidOf } from "./xid.js";
 
@@ -13,9 +15,8 @@ import { type Xid, xidOf } from "./xid.js";
  * @throws DtmError XA_NOT_PREPARED when there is no such transaction and its row shows no commit: it is still attached to its connection, or
  * somebody settled it by hand.
  */
-export async function commitXa(database: XaDatabase<unknown>, branch: Branch): Promise<void> {
-  const xid = xidOf(branch, database);
-  await inSession(database, async (session) => {
+export function commitXa(database: XaDatabase<unknown>, branch: Branch): Promise<void> {
+  return inSession(database, branch, async (session, xid) => {
     const found = await settle(session, xid, { how: "commit", waitMs: database.detachMs });
     if (found === "done" || found === "action") return;
     throw notPrepared(xid, "commit", found === "rollback" ? "was rolled back" : "isn't prepared, and wasn't committed");
@@ -27,9 +28,8 @@ export async function commitXa(database: XaDatabase<unknown>, branch: Branch): P
  *
  * @throws DtmError XA_NOT_PREPARED when the branch was committed; the database's lock timeout while phase 1 is still running.
  */
-export async function rollbackXa(database: XaDatabase<unknown>, branch: Branch): Promise<void> {
-  const xid = xidOf(branch, database);
-  await inSession(database, async (session) => {
+export function rollbackXa(database: XaDatabase<unknown>, branch: Branch): Promise<void> {
+  return inSession(database, branch, async (session, xid) => {
     const found = await settle(session, xid, { how: "rollback", waitMs: database.detachMs / 4 });
     if (found === "rollback") return;
     if (found === "action") throw notPrepared(xid, "roll back", "was committed");
@@ -54,15 +54,22 @@ async function settle(
   }
 }
 
-async function inSession(database: XaDatabase<unknown>, work: (session: XaSession<unknown>) => Promise<void>): Promise<void> {
-  const session = await database.open();
-  try {
-    await work(session);
-    await session.close();
-  } catch (cause) {
-    session.destroy();
-    throw cause;
-  }
+function inSession(
+  database: XaDatabase<unknown>,
+  branch: Branch,
+  work: (session: XaSession<unknown>, xid: Xid) => Promise<void>,
+): Promise<void> {
+  return holdRun(branch, async () => {
+    const xid = xidOf(branch, database);
+    const session = await database.open();
+    try {
+      await work(session, xid);
+      await session.close();
+    } catch (cause) {
+      session.destroy();
+      throw cause;
+    }
+  });
 }
 
 function notPrepared({ text }: Xid, verb: string, found: string): DtmError {

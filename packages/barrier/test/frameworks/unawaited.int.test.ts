@@ -2,12 +2,15 @@
 import { Failure } from "@dtm/protocol";
 import pg from "pg";
 import { BranchCall } from "../../src/context.js";
+import { barrier as mongoBarrier } from "../../src/mongodb.js";
 import { runAsBranch } from "../../src/nested.js";
 import { barrier } from "../../src/pg.js";
 import { barrier as redisBarrier } from "../../src/redis.js";
 import { serve } from "../../src/serve.js";
+import { type PgClientLike, xa, xaBranch, xaPostgres } from "../../src/xa.js";
 import { type Database, openDatabase } from "../kit/databases.js";
 import { withServer } from "../kit/with-server.js";
+import { FakeMongo } from "./fake-mongodb.js";
 
 let calls = 0;
 const newCall = (op = "action", transType = "saga"): BranchCall =>
@@ -69,6 +72,21 @@ describe("a barrier of Redis that nobody awaits", () => {
   });
 });
 
+test("a barrier of MongoDB that nobody awaits: its error is the branch's own", async () => {
+  const client = new FakeMongo();
+  await mongoBarrier.createCollection(client);
+  const session = client.startSession();
+  const boom = new Error("no such account");
+  const late = async (): Promise<void> => {
+    await pause(20);
+    throw boom;
+  };
+  const handler = async (): Promise<void> => {
+    void session.withTransaction(async () => void mongoBarrier.run(session, late, { client })).catch(() => undefined);
+  };
+  await expect(runAsBranch(newCall(), handler)).rejects.toBe(boom);
+});
+
 withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
   describe("a barrier of PostgreSQL that nobody awaits", () => {
     let database: Database;
@@ -86,9 +104,9 @@ withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
       await database.drop();
     });
     const query = (call: BranchCall) => (key: string) =>
-      ({ gid: call.gid, branch_id: call.branchId, op: call.op, trans_type: call.transType })[key];
+      ({ gid: call.gid, branch_id: call.branchId, op: call.op, trans_type: call.transType, phase2_url: "http://a/b" })[key];
     const balance = async (): Promise<unknown> => (await pool.query("select balance from purse")).rows[0];
-    const take = (amount: number) => (client: pg.PoolClient) =>
+    const take = (amount: number) => (client: Pick<PgClientLike, "query">) =>
       client.query("update purse set balance = balance - $1 from pg_sleep(0.05)", [amount]);
 
     test("the answer of a `transaction` comes after its commit, and has its error", async () => {
@@ -119,13 +137,41 @@ withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
       });
     });
 
+    test("the answers of an XA branch come after its phases, and have their errors", async () => {
+      const accounts = xaPostgres(pool);
+      const register = async (): Promise<void> => pause(20);
+      const refused = async (): Promise<void> => {
+        await register();
+        throw new Failure("TRANSACTION_CONFLICT");
+      };
+      const { gid } = newCall();
+      const of = (op: string): BranchCall => new BranchCall({ gid, transType: "xa", branchId: "01", op });
+      const before = await balance();
+      expect(await serve(query(of("action")), () => void xaBranch(accounts, { register: refused }, take(1)))).toMatchObject({
+        kind: "failure",
+      });
+      expect(await serve(query(of("action")), () => void xa.run(accounts, { register }, take(1)))).toMatchObject({
+        kind: "success",
+      });
+      expect((await pool.query("select 1 from pg_prepared_xacts where database = current_database()")).rows).toHaveLength(1);
+      expect(await balance()).toEqual(before);
+      expect(await serve(query(of("commit")), () => void xaBranch(accounts, { register }, take(1)))).toMatchObject({
+        kind: "success",
+      });
+      expect(await balance()).toEqual({ balance: Number(Object(before).balance) - 1 });
+      // Too late: the branch was committed.
+      const rollback = () => void xa.rollback(accounts, of("rollback"));
+      expect(await serve(query(of("rollback")), rollback, { onError: () => undefined })).toMatchObject({ kind: "error" });
+    });
+
     test("one that was rolled back and awaited may be run again with its id", async () => {
       const handler = async (): Promise<void> => {
         await barrier.transaction(pool, take(300)).catch(() => undefined);
         await barrier.transaction(pool, take(10));
       };
+      const before = Object(await balance()).balance;
       expect(await serve(query(newCall()), handler)).toMatchObject({ kind: "success" });
-      expect(await balance()).toEqual({ balance: 30 });
+      expect(await balance()).toEqual({ balance: before - 10 });
     });
   });
 });

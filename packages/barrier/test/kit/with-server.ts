@@ -15,9 +15,13 @@ export function withServer({ name, variable }: Server, tests: () => void): void 
 /** For servers that no package registry offers: told in the report of the whole run, and no failure in CI. */
 export function withServerIfAny({ name, variable }: Server, tests: () => void): void {
   if ((process.env[variable] ?? "") !== "") return tests();
+  unavailable(`tests of @dtm/barrier on ${name}: ${variable} names no server, and no registry has one`);
+}
+
+/** Told in the report of the whole run, and no failure in CI: what can't be had there. */
+export function unavailable(line: string): void {
   const file = process.env["UNAVAILABLE_FILE"] ?? "";
-  if (file !== "")
-    appendFileSync(file, `tests of @dtm/barrier on ${name}: ${variable} names no server, and no registry has one\n`);
+  if (file !== "") appendFileSync(file, `${line}\n`);
 }
 
 /** Says so in the report of the whole run; in CI it is a failure. */

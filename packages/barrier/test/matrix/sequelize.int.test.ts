@@ -2,6 +2,7 @@ import { type Dialect, Sequelize, type Transaction } from "sequelize";
 import { barrier } from "../../src/sequelize.js";
 import type { Kind } from "../kit/databases.js";
 import { NATIVE } from "../kit/sqlite-driver.js";
+import { unavailable } from "../kit/with-server.js";
 import { type Bed, oneAtATime } from "./bed.js";
 import { matrix } from "./matrix.js";
 
@@ -47,3 +48,4 @@ matrix(bed("postgres", "postgres"));
 matrix(bed("mysql", "mysql"));
 matrix(bed("mariadb", "mysql"));
 if (NATIVE !== null) matrix(bed("sqlite", "sqlite"));
+else unavailable("tests of @dtm/barrier on Sequelize's SQLite, whose driver has to be compiled: npm run soak -- --only native");

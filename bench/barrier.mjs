@@ -17,6 +17,9 @@ import { median, percentile } from "./lib/stats.mjs";
 const ACCOUNTS = 10_000;
 /** Of what the bare transaction does per second; design of the SDKs. */
 const BAR = 0.15;
+const [BRANCHES, TELLERS, BANK_ACCOUNTS] = [100, 1_000, 100_000];
+/** Of the fixed rate, in seconds and times. */
+const [WINDOW, WINDOWS] = [4, 2];
 /** Its own, made anew: rows of earlier runs would make its indexes deeper than the bare transaction's. */
 const BARRIER_TABLE = "bench_barrier";
 
@@ -26,8 +29,8 @@ const options = readOptions(
   {
     postgres: { initial: process.env["DTM_TEST_POSTGRES"] ?? "", about: "postgres://… (default: $DTM_TEST_POSTGRES)" },
     mysql: { initial: process.env["DTM_TEST_MYSQL"] ?? "", about: "mysql://… (default: $DTM_TEST_MYSQL)" },
-    seconds: { initial: 5, about: "length of one slice" },
-    rounds: { initial: 8, about: "slices of each" },
+    seconds: { initial: 0.5, about: "length of one slice: many short ones, since the machine's own pace changes within seconds" },
+    rounds: { initial: 40, about: "slices of each" },
     warmup: { initial: 10, about: "seconds of all before the first slice" },
     concurrency: { initial: 32, about: "transactions at a time, and connections; one alone is measured too" },
     prepared: { initial: "default", about: "the barrier's option of this name: default, true or false" },
@@ -42,9 +45,8 @@ const PREPARED = new Map([
 
 // The drivers that the barrier is tested with.
 const require = createRequire(join(ROOT, "packages/barrier/package.json"));
-const random = () => Math.floor(Math.random() * ACCOUNTS);
+const random = (below = ACCOUNTS) => Math.floor(Math.random() * below);
 
-/** Each: `begin`, the statements of a service (`small`: one update; `usual`: read, update, insert), `commit`. */
 const DATABASES = {
   async postgres(url) {
     const pg = require("pg");
@@ -52,7 +54,7 @@ const DATABASES = {
     const pool = new pg.Pool({ connectionString: url, max: options.concurrency });
     for (const statement of tables("bigint generated always as identity")) await pool.query(statement);
     await barrier.createTable(pool, { table: BARRIER_TABLE });
-    await pool.query(`insert into bench_account select id, 0 from generate_series(0, ${ACCOUNTS - 1}) id`);
+    await fill((text) => pool.query(text));
     const { rows } = await pool.query(
       "select current_setting('synchronous_commit') s, current_setting('fsync') f, version() v, pg_read_file('postmaster.pid') p",
     );
@@ -64,11 +66,7 @@ const DATABASES = {
       query: (client, text, values) => client.query(text, values),
       balanceOf: (answer) => answer.rows[0].balance,
       countOf: async () => Number((await pool.query(`select count(*) n from ${BARRIER_TABLE}`)).rows[0].n),
-      texts: {
-        read: "select balance from bench_account where id = $1",
-        update: "update bench_account set balance = balance + $1 where id = $2",
-        insert: "insert into bench_entry (account, amount, seen) values ($1, $2, $3)",
-      },
+      texts: withNumbers(TEXTS),
       durable: f === "on" && s !== "off",
       durability: `${v.split(" on ")[0]}, synchronous_commit ${s}, fsync ${f}`,
       pid: Number(p.split("\n", 1)[0]),
@@ -81,9 +79,7 @@ const DATABASES = {
     const pool = mysql.createPool({ uri: url, connectionLimit: options.concurrency });
     for (const statement of tables("bigint auto_increment")) await pool.query(statement);
     await barrier.createTable(pool, { table: BARRIER_TABLE });
-    for (let first = 0; first < ACCOUNTS; first += 1_000) {
-      await pool.query("insert into bench_account values ?", [Array.from({ length: 1_000 }, (_, at) => [first + at, 0])]);
-    }
+    await fill((text) => pool.query(text));
     const [[row]] = await pool.query(
       "select @@version v, @@innodb_flush_log_at_trx_commit f, @@datadir d, @@pid_file p, @@innodb_doublewrite w",
     );
@@ -94,11 +90,7 @@ const DATABASES = {
       query: (connection, text, values) => connection.query(text, values),
       balanceOf: ([rows]) => rows[0].balance,
       countOf: async () => Number((await pool.query(`select count(*) n from ${BARRIER_TABLE}`))[0][0].n),
-      texts: {
-        read: "select balance from bench_account where id = ?",
-        update: "update bench_account set balance = balance + ? where id = ?",
-        insert: "insert into bench_entry (account, amount, seen) values (?, ?, ?)",
-      },
+      texts: TEXTS,
       durable: Number(row.f) === 1,
       durability: `${row.v}, innodb_flush_log_at_trx_commit ${row.f}, innodb_doublewrite ${row.w}`,
       pid: pidIn(row.p.startsWith("/") ? row.p : join(row.d, row.p)),
@@ -108,11 +100,48 @@ const DATABASES = {
 };
 
 function tables(key) {
+  const names = ["account", "entry", "branches", "tellers", "accounts", "history"].map((name) => `bench_${name}`);
   return [
-    ...["bench_account", "bench_entry", BARRIER_TABLE].map((name) => `drop table if exists ${name}`),
+    ...[...names, BARRIER_TABLE].map((name) => `drop table if exists ${name}`),
     "create table bench_account (id integer primary key, balance bigint not null)",
     `create table bench_entry (id ${key} primary key, account integer not null, amount integer not null, seen bigint not null)`,
+    // pgbench's.
+    "create table bench_branches (bid int primary key, bbalance int, filler char(88))",
+    "create table bench_tellers (tid int primary key, bid int, tbalance int, filler char(84))",
+    "create table bench_accounts (aid int primary key, bid int, abalance int, filler char(84))",
+    "create table bench_history (tid int, bid int, aid int, delta int, mtime timestamp, filler char(22))",
   ];
+}
+
+async function fill(query) {
+  await fillOne(query, "bench_account", ACCOUNTS, (id) => `${id}, 0`);
+  await fillOne(query, "bench_branches", BRANCHES, (id) => `${id}, 0, ''`);
+  await fillOne(query, "bench_tellers", TELLERS, (id) => `${id}, ${id % BRANCHES}, 0, ''`);
+  await fillOne(query, "bench_accounts", BANK_ACCOUNTS, (id) => `${id}, ${id % BRANCHES}, 0, ''`);
+}
+
+async function fillOne(query, name, count, row) {
+  for (let first = 0; first < count; first += 1_000) {
+    const rows = Array.from({ length: Math.min(1_000, count - first) }, (_, at) => `(${row(first + at)})`);
+    await query(`insert into ${name} values ${rows.join(", ")}`);
+  }
+}
+
+const TEXTS = {
+  read: "select balance from bench_account where id = ?",
+  update: "update bench_account set balance = balance + ? where id = ?",
+  insert: "insert into bench_entry (account, amount, seen) values (?, ?, ?)",
+  account: "update bench_accounts set abalance = abalance + ? where aid = ?",
+  look: "select abalance from bench_accounts where aid = ?",
+  teller: "update bench_tellers set tbalance = tbalance + ? where tid = ?",
+  branch: "update bench_branches set bbalance = bbalance + ? where bid = ?",
+  history: "insert into bench_history (tid, bid, aid, delta, mtime) values (?, ?, ?, ?, current_timestamp)",
+};
+
+/** As PostgreSQL writes them. */
+function withNumbers(texts) {
+  const numbered = (text) => text.split("?").reduce((before, part, at) => `${before}$${at}${part}`);
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, numbered(text)]));
 }
 
 /** Of a server on another machine nobody here can tell the CPU. */
@@ -124,6 +153,7 @@ function pidIn(file) {
   }
 }
 
+/** The statements of a service between `begin` and `commit`. */
 const WORK = {
   small: ({ query, texts }, client) => query(client, texts.update, [1, random()]),
   async usual({ query, texts, balanceOf }, client) {
@@ -131,6 +161,14 @@ const WORK = {
     const balance = balanceOf(await query(client, texts.read, [account]));
     await query(client, texts.update, [1, account]);
     await query(client, texts.insert, [account, 1, balance]);
+  },
+  async tpcb({ query, texts }, client) {
+    const [account, teller, branch, delta] = [random(BANK_ACCOUNTS), random(TELLERS), random(BRANCHES), random(10_000) - 5_000];
+    await query(client, texts.account, [delta, account]);
+    await query(client, texts.look, [account]);
+    await query(client, texts.teller, [delta, teller]);
+    await query(client, texts.branch, [delta, branch]);
+    await query(client, texts.history, [teller, branch, account, delta]);
   },
 };
 
@@ -214,31 +252,40 @@ const inTurn = (round) => NAMES.map((_, at) => NAMES[(at + round) % NAMES.length
 async function closedLoop(name, database, lanes, work) {
   for (const way of NAMES) await slice(database, lanes, way, work, (options.warmup * 1_000) / NAMES.length);
   const seen = perWay();
-  for (let round = 1; round <= options.rounds; round++) {
+  // The bar is for many at a time.
+  const rounds = lanes === 1 ? Math.ceil(options.rounds / 4) : options.rounds;
+  for (let round = 1; round <= rounds; round++) {
     for (const way of inTurn(round)) seen[way].push(await slice(database, lanes, way, work, options.seconds * 1_000));
     const rates = NAMES.map((way) => `${way} ${number(seen[way].at(-1).perSecond)}/s`).join(", ");
-    progress(`${name} ${work}, c=${lanes} ${round}/${options.rounds}: ${rates}`);
+    progress(`${name} ${work}, c=${lanes} ${round}/${rounds}: ${rates}`);
   }
   const of = (way, key) => median(seen[way].map((one) => one[key]));
-  const costs = GUARDED.map((way) => median(seen.bare.map(({ perSecond }, at) => 1 - seen[way][at].perSecond / perSecond)));
+  const costs = GUARDED.map((way) => seen.bare.map(({ perSecond }, at) => 1 - seen[way][at].perSecond / perSecond));
   const stolen = Math.max(...NAMES.flatMap((way) => seen[way].map((one) => one.stolen)));
   const row = [
     `${name}, ${work}, c=${lanes}`,
     ...["perSecond", "p50", "p99", "clientUs", "databaseUs"].map((key) => ofEach((way) => number(of(way, key)))),
     `${number(stolen * 100, 2)} %`,
-    ...costs.map((cost) => `${number(cost * 100, 2)} %${lanes === options.concurrency && cost > BAR ? ", MISSED" : ""}`),
+    ...costs.map((all) => told(all, lanes === options.concurrency)),
   ];
   return { row, barePerSecond: of("bare", "perSecond") };
+}
+
+/** With the middle half of the rounds. */
+function told(costs, hasBar) {
+  const cost = median(costs);
+  const [from, to] = [0.25, 0.75].map((part) => number(percentile(costs, part) * 100, 2));
+  return `${number(cost * 100, 2)} % (${from} to ${to})${hasBar && cost > BAR ? ", MISSED" : ""}`;
 }
 
 /** Arrivals that wait for nobody; who finds no connection free waits in the pool's line, and that counts. */
 async function fixedRate(name, database, work, rate) {
   const seen = perWay();
   const stolen = [];
-  for (let round = 1; round <= Math.max(1, Math.ceil(options.rounds / 4)); round++) {
+  for (let round = 1; round <= WINDOWS; round++) {
     for (const way of inTurn(round)) {
       const before = machineCpu();
-      const windowMs = options.seconds * 1_000;
+      const windowMs = WINDOW * 1_000;
       const ran = await runOpenLoop({ rate, warmupMs: windowMs / 5, windowMs, send: () => transaction(database, way, work) });
       if (ran.errors > 0) throw new Error(`${name} ${work}: ${ran.errors} errors, the first: ${ran.firstError}`);
       const after = machineCpu();
@@ -283,7 +330,7 @@ await runScript(async (closing) => {
   if (ends.length === 0) throw new Error("no database: give --postgres or --mysql");
   const each = (title) => `${title}, ${NAMES.join(" / ")}`;
   const body = [
-    `\`small\`: begin, one update, commit. \`usual\`: begin, read, update, insert, commit. Cost: the median over the rounds of what it lacks beside the bare one of the same round; bar ${BAR * 100} % at c=${options.concurrency}. CPU is per transaction; stolen: the most of any slice.`,
+    `\`small\`: begin, one update, commit. \`usual\`: begin, read, update, insert, commit. \`tpcb\`: pgbench's own, begin, three updates, a read, an insert, commit. Cost: the median over the rounds of what it lacks beside the bare one of the same round, with the middle half; bar ${BAR * 100} % at c=${options.concurrency}. CPU is per transaction; stolen: the most of any slice.`,
     `${ends.map(({ durability }) => durability).join("\n")}\n- prepared: ${options.prepared}`,
     table(
       [

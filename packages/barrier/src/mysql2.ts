@@ -6,7 +6,7 @@ import { mysqlReply } from "./sql/mysql-reply.js";
 import { mysqlConnect } from "./sql/mysql-session.js";
 import { notATransaction, ofDriver, poolOf } from "./sql/recognise.js";
 import type { PreparedOption } from "./sql/sql-barrier.js";
-import { type Executor, isRecord, type Reply } from "./sql/statement.js";
+import { type Executor, isRecord, type Reply, type Statement } from "./sql/statement.js";
 import { type PoolAdapter, type PoolBarrier, poolBarrier } from "./sql/transaction.js";
 
 /** A connection of `mysql2/promise` or `mysql2`, or the one that `pool.getConnection()` gave. */
@@ -89,12 +89,12 @@ function executor(target: unknown, open: Executor["open"], prepared: PreparedOpt
   return {
     dialect: "mysql",
     open,
-    async send(statement) {
+    send(statement) {
       const { owner, send, later } = senderOf(target, prepared === true && statement.name !== undefined ? "execute" : "query");
       const query = mysqlQuery(statement);
       const { values } = statement;
-      if (later) return mysqlReply(statement, await Reflect.apply(send, owner, [query, values]));
-      return await new Promise<Reply>((resolve, reject) => {
+      if (later) return replied(statement, Reflect.apply(send, owner, [query, values]));
+      return new Promise((resolve, reject) => {
         Reflect.apply(send, owner, [query, values, answered]);
         function answered(cause: unknown, answer: unknown): void {
           if (cause) reject(cause);
@@ -103,6 +103,10 @@ function executor(target: unknown, open: Executor["open"], prepared: PreparedOpt
       });
     },
   };
+}
+
+async function replied(statement: Statement, answer: unknown): Promise<Reply> {
+  return mysqlReply(statement, await answer);
 }
 
 /** Promise connections and pools wrap a callback one; those have `promise()` to be wrapped. */

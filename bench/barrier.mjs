@@ -33,6 +33,7 @@ const options = readOptions(
     rounds: { initial: 40, about: "slices of each" },
     warmup: { initial: 10, about: "seconds of all before the first slice" },
     concurrency: { initial: 32, about: "transactions at a time, and connections; one alone is measured too" },
+    work: { initial: "small,usual,tpcb", about: "which transactions" },
     prepared: { initial: "default", about: "the barrier's option of this name: default, true or false" },
   },
   ["write"],
@@ -172,6 +173,8 @@ const WORK = {
   },
 };
 
+const works = options.work.split(",");
+
 /** Each is a whole transaction, as a service writes it, on a connection of the pool. */
 const WAYS = {
   bare: (database, work) => begun(database, (client) => work(database, client)),
@@ -309,7 +312,7 @@ async function measure(name, url, closing) {
   const closed = [];
   const open = [];
   const before = guarded;
-  for (const work of Object.keys(WORK)) {
+  for (const work of works) {
     const many = await closedLoop(name, database, options.concurrency, work);
     const one = await closedLoop(name, database, 1, work);
     closed.push(many.row, one.row);
@@ -321,6 +324,8 @@ async function measure(name, url, closing) {
 }
 
 await runScript(async (closing) => {
+  const unknown = works.find((work) => WORK[work] === undefined);
+  if (unknown !== undefined) throw new Error(`--work: there is no "${unknown}", there are: ${Object.keys(WORK).join(", ")}`);
   if (!PREPARED.has(options.prepared)) throw new Error("--prepared must be default, true or false");
   const ends = [];
   for (const name of Object.keys(DATABASES)) {

@@ -1,4 +1,5 @@
 /** When the barrier's statement has a name on its connection, and that no name ever stands in the way. */
+import type { EventEmitter } from "node:events";
 import { createConnection } from "mariadb";
 import mysql from "mysql2/promise";
 import pg from "pg";
@@ -15,6 +16,7 @@ const options = (more: SqlRunOptions = {}): SqlRunOptions => {
   const branch = { gid: `prepared-${++calls}`, transType: "saga", branchId: "01", op: "action" };
   return { branch, table, ...more };
 };
+const skipped = { ran: false, verdict: "skip" };
 
 withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
   let database: Database;
@@ -51,6 +53,27 @@ withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
     expect(await names()).toBe(1);
   });
 
+  test("… and is asked for nothing but how many rows it inserted", async () => {
+    await transaction();
+    await transaction();
+    const described = jest.fn();
+    (Reflect.get(client, "connection") as EventEmitter).on("rowDescription", described);
+    const call = options();
+    const [action, undo] = ["action", "compensate"].map((op) => ({ ...call, branch: { ...Object(call.branch), op } }));
+    await client.query("begin");
+    expect(await barrier.run(client, () => "done", action)).toMatchObject({ ran: true });
+    expect(await barrier.run(client, () => "undone", undo)).toMatchObject({ ran: true });
+    await client.query("commit");
+    const empty = options();
+    await client.query("begin");
+    expect(
+      await barrier.run(client, () => "undone", { ...empty, branch: { ...Object(empty.branch), op: "compensate" } }),
+    ).toEqual(skipped);
+    expect(await barrier.run(client, () => "late", empty)).toEqual(skipped);
+    await client.query("commit");
+    expect(described).not.toHaveBeenCalled();
+  });
+
   test("never where another process answers than the one that greeted: a pooler", async () => {
     Object.defineProperty(client, "processID", { value: 1 });
     for (let i = 0; i < 3; i++) await transaction();
@@ -66,18 +89,23 @@ withServer({ name: "PostgreSQL", variable: "DTM_TEST_POSTGRES" }, () => {
     expect(await names()).toBe(0);
   });
 
-  test("a COMMIT that nobody awaited is found out, and what was written outside is taken back", async () => {
-    await client.query("begin");
-    const committed = client.query("commit");
-    const work = jest.fn();
-    await expect(barrier.run(client, work, options())).rejects.toMatchObject({ code: "NOT_A_TRANSACTION" });
-    await committed;
-    expect(work).not.toHaveBeenCalled();
-    const { rows } = await client.query(`select 1 from ${table} where gid = $1`, [`prepared-${calls}`]);
-    expect(rows).toEqual([]);
-  });
+  test.each([false, true])(
+    "a COMMIT that nobody awaited is found out, and what was written outside is taken back (named: %p)",
+    async (named) => {
+      for (let i = 0; named && i < 2; i++) await transaction();
+      await client.query("begin");
+      const committed = client.query("commit");
+      const work = jest.fn();
+      await expect(barrier.run(client, work, options())).rejects.toMatchObject({ code: "NOT_A_TRANSACTION" });
+      await committed;
+      expect(work).not.toHaveBeenCalled();
+      const { rows } = await client.query(`select 1 from ${table} where gid = $1`, [`prepared-${calls}`]);
+      expect(rows).toEqual([]);
+    },
+  );
 
-  test("… but not the row of a delivery that had ended before", async () => {
+  test.each([false, true])("… but not the row of a delivery that had ended before (named: %p)", async (named) => {
+    for (let i = 0; named && i < 2; i++) await transaction();
     const { branch } = options();
     await transaction({ branch: { ...branch } as Required<SqlRunOptions>["branch"] });
     await client.query("begin");
